@@ -1,0 +1,98 @@
+"""Files, made the same everywhere: ordered walks, atomic writes, links instead of copies, normalised archives."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, order=True)
+class FileEntry:
+    """One file as a digest sees it: its POSIX path, whether it is executable, its size in bytes, its SHA-256."""
+
+    path: str
+    executable: bool
+    size: int
+    sha256: str
+
+
+def walk_files(root: Path) -> Iterator[tuple[str, Path]]:
+    """Yield ``(POSIX path relative to root, path)`` of every file below ``root``, sorted by the relative path.
+
+    Links are not followed: a store holds none, and an archive may bring none.
+    """
+    found = [
+        (Path(folder, name).relative_to(root).as_posix(), Path(folder, name))
+        for folder, _, names in os.walk(root)
+        for name in names
+    ]
+    yield from sorted(found)
+
+
+def sha256_file(path: Path) -> str:
+    """Return the hex SHA-256 of a file, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def describe_file(relative: str, path: Path) -> FileEntry:
+    """Stat and hash one file."""
+    status = path.stat()
+    return FileEntry(relative, bool(status.st_mode & 0o100), status.st_size, sha256_file(path))
+
+
+@contextlib.contextmanager
+def scratch_dir(parent: Path) -> Iterator[Path]:
+    """Give a hidden temporary folder in ``parent``, removed at the end whatever happened.
+
+    Being on the same file system as its destination, what is finished in it can be renamed into place.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".tmp-", dir=parent))
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Write a file so that a reader sees the old content or the new one, never a part."""
+    data = content.encode() if isinstance(content, str) else content
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Hard-link ``source`` to ``target``, or copy it where the file system cannot link."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        copy_normalised(source, target)
+
+
+def copy_normalised(source: Path, target: Path) -> None:
+    """Copy a file's bytes, with mode 0755 or 0644 by whether its owner may execute it, whatever the umask."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    target.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)

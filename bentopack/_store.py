@@ -1,0 +1,129 @@
+"""A folder of tagged things, shared by the Bento store and the model store.
+
+    <root>/<name>/<version>/           the thing itself, whose bytes never tell when it was made
+    <root>/<name>/.<version>.created   when it was stored, the store's own knowledge
+
+There is no index file to lock: two processes may store and delete at once, and the newest stamp is ``latest``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from difflib import get_close_matches
+from pathlib import Path
+
+from bentopack._fs import write_atomic
+from bentopack.errors import NotFound
+from bentopack.tag import LATEST, Tag, is_name, is_version
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One thing in a store: its tag, its folder, and when it was stored (UTC)."""
+
+    tag: Tag
+    path: Path
+    created: datetime
+
+
+class Store:
+    """Things by tag below ``root``.
+
+    Args:
+        root: the folder; made when something is first stored.
+        noun: what the things are called in messages, such as ``Bento`` or ``model``.
+    """
+
+    def __init__(self, root: Path, noun: str) -> None:
+        self.root = root
+        self.noun = noun
+
+    def list(self, name: str | None = None) -> list[Stored]:
+        """Return what is stored, of one name or of all, the newest first."""
+        names = [name] if name else [path.name for path in _folders(self.root) if is_name(path.name)]
+        found = [
+            Stored(Tag(each, path.name), path, self._created(each, path.name))
+            for each in names
+            for path in _folders(self.root / each)
+            if is_version(path.name)
+        ]
+        return sorted(found, key=lambda item: (item.created, item.tag), reverse=True)
+
+    def get(self, tag: Tag | str) -> Stored:
+        """Return one thing; ``latest`` means the newest.
+
+        Raises:
+            NotFound: it is not stored; the hint names those that are near.
+        """
+        wanted = Tag.parse(tag) if isinstance(tag, str) else tag
+        for item in self.list(wanted.name):
+            if wanted.version in (LATEST, item.tag.version):
+                return item
+        raise NotFound(f"{self.noun} '{wanted}' is not in the store {self.root}", hint=self._near(wanted))
+
+    def put(self, tag: Tag, folder: Path) -> Stored:
+        """Move a finished folder into the store under ``tag`` and make it the newest of its name.
+
+        ``folder`` must be on the store's file system: make it in a ``scratch_dir(store.root)``. Where the tag is stored already, ``folder`` is left to its owner: equal tags hold equal bytes.
+        """
+        target = self.root / tag.name / tag.version
+        if not target.is_dir():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o755)
+            try:
+                folder.rename(target)
+            except OSError:
+                if not target.is_dir():
+                    raise
+        write_atomic(self._stamp(tag.name, tag.version), str(time.time_ns()))
+        return Stored(tag, target, self._created(tag.name, tag.version))
+
+    def delete(self, tag: Tag | str) -> Tag:
+        """Remove one thing and return its full tag.
+
+        Raises:
+            NotFound: it is not stored.
+        """
+        item = self.get(tag)
+        # Renamed first, so that a kill in the middle leaves no half of it under its tag.
+        grave = item.path.with_name(f".tmp-deleted-{item.tag.version}-{time.time_ns()}")
+        item.path.rename(grave)
+        self._stamp(item.tag.name, item.tag.version).unlink(missing_ok=True)
+        shutil.rmtree(grave, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            item.path.parent.rmdir()
+        return item.tag
+
+    def _stamp(self, name: str, version: str) -> Path:
+        return self.root / name / f".{version}.created"
+
+    def _created(self, name: str, version: str) -> datetime:
+        try:
+            nanoseconds = int(self._stamp(name, version).read_text())
+        except (FileNotFoundError, ValueError):
+            nanoseconds = 0  # killed between the rename and the stamp: stored, of unknown age
+        return datetime.fromtimestamp(nanoseconds / 1e9, timezone.utc)
+
+    def _near(self, wanted: Tag) -> str:
+        stored = self.list()
+        if not stored:
+            return f"the store is empty: no {self.noun} has been saved yet"
+        same_name = [str(item.tag) for item in stored if item.tag.name == wanted.name]
+        near = same_name or [
+            str(item.tag)
+            for name in get_close_matches(wanted.name, sorted({item.tag.name for item in stored}), n=3, cutoff=0.4)
+            for item in self.list(name)[:1]
+        ]
+        known = near or [str(item.tag) for item in stored]
+        return f"{'near' if near else 'stored'}: {', '.join(known[:5])}"
+
+
+def _folders(root: Path) -> list[Path]:
+    try:
+        return [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    except (FileNotFoundError, NotADirectoryError):
+        return []

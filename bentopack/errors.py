@@ -1,0 +1,104 @@
+"""One small tree of errors: each carries a message, a hint on what to do next, and an exit code.
+
+The exit codes are part of the command line's contract and are listed in ``docs/cli.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class BentopackError(Exception):
+    """The root of every error that bentopack raises on purpose.
+
+    Args:
+        message: what was found, where, and what was expected, in one or more lines.
+        hint: what to do next; shown on a line of its own.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing that is wrong in a file the user wrote.
+
+    ``line`` and ``column`` count from 1; 0 means that the place is not known more closely.
+    """
+
+    file: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        place = self.file
+        if self.line:
+            place += f":{self.line}"
+            if self.column:
+                place += f":{self.column}"
+        return f"{place}: {self.message}"
+
+
+class SpecError(BentopackError):
+    """The bentofile, or the code that it names, is not what it has to be. Carries every problem found."""
+
+    exit_code = 3
+
+    def __init__(self, problems: Iterable[Problem] | Problem, *, hint: str | None = None) -> None:
+        self.problems = (problems,) if isinstance(problems, Problem) else tuple(sorted(problems))
+        super().__init__("\n".join(map(str, self.problems)), hint=hint)
+
+
+class NotFound(BentopackError):
+    """A Bento, a model or a file that was named does not exist."""
+
+    exit_code = 4
+
+
+class LockError(BentopackError):
+    """The requirements cannot be resolved, or the lock cannot be used."""
+
+    exit_code = 5
+
+
+class EngineError(BentopackError):
+    """No container engine answers, or it refuses this user."""
+
+    exit_code = 6
+
+
+class ImageBuildError(BentopackError):
+    """The engine was reached, and the build failed inside it."""
+
+    exit_code = 7
+
+
+class ServeError(BentopackError):
+    """The server cannot start: the port is taken, the service cannot be loaded."""
+
+    exit_code = 8
+
+
+class IntegrityError(BentopackError):
+    """Stored or imported bytes are not what their digest says."""
+
+    exit_code = 9
+
+
+def did_you_mean(wrong: str, candidates: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the nearest candidate, or nothing where none is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(wrong, list(candidates), n=1, cutoff=0.6)
+    return f"; did you mean '{near[0]}'?" if near else ""

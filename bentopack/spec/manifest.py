@@ -1,0 +1,143 @@
+"""The manifest: ``bento.yaml``, all that passes between building and serving.
+
+Everything in it follows from the inputs. There is no clock, host, user or absolute path in it, and no digest of the
+Bento itself, since it is one of the files that the digest is made of.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from bentopack.errors import IntegrityError, NotFound
+
+MANIFEST_NAME = "bento.yaml"
+FORMAT = 1
+
+
+class ApiInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One ``@bentopack.api`` method, as far as its syntax tells.
+
+    A batch option that the code computes (``max_batch_size=limit()``) is None here; the runtime knows its value.
+    """
+
+    name: str
+    route: str
+    batchable: bool | None
+    batch_dim: int | None
+    max_batch_size: int | None
+    max_latency_ms: int | None
+
+
+class ServiceInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is served.
+
+    ``target`` is an import string such as ``service:Iris``, relative to the source folder. ``kind`` is ``service`` for
+    a class under ``@bentopack.service`` and ``app`` for a plain ASGI or WSGI application.
+    """
+
+    target: str
+    kind: Literal["service", "app"]
+    name: str
+    workers: int | None
+    traffic: dict[str, Any] = {}
+    resources: dict[str, Any] = {}
+    apis: tuple[ApiInfo, ...] = ()
+
+
+class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A model in the Bento, at ``models/<name>/<version>``.
+
+    ``requested`` is the tag as the code or the bentofile spells it (``iris:latest``), which the code may go on using.
+    """
+
+    requested: str
+    name: str
+    version: str
+    digest: str
+    framework: str
+    alias: str | None = None
+
+    @property
+    def path(self) -> str:
+        """Where it lies in the Bento."""
+        return f"models/{self.name}/{self.version}"
+
+
+class ImageInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the bentofile's ``docker`` section asks of the image; both variants share it."""
+
+    distro: str = "debian"
+    base_image: str | None = None
+    cuda_version: str | None = None
+    system_packages: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    setup_script: str | None = None
+    """Path in the Bento (``env/docker/setup_script``), where there is one."""
+
+
+class VariantInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One variant's environment: ``cpu`` or ``gpu``."""
+
+    platform: str
+    requirements: str
+    """Path of the hashed requirements in the Bento, such as ``env/python/cpu/requirements.lock``."""
+    packages: int
+    """How many packages it locks."""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The whole of ``bento.yaml``."""
+
+    format: int
+    name: str
+    version: str | None = None
+    """Only where the user gave one: otherwise the version is derived from the digest, which covers this file."""
+    description: str | None = None
+    labels: dict[str, str] = {}
+    service: ServiceInfo
+    models: tuple[ModelInfo, ...] = ()
+    python: str
+    """``major.minor`` of the image's Python, such as ``3.11``."""
+    runtime: str
+    """Path of the bundled serving runtime, such as ``env/runtime/bentopack-0.1.0-py3-none-any.whl``."""
+    envs: dict[str, str] = {}
+    """Environment variables of the running service; an empty value must be given when it is deployed."""
+    image: ImageInfo = ImageInfo()
+    variants: dict[str, VariantInfo]
+    args: dict[str, Any] = {}
+
+
+def to_yaml(manifest: Manifest) -> bytes:
+    """Write a manifest in its one canonical form: keys in the order of the types.
+
+    Optional keys at their default are left out, so that a new one in a later release changes no old digest.
+    """
+    import yaml
+
+    return yaml.safe_dump(msgspec.to_builtins(manifest), sort_keys=False, allow_unicode=True, width=120).encode()
+
+
+def read_manifest(bento: Path) -> Manifest:
+    """Read the manifest of a Bento directory.
+
+    Raises:
+        NotFound: the folder is no Bento.
+        IntegrityError: its manifest is damaged, or of a newer format than this release reads.
+    """
+    path = bento / MANIFEST_NAME
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(f"{bento} is not a Bento: it has no {MANIFEST_NAME}") from None
+    try:
+        manifest: Manifest = msgspec.yaml.decode(content, type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise IntegrityError(f"{path} is not a manifest: {error}", hint="build or import the Bento again") from None
+    if manifest.format > FORMAT:
+        raise IntegrityError(
+            f"{path} has format {manifest.format}; this bentopack reads up to {FORMAT}", hint="upgrade bentopack"
+        )
+    return manifest
