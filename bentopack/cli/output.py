@@ -1,0 +1,78 @@
+"""What the user sees: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+
+class Output:
+    """A reporter for people and for CI.
+
+    On a terminal the current step turns beside a spinner and a tool's own lines scroll above it; elsewhere only
+    warnings are written, unless ``verbose`` asks for all. Standard output carries results alone, so that it can be
+    piped.
+    """
+
+    def __init__(self, *, verbose: bool = False) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._verbose = verbose or self._terminal
+        self._status: Status | None = None
+
+    @contextmanager
+    def working(self) -> Iterator[Output]:
+        """Show steps while the block runs."""
+        if not self._terminal:
+            yield self
+            return
+        from rich.console import Console
+
+        with Console(stderr=True).status("starting") as self._status:
+            try:
+                yield self
+            finally:
+                self._status = None
+
+    def step(self, message: str) -> None:
+        if self._status is not None:
+            from rich.markup import escape
+
+            self._status.update(escape(message))
+        elif self._verbose:
+            self._line(message)
+
+    def output(self, line: str) -> None:
+        if self._verbose:
+            self._line(f"  {line}")
+
+    def warn(self, message: str) -> None:
+        self._line(f"warning: {message}", style="yellow")
+
+    def error(self, message: str, hint: str | None = None) -> None:
+        self._line(f"error: {message}", style="bold red")
+        if hint:
+            self._line(hint)
+
+    def result(self, text: str) -> None:
+        """Write one line of the result to standard output, whole and without markup."""
+        sys.stdout.write(f"{text}\n")
+
+    def json(self, value: Any) -> None:
+        """Write the result as JSON to standard output."""
+        import json
+
+        self.result(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+    def _line(self, text: str, *, style: str | None = None) -> None:
+        if not self._terminal:
+            sys.stderr.write(f"{text}\n")
+            return
+        from rich.console import Console
+
+        console = self._status.console if self._status is not None else Console(stderr=True)
+        console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
