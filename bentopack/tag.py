@@ -23,6 +23,10 @@ class InvalidTag(BentopackError):
 
     exit_code = 2
 
+    @classmethod
+    def of(cls, text: str) -> InvalidTag:
+        return cls(f"'{text}' is not a valid tag", hint=_EXPECTED)
+
 
 @dataclass(frozen=True, order=True)
 class Tag:
@@ -41,7 +45,7 @@ class Tag:
         name, colon, version = text.partition(":")
         name = name.lower()
         if not is_name(name) or (colon and not is_version(version)):
-            raise InvalidTag(f"'{text}' is not a valid tag", hint=_EXPECTED)
+            raise InvalidTag.of(text)
         return cls(name, version or LATEST)
 
     @property

@@ -1,0 +1,53 @@
+"""Any object that pickle can write.
+
+Loading a pickle runs code that its writer chose: load only what you or your team saved.
+"""
+
+from __future__ import annotations
+
+import pickle  # noqa: S403 - a stored artifact, never a wire; see the module's docstring
+import pickletools
+from pathlib import Path
+from typing import Any
+
+from bentopack.errors import BentopackError
+
+PACKAGES: tuple[str, ...] = ()
+_FILE = "model.pkl"
+_PROTOCOL = 5
+
+
+def owns(obj: object) -> bool:
+    return True
+
+
+def save(obj: Any, folder: Path) -> None:
+    """Write ``model.pkl``.
+
+    Raises:
+        BentopackError: the object cannot be pickled, or could not be loaded outside the script that defines it.
+    """
+    try:
+        data = pickle.dumps(obj, protocol=_PROTOCOL)
+    except Exception as error:
+        raise BentopackError(f"a {type(obj).__name__} cannot be pickled: {error}") from error
+    _refuse_main(data)
+    (folder / _FILE).write_bytes(data)
+
+
+def load(folder: Path) -> Any:
+    with (folder / _FILE).open("rb") as file:
+        return pickle.load(file)  # noqa: S301
+
+
+def _refuse_main(data: bytes) -> None:
+    """Refuse what refers to ``__main__``: it is another module when the model is served."""
+    strings: list[str] = []
+    for opcode, argument, _ in pickletools.genops(data):
+        if opcode.name == "STACK_GLOBAL" and len(strings) > 1 and strings[-2] == "__main__":
+            raise BentopackError(
+                f"the object refers to '{strings[-1]}', which is defined in the script that runs",
+                hint=f"move '{strings[-1]}' into a module that the training script and the service both import",
+            )
+        if isinstance(argument, str) and "UNICODE" in opcode.name:
+            strings.append(argument)

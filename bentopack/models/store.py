@@ -1,0 +1,146 @@
+"""Saving, finding and reading models below ``$BENTOPACK_HOME/models``."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bentopack._fs import describe_file, scratch_dir, walk_files
+from bentopack._home import home
+from bentopack._store import Store, Stored
+from bentopack.errors import IntegrityError
+from bentopack.models.artifact import framework, framework_of, installed_versions
+from bentopack.tag import InvalidTag, Tag, is_name
+
+DESCRIPTION_NAME = "model.yaml"
+
+
+class ModelDescription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What ``model.yaml`` says beside the artifact."""
+
+    format: int
+    name: str
+    framework: str
+    packages: dict[str, str] = {}
+    """The versions that saved it, of the distributions that loading it needs."""
+    labels: dict[str, str] = {}
+    metadata: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A model in a folder, of the store or of a Bento. ``created`` is known to the store alone."""
+
+    tag: Tag
+    path: Path
+    description: ModelDescription
+    created: datetime | None = None
+
+    def load(self) -> Any:
+        """Return the object that was saved."""
+        return framework(self.description.framework).load(self.path)
+
+
+def model_store(root: Path | None = None) -> Store:
+    """The store of models below ``root``, by default this user's."""
+    return Store((root or home()) / "models", "model")
+
+
+def save_model(
+    name: str,
+    obj: Any,
+    *,
+    labels: Mapping[str, str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> StoredModel:
+    """Save a trained object and make it the newest of its name.
+
+    Args:
+        name: such as ``iris``; lower-case letters, digits, ``.``, ``_`` and ``-``.
+        obj: a scikit-learn estimator, or anything that pickle can write.
+        labels: short texts to find it by.
+        metadata: anything that YAML can hold, such as scores.
+
+    Raises:
+        InvalidTag: the name is not valid.
+        BentopackError: the object cannot be saved so that another process can load it.
+    """
+    if not is_name(name):
+        raise InvalidTag.of(name)
+    kind = framework_of(obj)
+    description = ModelDescription(
+        format=1,
+        name=name,
+        framework=kind,
+        packages=installed_versions(framework(kind).PACKAGES),
+        labels={str(key): str(value) for key, value in (labels or {}).items()},
+        metadata=dict(metadata or {}),
+    )
+    store = model_store()
+    with scratch_dir(store.root) as scratch:
+        folder = scratch / "model"
+        folder.mkdir()
+        framework(kind).save(obj, folder)
+        (folder / DESCRIPTION_NAME).write_bytes(_to_yaml(description))
+        for _, path in walk_files(folder):
+            path.chmod(0o644)
+        stored = store.put(Tag(name, digest_of(folder)[:16]), folder)
+    return _read(stored)
+
+
+def get(tag: str | Tag) -> StoredModel:
+    """Return a model of the store.
+
+    Raises:
+        NotFound: it is not there; the hint names near ones.
+    """
+    return _read(model_store().get(tag))
+
+
+def list_models(name: str | None = None) -> list[StoredModel]:
+    """Return the models of the store, the newest first."""
+    return [_read(stored) for stored in model_store().list(name)]
+
+
+def delete(tag: str | Tag) -> Tag:
+    """Remove a model from the store and return its full tag. Bentos that were built with it keep it."""
+    return model_store().delete(tag)
+
+
+def read_model(folder: Path) -> StoredModel:
+    """Read a model's folder ``<name>/<version>`` of a store or a Bento.
+
+    Raises:
+        IntegrityError: the folder holds no model.
+    """
+    path = folder / DESCRIPTION_NAME
+    try:
+        description: ModelDescription = msgspec.yaml.decode(path.read_bytes(), type=ModelDescription)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise IntegrityError(f"{folder} does not hold a model: {error}", hint="save the model again") from None
+    return StoredModel(Tag(folder.parent.name, folder.name), folder, description)
+
+
+def digest_of(folder: Path) -> str:
+    """Return the SHA-256 (hex) over the sorted lines ``sha256  path`` of a model's files."""
+    total = hashlib.sha256()
+    for relative, path in walk_files(folder):
+        total.update(f"{describe_file(relative, path).sha256}  {relative}\n".encode())
+    return total.hexdigest()
+
+
+def _read(stored: Stored) -> StoredModel:
+    model = read_model(stored.path)
+    return StoredModel(model.tag, model.path, model.description, stored.created)
+
+
+def _to_yaml(description: ModelDescription) -> bytes:
+    import yaml
+
+    return yaml.safe_dump(msgspec.to_builtins(description), sort_keys=False, allow_unicode=True).encode()
