@@ -1,0 +1,209 @@
+"""The plan of an image: pure data, made from the manifest alone.
+
+Everything that renders or builds an image reads the plan and nothing else of the Bento. Its layers stand in the order
+in which they lie in the image, from what changes least to what changes most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from bentopack.image import validate
+from bentopack.image.bases import ADD_CUDA_VERSION, Base, choose_base
+from bentopack.image.validate import PlanError
+from bentopack.spec.manifest import Manifest, ModelInfo, VariantInfo
+from bentopack.tag import is_name, is_version
+
+VENV = "/opt/venv"
+INTERPRETER = "/opt/python"
+"""Where a Python lies that the base does not have; the same in every stage, as the venv points to it."""
+BENTO = "/bento"
+PORT = 3000
+# Above the ids that distributions give to people and services. Group 0, as OpenShift runs any image under a random
+# uid with that group.
+USER = "10001:0"
+
+LayerKind = Literal["interpreter", "system", "python", "runtime", "setup", "model", "manifest", "source"]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer above the base.
+
+    ``paths`` are the files and folders of the Bento that it is made from, and so what decides whether a rebuild can
+    reuse it; ``packages`` are the system packages that it installs; ``target`` is where it lands in the image.
+    """
+
+    kind: LayerKind
+    holds: str
+    paths: tuple[str, ...] = ()
+    target: str = ""
+    packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """How the engine asks whether the container serves. Times are in seconds."""
+
+    command: tuple[str, ...]
+    interval: int = 30
+    timeout: int = 5
+    start_period: int = 120
+    """Failures do not count so long: a large model takes its time to load."""
+    retries: int = 3
+
+
+@dataclass(frozen=True)
+class ImagePlan:
+    """All that an image is to be. Strings in it have been checked (``bentopack.image.validate``)."""
+
+    base: Base
+    variant: str
+    platform: str
+    python: str
+    layers: tuple[Layer, ...]
+    environment: tuple[tuple[str, str], ...]
+    labels: tuple[tuple[str, str], ...]
+    port: int
+    health_check: HealthCheck
+    user: str = USER
+    workdir: str = f"{BENTO}/src"
+    entrypoint: tuple[str, ...] = (f"{VENV}/bin/python", "-m", "bentopack.serve", "--bento", BENTO)
+    stop_signal: str = "SIGTERM"
+    notes: tuple[str, ...] = ()
+    """What the user should know before the build."""
+
+    def of(self, kind: LayerKind) -> tuple[Layer, ...]:
+        """The layers of one kind."""
+        return tuple(layer for layer in self.layers if layer.kind == kind)
+
+    @property
+    def interpreter(self) -> str:
+        """The Python that the virtual environment is made with."""
+        return f"{INTERPRETER}/current/bin/python3" if self.base.interpreter_image else "python3"
+
+
+def plan_image(
+    manifest: Manifest, *, variant: str = "cpu", platform: str | None = None, base_image: str | None = None
+) -> ImagePlan:
+    """Plan the image of one variant of a Bento.
+
+    Args:
+        manifest: what the Bento says of itself.
+        variant: ``cpu`` or ``gpu``.
+        platform: such as ``linux/arm64``; the variant's own where None.
+        base_image: wins over the bentofile's.
+
+    Raises:
+        PlanError: the Bento has no such variant, or asks for what no image can be.
+    """
+    info = _variant(manifest, variant)
+    image = manifest.image
+    base = choose_base(
+        variant=variant,
+        python=manifest.python,
+        distro=image.distro,
+        cuda_version=image.cuda_version,
+        base_image=image.base_image,
+        override=base_image,
+    )
+    environment = _environment(manifest, variant)
+    return ImagePlan(
+        base=base,
+        variant=variant,
+        platform=validate.platform(platform or info.platform),
+        python=manifest.python,
+        layers=tuple(_layers(manifest, base, info.requirements, info.packages)),
+        environment=environment,
+        labels=_labels(manifest),
+        port=_port(dict(environment)),
+        health_check=HealthCheck((f"{VENV}/bin/python", "-m", "bentopack.serve.healthcheck")),
+        notes=_notes(platform, info.platform),
+    )
+
+
+def _variant(manifest: Manifest, variant: str) -> VariantInfo:
+    if variant in manifest.variants:
+        return manifest.variants[variant]
+    hint = ADD_CUDA_VERSION if variant == "gpu" else f"it has: {', '.join(manifest.variants)}"
+    raise PlanError(f"the Bento {manifest.name} has no {variant} variant", hint=hint)
+
+
+def _layers(manifest: Manifest, base: Base, requirements: str, count: int) -> Iterable[Layer]:
+    if base.interpreter_image:
+        yield Layer("interpreter", f"Python {manifest.python}", target=INTERPRETER)
+    packages = _system_packages(base, manifest.image.system_packages)
+    if packages:
+        yield Layer("system", ", ".join(packages), packages=packages)
+    folder = validate.bento_path(requirements).rpartition("/")[0] or "."
+    yield Layer("python", f"{count} Python packages", (folder, requirements), VENV)
+    runtime = validate.bento_path(manifest.runtime)
+    yield Layer("runtime", "the serving runtime", (runtime,), f"{VENV}/lib/python{manifest.python}/site-packages/")
+    if manifest.image.setup_script:
+        yield Layer("setup", "what the setup script changes", (validate.bento_path(manifest.image.setup_script),))
+    for model in manifest.models:
+        yield _model(model)
+    yield Layer("manifest", "the manifest", ("bento.yaml",), f"{BENTO}/bento.yaml")
+    yield Layer("source", "the source", ("src",), f"{BENTO}/src/")
+
+
+def _model(model: ModelInfo) -> Layer:
+    if not (is_name(model.name) and is_version(model.version)):
+        raise PlanError(f"'{model.name}:{model.version}' is not a valid tag of a model")
+    return Layer("model", f"model {model.name}:{model.version}", (model.path,), f"{BENTO}/{model.path}/")
+
+
+def _system_packages(base: Base, asked: tuple[str, ...]) -> tuple[str, ...]:
+    manager = base.package_manager
+    if manager is None:
+        if asked:
+            raise PlanError(
+                "docker.system_packages: how to install them on this docker.distro is not known",
+                hint="install them in the base image, or in docker.setup_script",
+            )
+        return ()
+    return tuple(sorted({*base.missing, *(validate.system_package(name, manager) for name in asked)}))
+
+
+def _environment(manifest: Manifest, variant: str) -> tuple[tuple[str, str], ...]:
+    given = {name: value for name, value in manifest.envs.items() if value}
+    merged = {
+        # Logs leave at once; nobody writes bytecode, as the files belong to root and have theirs already.
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        # A uid that /etc/passwd does not know has no home; libraries that keep a cache there need some place.
+        "HOME": "/tmp",  # noqa: S108 - the container's own
+        **(_NVIDIA if variant == "gpu" else {}),
+        **manifest.image.env,
+        **given,
+    }
+    return tuple((validate.variable(name), validate.text_value(value, name)) for name, value in merged.items())
+
+
+# https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/: what the runtime mounts into the container.
+_NVIDIA = {"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}
+
+
+def _labels(manifest: Manifest) -> tuple[tuple[str, str], ...]:
+    given = manifest.labels.items()
+    labels = {validate.label(key): validate.text_value(value, f"labels.{key}") for key, value in given}
+    labels["org.opencontainers.image.title"] = validate.text_value(manifest.name, "name")
+    if manifest.description:
+        one_line = " ".join(manifest.description.split())
+        labels["org.opencontainers.image.description"] = validate.text_value(one_line, "description")
+    return tuple(sorted(labels.items()))
+
+
+def _port(environment: dict[str, str]) -> int:
+    port = environment.get("PORT", str(PORT))
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise PlanError(f"PORT: expected a number from 1 to 65535, found {port!r}")
+    return int(port)
+
+
+def _notes(asked: str | None, locked: str) -> tuple[str, ...]:
+    if asked and asked != locked:
+        return (f"the Bento's packages were locked for {locked}; some may have no wheel for {asked}",)
+    return ()
