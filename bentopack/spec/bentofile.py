@@ -1,0 +1,185 @@
+"""The bentofile as types: every key that it may hold, what each means, and what it may be.
+
+The JSON Schema in ``schemas/`` is made of these types, and so are the messages about what does not fit them.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from bentopack.spec import fields
+from bentopack.spec.environment import as_entries, as_pairs
+from bentopack.spec.requirement import IndexUrl, Requirement
+
+_OneOrMany = fields.listed(fields.one_or_many, str | list[str])
+
+
+class Section(BaseModel):
+    """A mapping in the bentofile: frozen, and without keys that no one knows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nothing(cls, data: Any) -> Any:
+        # A key without a value (``envs:``) is as good as no key.
+        return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
+
+
+class Model(Section):
+    """A model that goes into the Bento."""
+
+    tag: fields.ModelTag = Field(description="Tag of the model in the model store, such as iris:latest.")
+    alias: fields.Name | None = Field(None, description="Another name by which the code may ask for the model.")
+    filter: fields.Line | None = Field(
+        None, description="BentoML's query for a model by its labels. Refused: name the model by its tag."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_tag(cls, data: Any) -> Any:
+        return {"tag": data} if isinstance(data, str) else data
+
+
+class Env(Section):
+    """An environment variable of the running service."""
+
+    name: fields.EnvName = Field(description="Name of the variable.")
+    value: fields.Value = Field("", description="Its value. Without one it has to be given when the Bento is deployed.")
+    stage: Literal["all", "build", "runtime"] = Field(
+        "all", description="When the variable is set. 'build' is refused for now; the other two mean the running service."
+    )
+
+
+def _splittable(value: str) -> str:
+    try:
+        shlex.split(value)
+    except ValueError:
+        raise fields.expected("options as on pip's command line", value) from None
+    return value
+
+
+class Python(Section):
+    """The Python environment of the service."""
+
+    version: fields.PythonVersion | None = Field(
+        None, description="Python of the image, such as 3.11. The one that runs the build when not given."
+    )
+    packages: Annotated[tuple[Requirement, ...], _OneOrMany] = Field(
+        (), description="Packages that the service needs, as requirements such as numpy>=1.26."
+    )
+    requirements_txt: fields.FilePath | None = Field(None, description="A requirements file; used beside 'packages'.")
+    lock_packages: fields.Flag = Field(
+        True, description="Always true in effect: bentopack locks every package with its hash."
+    )
+    pack_git_packages: fields.Flag = Field(
+        True, description="BentoML's switch for bundling packages from git, which are refused for now."
+    )
+    index_url: IndexUrl | None = Field(None, description="Package index to use instead of PyPI.")
+    extra_index_url: Annotated[tuple[IndexUrl, ...], _OneOrMany] = Field((), description="Further package indexes.")
+    find_links: Annotated[tuple[IndexUrl, ...], _OneOrMany] = Field(
+        (), description="Pages or folders with links to packages."
+    )
+    no_index: fields.Flag = Field(False, description="Use no package index, only 'find_links' and 'wheels'.")
+    trusted_host: Annotated[tuple[fields.Line, ...], _OneOrMany] = Field(
+        (), description="Hosts to which pip may speak without a valid certificate."
+    )
+    pip_args: Annotated[fields.Line, AfterValidator(_splittable)] | None = Field(
+        None, description="Further options for pip, as on its command line."
+    )
+    wheels: Annotated[tuple[fields.FilePath, ...], _OneOrMany] = Field(
+        (), description="Wheels in the project to install beside the packages."
+    )
+
+
+def _cuda(value: Any) -> Any:
+    # BentoML takes these two as "no CUDA".
+    return None if value in ("", "None") else value
+
+
+class Docker(Section):
+    """The container image."""
+
+    distro: fields.Distro | None = Field(None, description="Linux distribution of the image, such as debian.")
+    python_version: fields.PythonVersion | None = Field(
+        None, description="Python of the image; the same as python.version, under BentoML's name."
+    )
+    cuda_version: Annotated[fields.CudaVersion | None, fields.listed(_cuda, fields.CudaVersion | None)] = Field(
+        None, description="CUDA of the GPU image, such as 12.4, or 'default'."
+    )
+    base_image: fields.ImageReference | None = Field(None, description="An image to build on, instead of a distribution's.")
+    system_packages: Annotated[tuple[fields.SystemPackage, ...], fields.listed(fields.words, str | list[str])] = Field(
+        (), description="Packages of the distribution to install, such as libgomp1."
+    )
+    env: Annotated[
+        dict[fields.EnvName, fields.Value],
+        fields.listed(as_pairs, dict[fields.EnvName, fields.Value] | list[str | dict[str, fields.Value]] | str),
+    ] = Field(
+        default_factory=dict,
+        description="Environment variables of the image: names and values, a list of NAME=value, or a .env file's path.",
+    )
+    setup_script: fields.FilePath | None = Field(None, description="A script to run while the image is built.")
+    dockerfile_template: fields.FilePath | None = Field(
+        None, description="A Dockerfile template to extend ours. Refused for now."
+    )
+
+
+class Conda(Section):
+    """BentoML's conda environment. Refused for now, whatever it holds."""
+
+    environment_yml: fields.FilePath | None = Field(None, description="A conda environment file.")
+    channels: Annotated[tuple[fields.Line, ...], _OneOrMany] = Field((), description="Conda channels.")
+    dependencies: tuple[fields.Line | dict[Literal["pip"], list[str]], ...] = Field(
+        (), description="Conda packages, and a list of pip packages under the key 'pip'."
+    )
+    pip: Annotated[tuple[fields.Line, ...], _OneOrMany] = Field((), description="Pip packages of the conda environment.")
+
+
+class Spec(Section):
+    """How to make a Bento of a project."""
+
+    service: fields.ServiceTarget = Field(
+        description="What is served: module:Class of a service, or module:app of an ASGI or WSGI application."
+    )
+    name: fields.Name | None = Field(None, description="Name of the Bento. The service's name when not given.")
+    version: fields.Version | None = Field(
+        None, description="Version of the Bento. Derived from the content when not given, which is the better choice."
+    )
+    description: fields.Text | None = Field(
+        None, description="What the Bento is, in Markdown; 'file: README.md' takes it from a file."
+    )
+    labels: dict[fields.LabelName, fields.Value] = Field(
+        default_factory=dict, description="Names and values of your own, kept in the Bento and on the image."
+    )
+    include: Annotated[tuple[fields.Line, ...], _OneOrMany] = Field(
+        (), description="Files that belong to the Bento, as gitignore patterns. All of the project when not given."
+    )
+    exclude: Annotated[tuple[fields.Line, ...], _OneOrMany] = Field(
+        (), description="Files that do not, as gitignore patterns; .bentoignore files say the same."
+    )
+    models: tuple[Model, ...] = Field(
+        (), description="Models that the Bento carries beside those that its code declares: tags, or {tag, alias}."
+    )
+    envs: Annotated[
+        tuple[Env, ...], fields.listed(as_entries, list[Env | str] | dict[fields.EnvName, fields.Value])
+    ] = Field((), description="Environment variables of the running service: a list of {name, value}.")
+    python: Python = Field(default_factory=Python, description="The Python environment of the service.")
+    docker: Docker = Field(default_factory=Docker, description="The container image.")
+    conda: Conda = Field(default_factory=Conda, description="BentoML's conda environment. Refused for now.")
+    args: Annotated[dict[str, Any], fields.listed(fields.unwrapped, dict[str, Any])] = Field(
+        default_factory=dict, description="Default values of the service's own arguments."
+    )
+
+    @property
+    def python_version(self) -> str | None:
+        """``major.minor`` of the image's Python, under whichever of the two keys it was given."""
+        written = self.python.version or self.docker.python_version
+        return ".".join(written.split(".")[:2]) if written else None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables of ``envs`` by name."""
+        return {env.name: env.value for env in self.envs}

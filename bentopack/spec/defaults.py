@@ -1,0 +1,22 @@
+"""What an option is when the user does not give it: the same numbers for the reader of the syntax and the runtime.
+
+Both the build (which writes them into the manifest) and the decorators (which serve by them) take them from here, so
+that the two cannot drift apart.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+WORKERS: Final = 1
+"""Processes that execute one service."""
+
+BATCHABLE: Final = False
+BATCH_DIM: Final = 0
+"""The axis along which requests are joined."""
+
+MAX_BATCH_SIZE: Final = 100
+MAX_LATENCY_MS: Final = 60_000
+
+RESERVED_ROUTES: Final = frozenset({"/livez", "/readyz", "/healthz", "/metrics", "/docs", "/openapi.json"})
+"""What the runtime itself answers; no API may take one of these."""

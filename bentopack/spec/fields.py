@@ -1,0 +1,144 @@
+"""What single values of a bentofile may look like.
+
+Names, packages and environment variables end up in a Dockerfile and on command lines, so each has a pattern that
+leaves no room for a second instruction. A value that does not fit is told in one form: ``expected …, found …``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from bentopack.spec.scalars import as_text, found, plain
+from bentopack.tag import NAME_PATTERN, VERSION_PATTERN
+
+
+def expected(words: str, value: Any) -> PydanticCustomError:
+    """Make the error of a value that is not what was expected."""
+    return PydanticCustomError("expected", "{message}", {"message": f"expected {words}, found {found(value)}"})
+
+
+def refused(message: str) -> PydanticCustomError:
+    """Make the error of a value that is understood and cannot be had."""
+    return PydanticCustomError("refused", "{message}", {"message": message})
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """Marks a text field: what is expected of it in words, and as a pattern.
+
+    With ``numbers``, a number or a truth value is taken as it is spelled in the file.
+    """
+
+    words: str
+    pattern: str | None = None
+    numbers: bool = False
+    lower: bool = False
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        result = dict(handler(schema))
+        if self.numbers:
+            result["type"] = ["string", "number", "boolean"]
+        if self.pattern:
+            result["pattern"] = f"^({self.pattern})$"
+        return result
+
+    def check(self, value: Any) -> str:
+        """Return the text, or raise what was expected of it."""
+        text = as_text(value) if self.numbers else value
+        if isinstance(text, str) and self.lower:
+            text = text.lower()
+        if not isinstance(text, str) or (self.pattern is not None and not re.fullmatch(self.pattern, text)):
+            raise expected(self.words, value)
+        return text
+
+
+def flag(value: Any) -> bool:
+    """Return a truth value, however YAML spells it."""
+    value = plain(value)
+    if not isinstance(value, bool):
+        raise expected("true or false", value)
+    return value
+
+
+# No control characters: a line break could begin another instruction.
+_LINE = r"[^\x00-\x1f\x7f]*"
+
+Text: TypeAlias = Annotated[str, Scalar("text", numbers=True)]
+Line: TypeAlias = Annotated[str, Scalar("text in one line", rf"{_LINE}[^\x00-\x1f\x7f\s]{_LINE}")]
+Value: TypeAlias = Annotated[str, Scalar("text in one line", _LINE, numbers=True)]
+Flag: TypeAlias = Annotated[bool, BeforeValidator(flag)]
+
+Name: TypeAlias = Annotated[
+    str,
+    Scalar(
+        "a name of at most 63 lower-case letters, digits, '.', '_' and '-', such as iris",
+        NAME_PATTERN,
+        numbers=True,
+        lower=True,
+    ),
+]
+Version: TypeAlias = Annotated[
+    str,
+    Scalar("a version of letters, digits, '.', '_' and '-', such as 1.2.0", VERSION_PATTERN, numbers=True),
+]
+ModelTag: TypeAlias = Annotated[
+    str,
+    # Capitals are lowered when the tag is looked up.
+    Scalar("a model tag such as iris:latest", rf"[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?(:{VERSION_PATTERN})?"),
+]
+PythonVersion: TypeAlias = Annotated[
+    str, Scalar("a Python version such as 3.11", r"3\.[0-9]{1,2}(\.[0-9]{1,2})?", numbers=True)
+]
+CudaVersion: TypeAlias = Annotated[
+    str, Scalar("a version such as 12.4", r"default|[0-9]{1,2}(\.[0-9]{1,2}){0,2}", numbers=True)
+]
+EnvName: TypeAlias = Annotated[str, Scalar("the name of an environment variable", r"[A-Za-z_][A-Za-z0-9_]*")]
+LabelName: TypeAlias = Annotated[
+    str, Scalar("a label of letters, digits, '.', '_', '/' and '-'", r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?")
+]
+SystemPackage: TypeAlias = Annotated[
+    str,
+    Scalar("a system package such as libgomp1", r"[A-Za-z0-9][A-Za-z0-9+._-]*(:[a-z0-9]+)?(=[A-Za-z0-9.+:~_*-]+)?"),
+]
+Distro: TypeAlias = Annotated[
+    str, Scalar("a distribution such as debian, ubuntu or alpine", r"[a-z0-9][a-z0-9._-]*", lower=True)
+]
+ImageReference: TypeAlias = Annotated[
+    str, Scalar("an image such as python:3.11-slim", r"[A-Za-z0-9][A-Za-z0-9._-]*(:[0-9]+)?(/[A-Za-z0-9._-]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?(@sha256:[0-9a-f]{64})?")
+]
+FilePath: TypeAlias = Annotated[str, Scalar("the path of a file in the project", rf"{_LINE}[^\x00-\x1f\x7f\s]{_LINE}")]
+ServiceTarget: TypeAlias = Annotated[
+    str, Scalar("a service such as service:Iris", r"[A-Za-z0-9_./\\-]*[A-Za-z0-9_](:[A-Za-z_][A-Za-z0-9_.]*)?")
+]
+
+
+def one_or_many(value: Any) -> Any:
+    """Take a single text as a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+def words(value: Any) -> Any:
+    """Split each text at its blanks: ``"ffmpeg git"`` is two system packages."""
+    items = one_or_many(value)
+    if not isinstance(items, list):
+        return items
+    return [word for item in items for word in (item.split() if isinstance(item, str) else [item])]
+
+
+def listed(check: Callable[[Any], Any], accepts: Any) -> BeforeValidator:
+    """Make the validator that brings a field's other spellings (``accepts``, for the schema) to its own."""
+    return BeforeValidator(check, json_schema_input_type=accepts)
+
+
+def unwrapped(value: Any) -> Any:
+    """Take a free-form tree with plain values."""
+    return plain(value)

@@ -1,0 +1,101 @@
+"""Patterns in gitignore's syntax: ``include``, ``exclude``, ``.bentoignore`` files and what never belongs to a Bento."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pathspec import GitIgnoreSpec
+
+from bentopack.errors import Problem, SpecError
+
+IGNORE_FILE = ".bentoignore"
+
+# Belongs to a tool or a machine, not to the service. The lock and archives are made by bentopack itself: with them
+# inside, a second build would differ from the first.
+ALWAYS_EXCLUDED = GitIgnoreSpec.from_lines(
+    """
+    .git
+    .hg/
+    .svn/
+    .venv/
+    venv/
+    node_modules/
+    __pycache__/
+    *.py[cod]
+    *.egg-info/
+    .mypy_cache/
+    .pytest_cache/
+    .ruff_cache/
+    .hypothesis/
+    .ipynb_checkpoints/
+    .tox/
+    .nox/
+    .cache/
+    .idea/
+    .vscode/
+    .DS_Store
+    Thumbs.db
+    /bentofile.lock
+    *.bento
+    """.split()
+)
+
+
+class BadPattern(ValueError):
+    """A text that is no pattern; the argument says why."""
+
+
+def compile_pattern(text: str) -> GitIgnoreSpec:
+    """Make a matcher of one pattern; ``./name`` means ``name`` in the top folder.
+
+    Raises:
+        BadPattern: it is no pattern, or leads out of the project.
+    """
+    if ".." in text.replace("\\", "/").split("/"):
+        raise BadPattern(f"'{text}' leads out of the project")
+    try:
+        return GitIgnoreSpec.from_lines([_rooted(text)])
+    except ValueError:
+        raise BadPattern(f"expected a pattern such as *.py or data/, found '{text}'") from None
+
+
+def _rooted(text: str) -> str:
+    mark, pattern = ("!", text[1:]) if text.startswith("!") else ("", text)
+    if pattern.strip() in {".", "./"}:
+        return f"{mark}*"
+    return mark + ("/" + pattern[2:].lstrip("/") if pattern.startswith("./") else pattern)
+
+
+def join(specs: Iterable[GitIgnoreSpec]) -> GitIgnoreSpec:
+    """Make one matcher of several; as in a file, a later pattern wins."""
+    return GitIgnoreSpec([pattern for spec in specs for pattern in spec.patterns])
+
+
+@dataclass(frozen=True)
+class IgnoreFiles:
+    """The ignore files from the top folder down to one folder: a deeper one wins."""
+
+    above: tuple[tuple[str, GitIgnoreSpec], ...] = ()
+
+    def enter(self, relative: str, folder: Path) -> IgnoreFiles:
+        """Return these with that of ``folder``, if it has one."""
+        path = folder / IGNORE_FILE
+        if not path.is_file():
+            return self
+        try:
+            spec = GitIgnoreSpec.from_lines(path.read_text(encoding="utf-8").splitlines())
+        except OSError as error:
+            raise SpecError(Problem(f"{relative}{IGNORE_FILE}", 0, 0, f"cannot be read: {error.strerror}")) from None
+        except ValueError as error:
+            raise SpecError(Problem(f"{relative}{IGNORE_FILE}", 0, 0, f"expected gitignore patterns: {error}")) from None
+        return IgnoreFiles(((relative, spec), *self.above))
+
+    def excludes(self, path: str) -> bool:
+        """Whether a path (a folder's ends in ``/``) is ignored."""
+        for prefix, spec in self.above:
+            decision = spec.check_file(path.removeprefix(prefix)).include
+            if decision is not None:
+                return decision
+        return False

@@ -1,0 +1,96 @@
+"""Walks a project's files: the same order everywhere, folders that are left out not entered, links kept inside."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bentopack.errors import Problem
+from bentopack.spec.ignore import ALWAYS_EXCLUDED, IgnoreFiles
+
+
+@dataclass
+class Walk:
+    """One walk over a project; ``files`` yields what is there, ``wrong`` and ``odd`` gather what is to be told.
+
+    ``excluded`` and ``included`` judge a path relative to the project; a folder's ends in ``/``.
+    """
+
+    project: Path
+    excluded: Callable[[str], bool]
+    included: Callable[[str], bool]
+    wrong: list[Problem] = field(default_factory=list)
+    odd: list[Problem] = field(default_factory=list)
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Yield the POSIX path and the path of each file that is not left out."""
+        self._root = os.path.realpath(self.project)
+        yield from self._folder("", Path(self._root), IgnoreFiles(), (self._root,))
+
+    def _folder(
+        self, relative: str, folder: Path, ignored: IgnoreFiles, open_folders: tuple[str, ...]
+    ) -> Iterator[tuple[str, Path]]:
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            self._tell(self.wrong, relative, f"the folder cannot be read: {error.strerror}")
+            return
+        ignored = ignored.enter(relative, folder)
+        for entry in entries:
+            path = relative + entry.name
+            if self._left_out(path, ignored):
+                continue
+            if entry.is_symlink() and not self._stays(path, entry):
+                continue
+            if not entry.is_dir():
+                yield from self._file(path, Path(entry.path))
+            elif not self._left_out(f"{path}/", ignored):
+                real = os.path.realpath(entry.path)
+                if real in open_folders:
+                    self._tell(self.odd, path, "is a link to a folder around it, and is left out")
+                    continue
+                yield from self._folder(f"{path}/", Path(entry.path), ignored, (*open_folders, real))
+
+    def _left_out(self, path: str, ignored: IgnoreFiles) -> bool:
+        return ALWAYS_EXCLUDED.match_file(path) or self.excluded(path) or ignored.excludes(path)
+
+    def _stays(self, path: str, entry: os.DirEntry[str]) -> bool:
+        """Whether a link leads to something inside the project; tells if not."""
+        real = os.path.realpath(entry.path)
+        inside = real == self._root or real.startswith(self._root + os.sep)
+        if inside and (os.path.exists(real) or not self.included(path)):
+            return os.path.exists(real)
+        if inside:
+            self._tell(self.wrong, path, "is a link that leads nowhere")
+        elif self.included(path) or self.included(f"{path}/"):
+            self._tell(self.wrong, path, "is a link that leads out of the project; exclude it or put a copy in its place")
+        elif os.path.isdir(real):
+            self._tell(self.odd, path, "is a link that leads out of the project, and is not followed")
+        return False
+
+    def _file(self, path: str, file: Path) -> Iterator[tuple[str, Path]]:
+        if not self.included(path):
+            return
+        if not path.isprintable() or "\\" in path or not _encodable(path):
+            self._tell(self.wrong, ascii(path), "has a name that not every system can hold; rename or exclude it")
+        elif not stat.S_ISREG(file.stat().st_mode):
+            self._tell(self.odd, path, "is no regular file (a socket, pipe or device), and is left out")
+        elif not os.access(file, os.R_OK):
+            self._tell(self.wrong, path, "cannot be read; change its permissions or exclude it")
+        else:
+            yield path, file
+
+    @staticmethod
+    def _tell(where: list[Problem], path: str, message: str) -> None:
+        where.append(Problem(path.rstrip("/") or ".", 0, 0, message))
+
+
+def _encodable(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
