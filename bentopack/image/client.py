@@ -1,0 +1,72 @@
+"""Finds the engine's command line: building is the one thing that its API does not do with BuildKit."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bentopack.errors import EngineError
+
+# From this version on the client's BuildKit lives in the buildx plugin, which may not be installed.
+_NEEDS_BUILDX = 23
+_FIRST_BUILDKIT = 18
+_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Client:
+    """A ``docker`` command, and whether it can drive BuildKit."""
+
+    command: str
+    version: str
+    buildkit: bool
+
+
+def find_client(search_path: str) -> Client:
+    """Choose the first ``docker`` on ``search_path`` that can drive BuildKit, else the first that runs.
+
+    Raises:
+        EngineError: there is none.
+    """
+    found = list(_clients(search_path))
+    if not found:
+        raise EngineError(
+            "the engine answers, but there is no docker command to build with",
+            hint="install it (Debian, Ubuntu: docker.io or docker-cli)",
+        )
+    return next((client for client in found if client.buildkit), found[0])
+
+
+def _clients(search_path: str) -> Iterator[Client]:
+    for folder in search_path.split(os.pathsep):
+        command = Path(folder, "docker")
+        if folder and command.is_file() and os.access(command, os.X_OK):
+            version = _version(command)
+            if version is not None:
+                yield Client(str(command), version, _drives_buildkit(command, version))
+
+
+def _version(command: Path) -> str | None:
+    """The client's version, or None where it does not run (or is podman under docker's name)."""
+    match = re.match(r"Docker version ([0-9][^,\s]*)", _say(command, "--version"))
+    return match[1] if match else None
+
+
+def _drives_buildkit(command: Path, version: str) -> bool:
+    major = int(version.partition(".")[0])
+    if major < _NEEDS_BUILDX:
+        return major >= _FIRST_BUILDKIT
+    return bool(_say(command, "buildx", "version"))
+
+
+def _say(command: Path, *arguments: str) -> str:
+    """What a command prints, or nothing where it fails."""
+    try:
+        done = subprocess.run([command, *arguments], capture_output=True, text=True, timeout=_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout if done.returncode == 0 else ""

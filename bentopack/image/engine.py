@@ -1,0 +1,103 @@
+"""The container engine, by its API: is it there, may this user talk to it, what does it know of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bentopack.errors import EngineError, NotFound
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+_PING_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What the engine says of an image. ``digest`` is its manifest's, which only a registry or containerd gives it.
+
+    ``size`` is in bytes, with the base's.
+    """
+
+    id: str
+    digest: str | None
+    tags: tuple[str, ...]
+    size: int
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine that answered. ``endpoint`` is its address, ``version`` its own."""
+
+    client: DockerClient
+    endpoint: str
+    version: str
+
+    def inspect(self, reference: str) -> ImageFacts:
+        """Look an image up by tag or id.
+
+        Raises:
+            NotFound: the engine has no such image.
+        """
+        from docker.errors import ImageNotFound
+
+        try:
+            attributes = self.client.images.get(reference).attrs
+        except ImageNotFound:
+            raise NotFound(f"the engine has no image {reference}") from None
+        digests = attributes.get("RepoDigests") or []
+        return ImageFacts(
+            id=attributes["Id"],
+            digest=digests[0].rpartition("@")[2] if digests else None,
+            tags=tuple(attributes.get("RepoTags") or ()),
+            size=attributes["Size"],
+        )
+
+
+def connect(environ: Mapping[str, str]) -> Engine:
+    """Connect to the engine that ``docker`` itself would use: DOCKER_HOST, else the current context.
+
+    Raises:
+        EngineError: none answers there, or it refuses this user.
+    """
+    from docker import DockerClient
+    from docker.errors import DockerException
+
+    endpoint = environ.get("DOCKER_HOST") or "its default address"
+    try:
+        address = _address(environ)
+        endpoint = str(address.get("base_url", endpoint))
+        client = DockerClient(**address, timeout=_PING_SECONDS)
+        version = str(client.version()["Version"])
+    except (DockerException, OSError, ValueError) as error:
+        raise _explained(error, endpoint) from None
+    return Engine(client, endpoint, version)
+
+
+def _address(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Where the engine is. The docker package by itself would not look at contexts (rootless, Docker Desktop)."""
+    from docker.context import ContextAPI
+    from docker.utils import kwargs_from_env
+
+    address: dict[str, Any] = kwargs_from_env(environment=dict(environ))
+    if "base_url" not in address and (context := ContextAPI.get_current_context()):
+        address = {"base_url": context.Host, "tls": context.TLSConfig}
+    return address
+
+
+def _explained(error: Exception, endpoint: str) -> EngineError:
+    """Find the reason below the layers of an HTTP library, and say what to do about it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, PermissionError):
+            return EngineError(f"no rights on the container engine at {endpoint}", hint=_NO_RIGHTS)
+        cause = cause.__cause__ or cause.__context__
+    return EngineError(f"no container engine answers at {endpoint}", hint=_NO_ENGINE)
+
+
+_NO_RIGHTS = "add yourself to its group, `sudo usermod -aG docker $USER`, and log in again; or use sudo"
+_NO_ENGINE = """\
+install and start one (Debian, Ubuntu: `sudo apt-get install docker.io`; elsewhere https://docs.docker.com/engine/install/),
+or point DOCKER_HOST at one; `bentopack containerize --dockerfile -` only renders the Dockerfile and needs none"""

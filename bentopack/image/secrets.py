@@ -1,0 +1,46 @@
+"""Build secrets: ``--secret id=pip.conf,src=./pip.conf``, the spelling that ``docker build`` knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bentopack.errors import BentopackError
+from bentopack.image import validate
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A file that one step of the build may read, and that no layer holds."""
+
+    id: str
+    source: Path
+
+    @property
+    def option(self) -> str:
+        """The value of ``docker build --secret``."""
+        return f"id={self.id},src={self.source}"
+
+
+class BadSecret(BentopackError):
+    """A ``--secret`` that cannot be used. Its message never holds what the secret says."""
+
+    exit_code = 2
+
+
+def parse_secret(text: str) -> Secret:
+    """Read ``id=NAME,src=FILE``; ``src`` may be left out where the file's name is the id.
+
+    Raises:
+        BadSecret: it is not of that form, or there is no such file.
+        PlanError: the id cannot be a file name.
+    """
+    fields = dict(part.partition("=")[::2] for part in text.split(","))
+    unknown = fields.keys() - {"id", "src", "source", "type"}
+    if "id" not in fields or unknown or fields.get("type", "file") != "file":
+        raise BadSecret(f"--secret: expected id=NAME,src=FILE, found {text!r}")
+    name = validate.secret_id(fields["id"])
+    source = Path(fields.get("src") or fields.get("source") or name).expanduser().absolute()
+    if not source.is_file():
+        raise BadSecret(f"--secret {name}: there is no file {source}")
+    return Secret(name, source)
