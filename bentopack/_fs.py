@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _CHUNK = 1 << 20
+EPOCH = 315_532_800  # 1980-01-01 UTC, the first moment that a zip can tell
 
 
 @dataclass(frozen=True, order=True)
@@ -96,3 +97,9 @@ def copy_normalised(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
     target.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
+
+
+def set_epoch(folder: Path) -> None:
+    """Give every file below ``folder`` the same modification time, so that no layer made of them tells of a clock."""
+    for _, path in walk_files(folder):
+        os.utime(path, (EPOCH, EPOCH))

@@ -5,6 +5,6 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command line and exit with a documented code."""
-    from bentopack.cli.app import run
+    from bentopack.cli.app import run_app
 
-    run()
+    run_app()

@@ -3,32 +3,78 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+from bentopack.cli.build import build
 from bentopack.cli.containerize import containerize
-from bentopack.cli.run import run as run_command
+from bentopack.cli.delete import delete
+from bentopack.cli.export import export
+from bentopack.cli.get import get
+from bentopack.cli.import_ import import_
+from bentopack.cli.list import list_
+from bentopack.cli.models import models
+from bentopack.cli.run import run
 
 app = typer.Typer(
     name="bentopack",
-    help="Pack ML services into reproducible Bentos and container images, and serve them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+app.command("build")(build)
+app.command("containerize")(containerize)
+app.command("run")(run)
+app.command("list")(list_)
+app.command("get")(get)
+app.command("delete")(delete)
+app.command("export")(export)
+app.command("import")(import_)
+app.add_typer(models, name="models")
 
 
-def run() -> None:
+def _version(wanted: bool) -> None:
+    if wanted:
+        from bentopack import __version__
+
+        sys.stdout.write(f"bentopack {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Pack ML services into reproducible Bentos and container images, and serve them.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad bentofile or service, 4 not found, 5 requirements cannot be
+    locked, 6 no container engine, 7 image build failed, 8 cannot serve, 9 damaged content, 130 interrupted.
+    """
+
+
+def run_app() -> None:
     """Run the command line; every error of ours is one message and its own exit code, never a traceback."""
     from bentopack.errors import BentopackError
 
     try:
         app(prog_name="bentopack")
     except BentopackError as error:
-        from bentopack.cli.output import Output
-
-        Output().error(error.message, error.hint)
-        sys.exit(error.exit_code)
+        _fail(error.message, error.hint, error.exit_code)
+    except OSError as error:
+        # Disk full, a read-only store: the file system's own words say it best.
+        where = f": {error.filename}" if error.filename else ""
+        _fail(f"{error.strerror or error}{where}", None, 1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _fail(message: str, hint: str | None, code: int) -> None:
+    from bentopack.cli.output import Output
+
+    Output().error(message, hint)
+    sys.exit(code)

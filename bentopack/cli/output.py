@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -68,6 +69,15 @@ class Output:
 
         self.result(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
+    def table(self, header: tuple[str, ...], rows: list[tuple[str, ...]], *, empty: str) -> None:
+        """Write rows in aligned columns to standard output, or say on standard error that there are none."""
+        if not rows:
+            self._line(empty)
+            return
+        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+        for row in (header, *rows):
+            self.result("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
     def _line(self, text: str, *, style: str | None = None) -> None:
         if not self._terminal:
             sys.stderr.write(f"{text}\n")
@@ -76,3 +86,18 @@ class Output:
 
         console = self._status.console if self._status is not None else Console(stderr=True)
         console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def size(count: int) -> str:
+    """Write a number of bytes for people, in powers of 1024."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GiB"
+
+
+def age(moment: datetime | None) -> str:
+    """Write a moment in the local time zone, to the minute."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M") if moment and moment.timestamp() else "unknown"

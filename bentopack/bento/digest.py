@@ -1,0 +1,91 @@
+"""What a Bento's digest is made of, and the proof of it that needs no bentopack: ``sha256sum -c SHA256SUMS``."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from bentopack._fs import FileEntry, describe_file, walk_files
+from bentopack.errors import IntegrityError
+
+SUMS_NAME = "SHA256SUMS"
+_VERSION_LENGTH = 16  # hex digits: 64 bits name a version; the whole digest proves it
+
+
+def list_files(bento: Path) -> list[FileEntry]:
+    """Hash every file of a Bento but ``SHA256SUMS``, sorted by path."""
+    return sorted(describe_file(name, path) for name, path in walk_files(bento) if name != SUMS_NAME)
+
+
+def digest_of(files: Iterable[FileEntry]) -> str:
+    """Return ``sha256:<hex>`` over the sorted lines ``mode size sha256 path``, where mode is ``x`` or ``-``."""
+    total = hashlib.sha256()
+    for file in sorted(files):
+        mode = "x" if file.executable else "-"
+        total.update(f"{mode} {file.size} {file.sha256} {file.path}\n".encode())
+    return f"sha256:{total.hexdigest()}"
+
+
+def version_of(digest: str) -> str:
+    """Return the version that a digest gives to a Bento whose user gave none."""
+    return digest.removeprefix("sha256:")[:_VERSION_LENGTH]
+
+
+def write_sums(bento: Path) -> str:
+    """Write ``SHA256SUMS`` for a finished Bento and return its digest."""
+    files = list_files(bento)
+    text = "".join(f"{_escaped(file.sha256, file.path)}\n" for file in files)
+    (bento / SUMS_NAME).write_bytes(text.encode())
+    return digest_of(files)
+
+
+def read_digest(bento: Path) -> str:
+    """Return the digest of a Bento from its ``SHA256SUMS``, trusting it: nothing is hashed."""
+    files = []
+    for name, sha256 in _read_sums(bento).items():
+        status = (bento / name).stat()
+        files.append(FileEntry(name, bool(status.st_mode & 0o100), status.st_size, sha256))
+    return digest_of(files)
+
+
+def verify(bento: Path) -> str:
+    """Hash every file of a Bento, compare with ``SHA256SUMS``, and return the digest.
+
+    Raises:
+        IntegrityError: names each file that is missing, added or changed.
+    """
+    recorded = _read_sums(bento)
+    found = {file.path: file for file in list_files(bento)}
+    problems = [f"missing: {name}" for name in recorded.keys() - found.keys()]
+    problems += [f"added: {name}" for name in found.keys() - recorded.keys()]
+    problems += [f"changed: {name}" for name, sha in recorded.items() if name in found and found[name].sha256 != sha]
+    if problems:
+        raise IntegrityError(f"{bento} is not the Bento it was:\n" + "\n".join(f"  {each}" for each in sorted(problems)))
+    return digest_of(found.values())
+
+
+def _read_sums(bento: Path) -> dict[str, str]:
+    try:
+        text = (bento / SUMS_NAME).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise IntegrityError(f"{bento} has no {SUMS_NAME}: it is not a whole Bento") from None
+    found = {}
+    for line in text.splitlines():
+        escaped = line.startswith("\\")
+        sha256, separator, name = line.removeprefix("\\").partition("  ")
+        if not separator or len(sha256) != 64:
+            raise IntegrityError(f"{bento / SUMS_NAME} is damaged: '{line}'")
+        found[_unescape(name) if escaped else name] = sha256
+    return found
+
+
+def _escaped(sha256: str, path: str) -> str:
+    """Write one line as coreutils does: a name with a backslash or a line break is escaped, and the line marked."""
+    safe = path.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    return f"\\{sha256}  {safe}" if safe != path else f"{sha256}  {path}"
+
+
+def _unescape(name: str) -> str:
+    return re.sub(r"\\(.)", lambda pair: {"n": "\n", "r": "\r"}.get(pair[1], pair[1]), name)

@@ -1,0 +1,85 @@
+"""A Bento's own Python environment on this machine: made once a lock, and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from filelock import FileLock
+
+from bentopack._home import home
+from bentopack._report import Reporter
+from bentopack.errors import LockError
+from bentopack.lock.pip_tools import explain
+from bentopack.spec.manifest import Manifest, read_manifest
+
+_DONE = ".bentopack-complete"
+
+
+def locked_python(bento: Path, *, reporter: Reporter, variant: str = "cpu") -> Path:
+    """Return the Python of the Bento's locked environment, making the environment where there is none yet.
+
+    It lies below ``$BENTOPACK_HOME/envs`` under the digest of what is installed in it, so Bentos with the same lock
+    and runtime share one. Two processes may ask at once; a killed one leaves what the next one makes anew.
+
+    Raises:
+        LockError: the packages cannot be installed, or this machine lacks the Bento's Python.
+    """
+    manifest = read_manifest(bento)
+    requirements = bento / manifest.variants[variant].requirements
+    folder = home() / "envs" / _key(manifest, bento, requirements)
+    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if (folder / _DONE).exists():
+            return python
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            reporter.step(f"making the environment of {manifest.name} ({manifest.variants[variant].packages} packages)")
+            _run([_interpreter(manifest.python), "-m", "venv", str(folder)], reporter)
+            pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install"]
+            _run([*pip, "--require-hashes", "-r", str(requirements)], reporter)
+            _run([*pip, "--no-deps", "--no-index", str(bento / manifest.runtime)], reporter)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        (folder / _DONE).touch()
+    return python
+
+
+def _key(manifest: Manifest, bento: Path, requirements: Path) -> str:
+    total = hashlib.sha256(f"{manifest.python} {sys.platform}\n".encode())
+    total.update(requirements.read_bytes())
+    total.update((bento / manifest.runtime).read_bytes())
+    return total.hexdigest()[:24]
+
+
+def _interpreter(version: str) -> str:
+    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return sys.executable
+    found = shutil.which(f"python{version}")
+    if found is None:
+        raise LockError(
+            f"the Bento needs Python {version}, which is not on PATH; this one is {sys.version.split()[0]}",
+            hint=f"install Python {version}, or use --env current, or run the Bento's image",
+        )
+    return found
+
+
+def _run(command: list[str], reporter: Reporter) -> None:
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, errors="replace"
+    )
+    said = []
+    try:
+        for line in process.stdout or ():
+            said.append(line.rstrip())
+            reporter.output(line.rstrip())
+        if process.wait():
+            raise LockError(f"the environment cannot be made:\n{explain(said)}", hint="the lock itself was not changed")
+    finally:
+        process.kill()
+        process.wait()

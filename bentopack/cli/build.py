@@ -1,0 +1,60 @@
+"""``bentopack build``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bentopack.cli.options import BentoFormat, PlatformOption, StrictOption, VerboseOption
+
+
+def build(
+    project: Annotated[Path, typer.Argument(metavar="[PROJECT]", help="The folder with the bentofile.")] = Path("."),
+    version: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Instead of the version that the digest gives.")
+    ] = None,
+    platform: PlatformOption = "linux/amd64",
+    strict: StrictOption = False,
+    output: Annotated[
+        BentoFormat, typer.Option("--output", "-o", help="Write the result for people, as JSON, or only tag or path.")
+    ] = BentoFormat.text,
+    verbose: VerboseOption = False,
+) -> None:
+    """Pack the project in a folder into a Bento, and print its tag.
+
+    Reads bentofile.yaml (or [tool.bentopack] in pyproject.toml), locks the requirements into bentofile.lock, and
+    stores the Bento. The same inputs give the same tag. None of your code is run.
+
+    Example:  bentopack build --output tag
+    """
+    from bentopack.cli.output import Output
+    from bentopack.cli.target import build_project
+
+    out = Output(verbose=verbose)
+    with out.working() as reporter:
+        built = build_project(project, reporter, version=version, platform=platform, strict=strict)
+    match output:
+        case BentoFormat.tag:
+            out.result(str(built.tag))
+        case BentoFormat.path:
+            out.result(str(built.path))
+        case BentoFormat.json:
+            manifest = built.manifest
+            out.json(
+                {
+                    "tag": str(built.tag),
+                    "digest": built.digest,
+                    "path": str(built.path),
+                    "reused": built.reused,
+                    "service": manifest.service.target,
+                    "models": [f"{model.name}:{model.version}" for model in manifest.models],
+                    "packages": {name: variant.packages for name, variant in manifest.variants.items()},
+                }
+            )
+        case BentoFormat.text:
+            out.result(f"{'Unchanged' if built.reused else 'Built'} {built.tag}")
+            out.result(f"  {built.digest}")
+            out.result(f"  {built.path}")
+            out.result(f"Next: bentopack run {built.tag}   or: bentopack containerize {built.tag}")

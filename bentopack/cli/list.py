@@ -1,0 +1,36 @@
+"""``bentopack list``."""
+
+from __future__ import annotations
+
+from bentopack.cli.options import Format, NameArgument, OutputOption
+
+
+def list_(name: NameArgument = None, output: OutputOption = Format.text) -> None:
+    """List the Bentos of the store, the newest first.
+
+    Example:  bentopack list iris --output json
+    """
+    from bentopack.bento.store import list_bentos
+    from bentopack.cli.output import Output, age, size
+
+    out = Output()
+    bentos = list_bentos(name)
+    if output is Format.json:
+        out.json(
+            [
+                {
+                    "tag": str(bento.stored.tag),
+                    "digest": bento.digest,
+                    "created": bento.stored.created.isoformat(),
+                    "size": bento.size,
+                    "path": str(bento.stored.path),
+                }
+                for bento in bentos
+            ]
+        )
+        return
+    rows = [
+        (str(b.stored.tag), size(b.size), str(len(b.manifest.models)), b.manifest.service.target, age(b.stored.created))
+        for b in bentos
+    ]
+    out.table(("TAG", "SIZE", "MODELS", "SERVICE", "CREATED"), rows, empty="no Bentos yet: bentopack build makes one")

@@ -1,0 +1,35 @@
+"""Options that several commands share, spelled once."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+
+class Format(str, Enum):
+    """How a result is written."""
+
+    text = "text"
+    json = "json"
+
+
+class BentoFormat(str, Enum):
+    """How a Bento is written: for people, or just the part that a script needs."""
+
+    text = "text"
+    json = "json"
+    tag = "tag"
+    path = "path"
+
+
+OutputOption = Annotated[Format, typer.Option("--output", "-o", help="Write the result for people or as JSON.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show each step and what the tools print.")]
+PlatformOption = Annotated[
+    str, typer.Option("--platform", metavar="OS/ARCH", help="The image's platform, which packages are locked for.")
+]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Files that look like secrets are errors, not warnings.")]
+BentoArgument = Annotated[str, typer.Argument(metavar="TAG", help="name:version, or name for the newest.")]
+ModelArgument = Annotated[str, typer.Argument(metavar="TAG", help="name:version, or name for the newest.")]
+NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="Only those of this name.")]

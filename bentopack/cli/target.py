@@ -1,0 +1,141 @@
+"""What a command's TARGET means: a tag of the store, a Bento directory, a project, or ``module:Class``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bentopack._report import Reporter
+from bentopack.errors import NotFound
+from bentopack.tag import Tag, is_name
+
+if TYPE_CHECKING:
+    from bentopack.bento.build import BuiltBento
+    from bentopack.bento.project import Project
+    from bentopack.serve.config import ServeConfig
+
+
+@dataclass(frozen=True)
+class ResolvedBento:
+    """A Bento directory on this machine; ``digest`` is ``sha256:<hex>``."""
+
+    tag: Tag
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True)
+class ServePlan:
+    """What to serve; ``bento`` is its directory where it is a Bento, which then has a locked environment."""
+
+    config: ServeConfig
+    bento: Path | None
+
+
+def build_project(
+    folder: Path,
+    reporter: Reporter,
+    *,
+    version: str | None = None,
+    platform: str = "linux/amd64",
+    strict: bool = False,
+) -> BuiltBento:
+    """Build the project in a folder, with the parts that the command line chooses."""
+    from bentopack.bento.build import build_bento
+    from bentopack.bento.project import read_project
+    from bentopack.image.files import dockerfiles
+    from bentopack.lock.pip_tools import PipToolsResolver
+
+    reporter.step("reading the project")
+    return build_bento(
+        read_project(folder),
+        render=dockerfiles,
+        resolver=PipToolsResolver(),
+        reporter=reporter,
+        version=version,
+        platform=platform,
+        strict=strict,
+    )
+
+
+def resolve_bento(target: str | None, *, reporter: Reporter) -> ResolvedBento:
+    """Find the Bento that a command works on, building the project where that is meant.
+
+    Args:
+        target: a tag, a Bento directory, a project's folder, or None for the project in this folder.
+
+    Raises:
+        NotFound: it is none of these.
+    """
+    from bentopack.bento.digest import read_digest, version_of
+    from bentopack.bento.store import bento_store
+    from bentopack.spec.manifest import read_manifest
+
+    folder = _folder(target)
+    if folder is None:
+        stored = bento_store().get(str(target))
+        return ResolvedBento(stored.tag, stored.path, read_digest(stored.path))
+    if _is_bento(folder):
+        manifest, digest = read_manifest(folder), read_digest(folder)
+        return ResolvedBento(Tag(manifest.name, manifest.version or version_of(digest)), folder, digest)
+    built = build_project(folder, reporter)
+    return ResolvedBento(built.tag, built.path, built.digest)
+
+
+def resolve_serve(target: str | None, *, reporter: Reporter) -> ServePlan:
+    """Find what ``run`` serves.
+
+    Args:
+        target: as for :func:`resolve_bento`, or ``module:Class`` of a service in this folder.
+
+    Raises:
+        SpecError, NotFound: see :func:`read_project`.
+    """
+    from bentopack.bento.project import read_project, read_target
+    from bentopack.serve.config import config_of_bento
+
+    folder = _folder(target)
+    if folder is None and target is not None and ":" in target and not _stored(target):
+        return ServePlan(_config(read_target(Path.cwd(), target)), None)
+    if folder is not None and not _is_bento(folder):
+        project = read_project(folder)
+        for problem in project.warnings:
+            reporter.warn(str(problem))
+        return ServePlan(_config(project), None)
+    bento = resolve_bento(target, reporter=reporter).path
+    return ServePlan(config_of_bento(bento), bento)
+
+
+def _config(project: Project) -> ServeConfig:
+    from bentopack.serve.config import ServeConfig
+
+    models: dict[str, str] = {}
+    for model in project.models:
+        spellings = (model.requested, str(model.stored.tag), model.alias)
+        models.update({spelling: str(model.stored.path) for spelling in spellings if spelling})
+    return ServeConfig(service=project.service, source=str(project.path.resolve()), models=models)
+
+
+def _folder(target: str | None) -> Path | None:
+    """The folder that a target names, or None where it is a tag or an import string."""
+    if target is None:
+        return Path.cwd()
+    path = Path(target)
+    if path.is_dir():
+        return path
+    if "/" in target or target.startswith("."):
+        raise NotFound(f"'{target}' is neither a folder nor a tag")
+    return None
+
+
+def _is_bento(folder: Path) -> bool:
+    return (folder / "bento.yaml").is_file()
+
+
+def _stored(target: str) -> bool:
+    """Whether a text that looks both like a tag and like an import string is a tag of the store."""
+    from bentopack.bento.store import bento_store
+
+    name, _, version = target.partition(":")
+    return is_name(name) and (version == "latest" or any(s.tag.version == version for s in bento_store().list(name)))

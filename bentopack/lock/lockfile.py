@@ -1,0 +1,90 @@
+"""``bentofile.lock``: what was resolved, and from which inputs; made to be committed."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bentopack._fs import write_atomic
+from bentopack.errors import LockError
+from bentopack.lock.resolver import LockedPackage
+
+LOCK_NAME = "bentofile.lock"
+FORMAT = 1
+_HEADER = "# Made by bentopack; commit it. `bentopack build` renews it when the inputs it was made from change.\n"
+
+
+class LockedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model as it was when the lock was made. ``requested`` is the tag as it is declared."""
+
+    requested: str
+    tag: str
+    digest: str
+
+
+class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True):
+    """The packages of one variant on one platform."""
+
+    packages: tuple[LockedPackage, ...]
+
+
+class Lock(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole lock. ``variants`` maps a variant to its platforms (``cpu`` → ``linux/amd64`` → packages)."""
+
+    format: int
+    python: str
+    inputs: dict[str, Any]
+    """What it was resolved from, each part by name, so that a stale lock can say which of them changed."""
+    checksum: str
+    """SHA-256 (hex) over ``inputs``."""
+    models: tuple[LockedModel, ...]
+    variants: dict[str, dict[str, LockedEnvironment]]
+
+
+def checksum_of(inputs: dict[str, Any]) -> str:
+    """Return the SHA-256 (hex) of a lock's inputs."""
+    return hashlib.sha256(msgspec.json.encode(inputs, order="deterministic")).hexdigest()
+
+
+def changed_inputs(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Name the inputs that differ, in alphabetical order."""
+    return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+
+
+def read_lock(path: Path) -> Lock | None:
+    """Read a lock, or None where there is none.
+
+    Raises:
+        LockError: it is damaged, was edited by hand, or is of a newer format than this release reads.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    again = f"delete {path.name} and build again to make it anew"
+    try:
+        document = msgspec.yaml.decode(content)
+        if isinstance(document, dict) and isinstance(document.get("format"), int) and document["format"] > FORMAT:
+            raise LockError(
+                f"{path} has format {document['format']}; this bentopack reads up to {FORMAT}", hint="upgrade bentopack"
+            )
+        lock = msgspec.convert(document, Lock)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise LockError(f"{path} cannot be read as a lock: {error}", hint=again) from None
+    if lock.checksum != checksum_of(lock.inputs):
+        raise LockError(f"{path} was changed by hand: its checksum does not fit its inputs", hint=again)
+    return lock
+
+
+def write_lock(path: Path, lock: Lock) -> None:
+    """Write a lock, in its one order; the file is touched only when its content differs."""
+    import yaml
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text = yaml.dump(msgspec.to_builtins(lock), Dumper=dumper, sort_keys=False, allow_unicode=True, width=120)
+    content = (_HEADER + text).encode()
+    if not path.exists() or path.read_bytes() != content:
+        write_atomic(path, content)

@@ -1,0 +1,75 @@
+"""What a resolver is given and what it gives back; each resolver is one file beside this one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from bentopack._report import Reporter
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is resolved for: the image's Python (``3.11``) and platform (``linux/amd64``), never the host's."""
+
+    python: str
+    platform: str
+
+
+@dataclass(frozen=True)
+class Indexes:
+    """Where packages come from, as the bentofile says; what the environment adds (pip.conf, netrc) stays outside."""
+
+    index_url: str | None = None
+    extra_index_url: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    trusted_host: tuple[str, ...] = ()
+    no_index: bool = False
+    pip_args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LocalWheel:
+    """A wheel of the project, bundled into the Bento; no index is asked for it. ``name`` is normalised (PEP 503)."""
+
+    name: str
+    version: str
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """One resolution: requirement lines, requirements files, wheels of the project, the runtime."""
+
+    lines: tuple[str, ...]
+    files: tuple[Path, ...]
+    wheels: tuple[LocalWheel, ...]
+    runtime: Path
+    """The runtime's wheel: resolved along, so that its dependencies are locked with the user's."""
+    indexes: Indexes = field(default_factory=Indexes)
+
+
+class LockedPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One package, exactly. ``hashes`` are ``sha256:<hex>`` of every file that may be installed."""
+
+    name: str
+    version: str
+    hashes: tuple[str, ...]
+    marker: str | None = None
+    url: str | None = None
+    """Only where the user named a URL instead of a version."""
+
+
+class Resolver(Protocol):
+    """Turns a request into packages, every one of them hashed, in the order of their names."""
+
+    def resolve(self, request: Request, target: Target, reporter: Reporter) -> tuple[LockedPackage, ...]:
+        """Resolve.
+
+        Raises:
+            LockError: with the resolver's own explanation, or because it cannot resolve for this target.
+        """
