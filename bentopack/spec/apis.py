@@ -13,7 +13,9 @@ from bentopack.spec.options import Findings, Option, OptionReader, is_count
 from bentopack.spec.source import PACKAGE, Module, Place, Project, statements
 
 _OPTIONS = {
-    "name": Option("a name such as predict", lambda value: isinstance(value, str) and value.isidentifier(), needed=True),
+    "name": Option(
+        "a name such as predict", lambda value: isinstance(value, str) and value.isidentifier(), needed=True
+    ),
     "route": Option("a path such as /predict", lambda value: isinstance(value, str), needed=True),
     "batchable": Option("True or False", lambda value: isinstance(value, bool)),
     "batch_dim": Option("a whole number from 0", lambda value: is_count(value, 0)),
@@ -102,7 +104,9 @@ class ApiReader:
             return self._methods(found)
         name = (module.dotted(base) or ast.unparse(base)).partition(".")[0]
         if name not in sys.stdlib_module_names and not hasattr(builtins, name):
-            message = f"the base class {ast.unparse(base)} is not in the project, so its APIs are known only at run time"
+            message = (
+                f"the base class {ast.unparse(base)} is not in the project, so its APIs are known only at run time"
+            )
             self.findings.odd.append(module.place(base).problem(message))
         return {}
 

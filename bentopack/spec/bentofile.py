@@ -33,9 +33,9 @@ class Model(Section):
     """A model that goes into the Bento."""
 
     tag: fields.ModelTag = Field(description="Tag of the model in the model store, such as iris:latest.")
-    alias: fields.Name | None = Field(None, description="Another name by which the code may ask for the model.")
+    alias: fields.Name | None = Field(default=None, description="Another name by which the code may ask for the model.")
     filter: fields.Line | None = Field(
-        None, description="BentoML's query for a model by its labels. Refused: name the model by its tag."
+        default=None, description="BentoML's query for a model by its labels. Refused: name the model by its tag."
     )
 
     @model_validator(mode="before")
@@ -48,9 +48,12 @@ class Env(Section):
     """An environment variable of the running service."""
 
     name: fields.EnvName = Field(description="Name of the variable.")
-    value: fields.Value = Field("", description="Its value. Without one it has to be given when the Bento is deployed.")
+    value: fields.Value = Field(
+        default="", description="Its value. Without one it has to be given when the Bento is deployed."
+    )
     stage: Literal["all", "build", "runtime"] = Field(
-        "all", description="When the variable is set. 'build' is refused for now; the other two mean the running service."
+        "all",
+        description="When the variable is set. 'build' is refused for now; the other two mean the running service.",
     )
 
 
@@ -66,32 +69,36 @@ class Python(Section):
     """The Python environment of the service."""
 
     version: fields.PythonVersion | None = Field(
-        None, description="Python of the image, such as 3.11. The one that runs the build when not given."
+        default=None, description="Python of the image, such as 3.11. The one that runs the build when not given."
     )
     packages: Annotated[tuple[Requirement, ...], _OneOrMany] = Field(
-        (), description="Packages that the service needs, as requirements such as numpy>=1.26."
+        default=(), description="Packages that the service needs, as requirements such as numpy>=1.26."
     )
-    requirements_txt: fields.FilePath | None = Field(None, description="A requirements file; used beside 'packages'.")
+    requirements_txt: fields.FilePath | None = Field(
+        default=None, description="A requirements file; used beside 'packages'."
+    )
     lock_packages: fields.Flag = Field(
-        True, description="Always true in effect: bentopack locks every package with its hash."
+        default=True, description="Always true in effect: bentopack locks every package with its hash."
     )
     pack_git_packages: fields.Flag = Field(
-        True, description="BentoML's switch for bundling packages from git, which are refused for now."
+        default=True, description="BentoML's switch for bundling packages from git, which are refused for now."
     )
-    index_url: IndexUrl | None = Field(None, description="Package index to use instead of PyPI.")
-    extra_index_url: Annotated[tuple[IndexUrl, ...], _OneOrMany] = Field((), description="Further package indexes.")
+    index_url: IndexUrl | None = Field(default=None, description="Package index to use instead of PyPI.")
+    extra_index_url: Annotated[tuple[IndexUrl, ...], _OneOrMany] = Field(
+        default=(), description="Further package indexes."
+    )
     find_links: Annotated[tuple[IndexUrl, ...], _OneOrMany] = Field(
-        (), description="Pages or folders with links to packages."
+        default=(), description="Pages or folders with links to packages."
     )
-    no_index: fields.Flag = Field(False, description="Use no package index, only 'find_links' and 'wheels'.")
+    no_index: fields.Flag = Field(default=False, description="Use no package index, only 'find_links' and 'wheels'.")
     trusted_host: Annotated[tuple[fields.Line, ...], _OneOrMany] = Field(
-        (), description="Hosts to which pip may speak without a valid certificate."
+        default=(), description="Hosts to which pip may speak without a valid certificate."
     )
     pip_args: Annotated[fields.Line, AfterValidator(_splittable)] | None = Field(
-        None, description="Further options for pip, as on its command line."
+        default=None, description="Further options for pip, as on its command line."
     )
     wheels: Annotated[tuple[fields.FilePath, ...], _OneOrMany] = Field(
-        (), description="Wheels in the project to install beside the packages."
+        default=(), description="Wheels in the project to install beside the packages."
     )
 
 
@@ -103,39 +110,43 @@ def _cuda(value: Any) -> Any:
 class Docker(Section):
     """The container image."""
 
-    distro: fields.Distro | None = Field(None, description="Linux distribution of the image, such as debian.")
+    distro: fields.Distro | None = Field(default=None, description="Linux distribution of the image, such as debian.")
     python_version: fields.PythonVersion | None = Field(
-        None, description="Python of the image; the same as python.version, under BentoML's name."
+        default=None, description="Python of the image; the same as python.version, under BentoML's name."
     )
     cuda_version: Annotated[fields.CudaVersion | None, fields.listed(_cuda, fields.CudaVersion | None)] = Field(
-        None, description="CUDA of the GPU image, such as 12.4, or 'default'."
+        default=None, description="CUDA of the GPU image, such as 12.4, or 'default'."
     )
-    base_image: fields.ImageReference | None = Field(None, description="An image to build on, instead of a distribution's.")
-    system_packages: Annotated[tuple[fields.SystemPackage, ...], fields.listed(fields.words, str | list[str])] = Field(
-        (), description="Packages of the distribution to install, such as libgomp1."
+    base_image: fields.ImageReference | None = Field(
+        default=None, description="An image to build on, instead of a distribution's."
+    )
+    system_packages: Annotated[tuple[fields.SystemPackages, ...], _OneOrMany, AfterValidator(fields.words)] = Field(
+        default=(), description="Packages of the distribution to install, such as libgomp1."
     )
     env: Annotated[
         dict[fields.EnvName, fields.Value],
         fields.listed(as_pairs, dict[fields.EnvName, fields.Value] | list[str | dict[str, fields.Value]] | str),
     ] = Field(
         default_factory=dict,
-        description="Environment variables of the image: names and values, a list of NAME=value, or a .env file's path.",
+        description="Environment variables of the image: names and values, a list of NAME=value, or a .env file.",
     )
-    setup_script: fields.FilePath | None = Field(None, description="A script to run while the image is built.")
+    setup_script: fields.FilePath | None = Field(default=None, description="A script to run while the image is built.")
     dockerfile_template: fields.FilePath | None = Field(
-        None, description="A Dockerfile template to extend ours. Refused for now."
+        default=None, description="A Dockerfile template to extend ours. Refused for now."
     )
 
 
 class Conda(Section):
     """BentoML's conda environment. Refused for now, whatever it holds."""
 
-    environment_yml: fields.FilePath | None = Field(None, description="A conda environment file.")
-    channels: Annotated[tuple[fields.Line, ...], _OneOrMany] = Field((), description="Conda channels.")
-    dependencies: tuple[fields.Line | dict[Literal["pip"], list[str]], ...] = Field(
-        (), description="Conda packages, and a list of pip packages under the key 'pip'."
+    environment_yml: fields.FilePath | None = Field(default=None, description="A conda environment file.")
+    channels: Annotated[tuple[fields.Line, ...], _OneOrMany] = Field(default=(), description="Conda channels.")
+    dependencies: tuple[Annotated[Any, fields.listed(fields.dependency, str | dict[str, list[str]])], ...] = Field(
+        default=(), description="Conda packages, and a list of pip packages under the key 'pip'."
     )
-    pip: Annotated[tuple[fields.Line, ...], _OneOrMany] = Field((), description="Pip packages of the conda environment.")
+    pip: Annotated[tuple[fields.Line, ...], _OneOrMany] = Field(
+        default=(), description="Pip packages of the conda environment."
+    )
 
 
 class Spec(Section):
@@ -144,28 +155,31 @@ class Spec(Section):
     service: fields.ServiceTarget = Field(
         description="What is served: module:Class of a service, or module:app of an ASGI or WSGI application."
     )
-    name: fields.Name | None = Field(None, description="Name of the Bento. The service's name when not given.")
+    name: fields.Name | None = Field(default=None, description="Name of the Bento. The service's name when not given.")
     version: fields.Version | None = Field(
-        None, description="Version of the Bento. Derived from the content when not given, which is the better choice."
+        default=None,
+        description="Version of the Bento. Derived from the content when not given, which is the better choice.",
     )
     description: fields.Text | None = Field(
-        None, description="What the Bento is, in Markdown; 'file: README.md' takes it from a file."
+        default=None, description="What the Bento is, in Markdown; 'file: README.md' takes it from a file."
     )
     labels: dict[fields.LabelName, fields.Value] = Field(
         default_factory=dict, description="Names and values of your own, kept in the Bento and on the image."
     )
     include: Annotated[tuple[fields.Line, ...], _OneOrMany] = Field(
-        (), description="Files that belong to the Bento, as gitignore patterns. All of the project when not given."
+        default=(),
+        description="Files that belong to the Bento, as gitignore patterns. All of the project when not given.",
     )
     exclude: Annotated[tuple[fields.Line, ...], _OneOrMany] = Field(
-        (), description="Files that do not, as gitignore patterns; .bentoignore files say the same."
+        default=(), description="Files that do not, as gitignore patterns; .bentoignore files say the same."
     )
     models: tuple[Model, ...] = Field(
-        (), description="Models that the Bento carries beside those that its code declares: tags, or {tag, alias}."
+        default=(),
+        description="Models that the Bento carries beside those that its code declares: tags, or {tag, alias}.",
     )
     envs: Annotated[
         tuple[Env, ...], fields.listed(as_entries, list[Env | str] | dict[fields.EnvName, fields.Value])
-    ] = Field((), description="Environment variables of the running service: a list of {name, value}.")
+    ] = Field(default=(), description="Environment variables of the running service: a list of {name, value}.")
     python: Python = Field(default_factory=Python, description="The Python environment of the service.")
     docker: Docker = Field(default_factory=Docker, description="The container image.")
     conda: Conda = Field(default_factory=Conda, description="BentoML's conda environment. Refused for now.")

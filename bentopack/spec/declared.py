@@ -36,9 +36,7 @@ def declared_models(project: Project, start: Module, findings: Findings) -> tupl
 
 
 def _declarations(module: Module) -> Iterator[ast.Call]:
-    return (
-        node for node in ast.walk(module.tree) if isinstance(node, ast.Call) and module.dotted(node.func) in _CALLS
-    )
+    return (node for node in ast.walk(module.tree) if isinstance(node, ast.Call) and module.dotted(node.func) in _CALLS)
 
 
 def _tag(project: Project, module: Module, call: ast.Call) -> str | Problem:

@@ -71,6 +71,7 @@ def flag(value: Any) -> bool:
 
 # No control characters: a line break could begin another instruction.
 _LINE = r"[^\x00-\x1f\x7f]*"
+_SYSTEM_PACKAGE = r"[A-Za-z0-9][A-Za-z0-9+._-]*(:[a-z0-9]+)?(=[A-Za-z0-9.+:~_*-]+)?"
 
 Text: TypeAlias = Annotated[str, Scalar("text", numbers=True)]
 Line: TypeAlias = Annotated[str, Scalar("text in one line", rf"{_LINE}[^\x00-\x1f\x7f\s]{_LINE}")]
@@ -105,15 +106,20 @@ EnvName: TypeAlias = Annotated[str, Scalar("the name of an environment variable"
 LabelName: TypeAlias = Annotated[
     str, Scalar("a label of letters, digits, '.', '_', '/' and '-'", r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?")
 ]
-SystemPackage: TypeAlias = Annotated[
-    str,
-    Scalar("a system package such as libgomp1", r"[A-Za-z0-9][A-Za-z0-9+._-]*(:[a-z0-9]+)?(=[A-Za-z0-9.+:~_*-]+)?"),
+SystemPackages: TypeAlias = Annotated[
+    str, Scalar("a system package such as libgomp1", rf"\s*{_SYSTEM_PACKAGE}(\s+{_SYSTEM_PACKAGE})*\s*")
 ]
+"""One package, or several with blanks between."""
+
 Distro: TypeAlias = Annotated[
     str, Scalar("a distribution such as debian, ubuntu or alpine", r"[a-z0-9][a-z0-9._-]*", lower=True)
 ]
 ImageReference: TypeAlias = Annotated[
-    str, Scalar("an image such as python:3.11-slim", r"[A-Za-z0-9][A-Za-z0-9._-]*(:[0-9]+)?(/[A-Za-z0-9._-]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?(@sha256:[0-9a-f]{64})?")
+    str,
+    Scalar(
+        "an image such as python:3.11-slim",
+        r"[A-Za-z0-9][A-Za-z0-9._-]*(:[0-9]+)?(/[A-Za-z0-9._-]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?(@sha256:[0-9a-f]{64})?",
+    ),
 ]
 FilePath: TypeAlias = Annotated[str, Scalar("the path of a file in the project", rf"{_LINE}[^\x00-\x1f\x7f\s]{_LINE}")]
 ServiceTarget: TypeAlias = Annotated[
@@ -126,17 +132,22 @@ def one_or_many(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-def words(value: Any) -> Any:
+def words(values: tuple[str, ...]) -> tuple[str, ...]:
     """Split each text at its blanks: ``"ffmpeg git"`` is two system packages."""
-    items = one_or_many(value)
-    if not isinstance(items, list):
-        return items
-    return [word for item in items for word in (item.split() if isinstance(item, str) else [item])]
+    return tuple(word for value in values for word in value.split())
 
 
 def listed(check: Callable[[Any], Any], accepts: Any) -> BeforeValidator:
     """Make the validator that brings a field's other spellings (``accepts``, for the schema) to its own."""
     return BeforeValidator(check, json_schema_input_type=accepts)
+
+
+def dependency(value: Any) -> Any:
+    """Return one item of ``conda.dependencies``: a package, or a list of packages under ``pip``."""
+    pip = value.get("pip") if isinstance(value, dict) and set(value) == {"pip"} else None
+    if not isinstance(value, str) and not isinstance(pip, list):
+        raise expected("a package, or a list of packages under 'pip'", value)
+    return value
 
 
 def unwrapped(value: Any) -> Any:

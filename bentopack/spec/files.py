@@ -72,6 +72,5 @@ def _unmatched(
     return [
         places.problem(("include", index), f"include[{index}]: '{texts[index]}' matches no file")
         for index, spec in enumerate(specs)
-        if any(pattern.include for pattern in spec.patterns)
-        and not any(spec.match_file(path) for path, _ in files)
+        if any(pattern.include for pattern in spec.patterns) and not any(spec.match_file(path) for path, _ in files)
     ]

@@ -1,4 +1,4 @@
-"""Patterns in gitignore's syntax: ``include``, ``exclude``, ``.bentoignore`` files and what never belongs to a Bento."""
+"""Patterns in gitignore's syntax: ``include``, ``exclude``, ``.bentoignore``, and what never belongs to a Bento."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ IGNORE_FILE = ".bentoignore"
 # Belongs to a tool or a machine, not to the service. The lock and archives are made by bentopack itself: with them
 # inside, a second build would differ from the first.
 ALWAYS_EXCLUDED = GitIgnoreSpec.from_lines(
-    """
-    .git
-    .hg/
-    .svn/
-    .venv/
-    venv/
-    node_modules/
-    __pycache__/
-    *.py[cod]
-    *.egg-info/
-    .mypy_cache/
-    .pytest_cache/
-    .ruff_cache/
-    .hypothesis/
-    .ipynb_checkpoints/
-    .tox/
-    .nox/
-    .cache/
-    .idea/
-    .vscode/
-    .DS_Store
-    Thumbs.db
-    /bentofile.lock
-    *.bento
-    """.split()
+    [
+        ".git",
+        ".hg/",
+        ".svn/",
+        ".venv/",
+        "venv/",
+        "node_modules/",
+        "__pycache__/",
+        "*.py[cod]",
+        "*.egg-info/",
+        ".mypy_cache/",
+        ".pytest_cache/",
+        ".ruff_cache/",
+        ".hypothesis/",
+        ".ipynb_checkpoints/",
+        ".tox/",
+        ".nox/",
+        ".cache/",
+        ".idea/",
+        ".vscode/",
+        ".DS_Store",
+        "Thumbs.db",
+        "/bentofile.lock",
+        "*.bento",
+    ]
 )
 
 
@@ -89,7 +89,9 @@ class IgnoreFiles:
         except OSError as error:
             raise SpecError(Problem(f"{relative}{IGNORE_FILE}", 0, 0, f"cannot be read: {error.strerror}")) from None
         except ValueError as error:
-            raise SpecError(Problem(f"{relative}{IGNORE_FILE}", 0, 0, f"expected gitignore patterns: {error}")) from None
+            raise SpecError(
+                Problem(f"{relative}{IGNORE_FILE}", 0, 0, f"expected gitignore patterns: {error}")
+            ) from None
         return IgnoreFiles(((relative, spec), *self.above))
 
     def excludes(self, path: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import types
+import inspect
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -26,23 +26,12 @@ def problems(error: ValidationError, types_: type[BaseModel], places: Places) ->
     """Yield one problem for each place that does not fit the types."""
     seen: set[Path] = set()
     for detail in error.errors(include_url=False):
-        path = _path(detail["loc"], places)
-        # The branches of a union each have their say; one is enough.
+        # pydantic marks a wrong key by a step of its own.
+        path = tuple(step for step in detail["loc"] if step != "[key]")
         if path in seen:
             continue
         seen.add(path)
         yield places.problem(path, _message(detail, path, types_))
-
-
-def _path(location: tuple[str | int, ...], places: Places) -> Path:
-    """Leave out the steps that pydantic adds and the file does not have."""
-    path: Path = ()
-    for step in location:
-        if (*path, step) in places.marks or not places.marks or isinstance(step, int):
-            path = (*path, step)
-        elif step == location[-1] and "[" not in str(step) and "-" not in str(step):
-            path = (*path, step)
-    return path
 
 
 def _message(detail: Any, path: Path, types_: type[BaseModel]) -> str:
@@ -69,7 +58,7 @@ def keys_at(types_: type[BaseModel], path: Path) -> list[str]:
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias) and issubclass(annotation, BaseModel):
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):
         yield from _models(argument)

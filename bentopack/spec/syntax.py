@@ -21,6 +21,8 @@ from bentopack.spec.source import PACKAGE, Project
 from bentopack.spec.target import BadTarget, Target, find_target, is_service
 from bentopack.tag import is_name, slug
 
+__all__ = ["DeclaredModel", "ServiceRead", "read_service"]
+
 _OPTIONS = {
     "name": Option(
         "a name of lower-case letters, digits, '.', '_' and '-'",

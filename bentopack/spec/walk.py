@@ -59,15 +59,15 @@ class Walk:
 
     def _stays(self, path: str, entry: os.DirEntry[str]) -> bool:
         """Whether a link leads to something inside the project; tells if not."""
-        real = os.path.realpath(entry.path)
-        inside = real == self._root or real.startswith(self._root + os.sep)
-        if inside and (os.path.exists(real) or not self.included(path)):
-            return os.path.exists(real)
-        if inside:
-            self._tell(self.wrong, path, "is a link that leads nowhere")
-        elif self.included(path) or self.included(f"{path}/"):
-            self._tell(self.wrong, path, "is a link that leads out of the project; exclude it or put a copy in its place")
-        elif os.path.isdir(real):
+        real = Path(os.path.realpath(entry.path))
+        wanted = self.included(path) or self.included(f"{path}/")
+        if real.is_relative_to(self._root):
+            if not real.exists() and wanted:
+                self._tell(self.wrong, path, "is a link that leads nowhere; exclude it or put a file in its place")
+            return real.exists()
+        if wanted:
+            self._tell(self.wrong, path, "is a link that leads out of the project; exclude it or put a copy there")
+        elif real.is_dir():
             self._tell(self.odd, path, "is a link that leads out of the project, and is not followed")
         return False
 

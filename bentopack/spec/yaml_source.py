@@ -33,7 +33,9 @@ def read_yaml(text: str, file: str) -> Document:
     if node is None:
         raise SpecError(Problem(file, 1, 1, "the file is empty; expected at least the key 'service'"))
     if not isinstance(node, yaml.MappingNode):
-        raise SpecError(Problem(file, *_mark(node), "expected keys and values at the top, such as service: service:Iris"))
+        raise SpecError(
+            Problem(file, *_mark(node), "expected keys and values at the top, such as service: service:Iris")
+        )
     data = reader.value(node, ())
     if reader.problems:
         raise SpecError(reader.problems)
@@ -114,9 +116,11 @@ class _Reader:
                 self._wrong(key, "expected a plain word as a key")
                 continue
             if key.value in own:
-                self._wrong(key, f"the key '{key.value}' is there twice (first in line {self.marks[*path, key.value][0]})")
+                self._wrong(
+                    key, f"the key '{key.value}' is there twice (first in line {self.marks[(*path, key.value)][0]})"
+                )
                 continue
-            self.marks[*path, key.value] = _mark(key)
+            self.marks[(*path, key.value)] = _mark(key)
             own[key.value] = self.value(item, (*path, key.value))
         return merged | own
 
@@ -133,7 +137,7 @@ class _Reader:
             return None
         if kind in {"bool", "int", "float"}:
             try:
-                return Written(yaml.constructor.SafeConstructor().construct_object(node), node.value)  # type: ignore[no-untyped-call]
+                return Written(yaml.constructor.SafeConstructor().construct_object(node), node.value)
             except (ValueError, KeyError, yaml.YAMLError):
                 return str(node.value)
         if kind not in {"str", "timestamp", "value", "merge"}:
