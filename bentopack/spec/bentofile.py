@@ -14,7 +14,7 @@ from bentopack.spec import fields
 from bentopack.spec.environment import as_entries, as_pairs
 from bentopack.spec.requirement import IndexUrl, Requirement
 
-_OneOrMany = fields.listed(fields.one_or_many, str | list[str])
+_OneOrMany = fields.OneOrMany()
 
 
 class Section(BaseModel):
@@ -38,10 +38,9 @@ class Model(Section):
         default=None, description="BentoML's query for a model by its labels. Refused: name the model by its tag."
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_tag(cls, data: Any) -> Any:
-        return {"tag": data} if isinstance(data, str) else data
+
+def _as_models(value: Any) -> Any:
+    return [{"tag": item} if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
 
 
 class Env(Section):
@@ -66,7 +65,7 @@ def _splittable(value: str) -> str:
 
 
 class Python(Section):
-    """The Python environment of the service."""
+    """The section ``python``."""
 
     version: fields.PythonVersion | None = Field(
         default=None, description="Python of the image, such as 3.11. The one that runs the build when not given."
@@ -108,7 +107,7 @@ def _cuda(value: Any) -> Any:
 
 
 class Docker(Section):
-    """The container image."""
+    """The section ``docker``."""
 
     distro: fields.Distro | None = Field(default=None, description="Linux distribution of the image, such as debian.")
     python_version: fields.PythonVersion | None = Field(
@@ -125,7 +124,10 @@ class Docker(Section):
     )
     env: Annotated[
         dict[fields.EnvName, fields.Value],
-        fields.listed(as_pairs, dict[fields.EnvName, fields.Value] | list[str | dict[str, fields.Value]] | str),
+        fields.listed(
+            as_pairs,
+            dict[fields.EnvName, fields.Value] | list[str | dict[Literal["name", "value"], fields.Value]] | str,
+        ),
     ] = Field(
         default_factory=dict,
         description="Environment variables of the image: names and values, a list of NAME=value, or a .env file.",
@@ -173,7 +175,7 @@ class Spec(Section):
     exclude: Annotated[tuple[fields.Line, ...], _OneOrMany] = Field(
         default=(), description="Files that do not, as gitignore patterns; .bentoignore files say the same."
     )
-    models: tuple[Model, ...] = Field(
+    models: Annotated[tuple[Model, ...], fields.listed(_as_models, list[fields.ModelTag | Model])] = Field(
         default=(),
         description="Models that the Bento carries beside those that its code declares: tags, or {tag, alias}.",
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import AfterValidator, BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from bentopack.spec.scalars import as_text, found, plain
@@ -28,37 +28,55 @@ def refused(message: str) -> PydanticCustomError:
     return PydanticCustomError("refused", "{message}", {"message": message})
 
 
+_TEXT = ("string",)
+_NUMBER = ("string", "number")
+_ANY = ("string", "number", "boolean")
+
+
 @dataclass(frozen=True)
 class Scalar:
     """Marks a text field: what is expected of it in words, and as a pattern.
 
-    With ``numbers``, a number or a truth value is taken as it is spelled in the file.
+    Where it ``takes`` more than text, the value is what is spelled in the file.
     """
 
     words: str
     pattern: str | None = None
-    numbers: bool = False
-    lower: bool = False
+    takes: tuple[str, ...] = _TEXT
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self.check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         result = dict(handler(schema))
-        if self.numbers:
-            result["type"] = ["string", "number", "boolean"]
+        if self.takes != _TEXT:
+            result["type"] = list(self.takes)
         if self.pattern:
             result["pattern"] = f"^({self.pattern})$"
         return result
 
     def check(self, value: Any) -> str:
         """Return the text, or raise what was expected of it."""
-        text = as_text(value) if self.numbers else value
-        if isinstance(text, str) and self.lower:
-            text = text.lower()
+        text = value if self.takes == _TEXT else as_text(value)
         if not isinstance(text, str) or (self.pattern is not None and not re.fullmatch(self.pattern, text)):
             raise expected(self.words, value)
         return text
+
+
+class OneOrMany:
+    """Marks a list that may also be written as a single text."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        many = dict(handler(schema))
+        return {"anyOf": [many["items"], many]}
+
+    @staticmethod
+    def check(value: Any) -> Any:
+        """Take a single text as a list of one."""
+        return [value] if isinstance(value, str) else value
 
 
 def flag(value: Any) -> bool:
@@ -72,35 +90,32 @@ def flag(value: Any) -> bool:
 # No control characters: a line break could begin another instruction.
 _LINE = r"[^\x00-\x1f\x7f]*"
 _SYSTEM_PACKAGE = r"[A-Za-z0-9][A-Za-z0-9+._-]*(:[a-z0-9]+)?(=[A-Za-z0-9.+:~_*-]+)?"
+# Capitals are lowered, as BentoML does.
+_NAME_ANY_CASE = NAME_PATTERN.replace("a-z", "A-Za-z")
 
-Text: TypeAlias = Annotated[str, Scalar("text", numbers=True)]
+Text: TypeAlias = Annotated[str, Scalar("text", takes=_ANY)]
 Line: TypeAlias = Annotated[str, Scalar("text in one line", rf"{_LINE}[^\x00-\x1f\x7f\s]{_LINE}")]
-Value: TypeAlias = Annotated[str, Scalar("text in one line", _LINE, numbers=True)]
+Value: TypeAlias = Annotated[str, Scalar("text in one line", _LINE, _ANY)]
 Flag: TypeAlias = Annotated[bool, BeforeValidator(flag)]
 
 Name: TypeAlias = Annotated[
     str,
-    Scalar(
-        "a name of at most 63 lower-case letters, digits, '.', '_' and '-', such as iris",
-        NAME_PATTERN,
-        numbers=True,
-        lower=True,
-    ),
+    Scalar("a name of at most 63 letters, digits, '.', '_' and '-', such as iris", _NAME_ANY_CASE, takes=_NUMBER),
+    AfterValidator(str.lower),
 ]
 Version: TypeAlias = Annotated[
     str,
-    Scalar("a version of letters, digits, '.', '_' and '-', such as 1.2.0", VERSION_PATTERN, numbers=True),
+    Scalar("a version of letters, digits, '.', '_' and '-', such as 1.2.0", VERSION_PATTERN, takes=_NUMBER),
 ]
 ModelTag: TypeAlias = Annotated[
     str,
-    # Capitals are lowered when the tag is looked up.
-    Scalar("a model tag such as iris:latest", rf"[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?(:{VERSION_PATTERN})?"),
+    Scalar("a model tag such as iris:latest", rf"{_NAME_ANY_CASE}(:{VERSION_PATTERN})?"),
 ]
 PythonVersion: TypeAlias = Annotated[
-    str, Scalar("a Python version such as 3.11", r"3\.[0-9]{1,2}(\.[0-9]{1,2})?", numbers=True)
+    str, Scalar("a Python version such as 3.11", r"3\.[0-9]{1,2}(\.[0-9]{1,2})?", takes=_NUMBER)
 ]
 CudaVersion: TypeAlias = Annotated[
-    str, Scalar("a version such as 12.4", r"default|[0-9]{1,2}(\.[0-9]{1,2}){0,2}", numbers=True)
+    str, Scalar("a version such as 12.4", r"default|[0-9]{1,2}(\.[0-9]{1,2}){0,2}", takes=_NUMBER)
 ]
 EnvName: TypeAlias = Annotated[str, Scalar("the name of an environment variable", r"[A-Za-z_][A-Za-z0-9_]*")]
 LabelName: TypeAlias = Annotated[
@@ -111,9 +126,7 @@ SystemPackages: TypeAlias = Annotated[
 ]
 """One package, or several with blanks between."""
 
-Distro: TypeAlias = Annotated[
-    str, Scalar("a distribution such as debian, ubuntu or alpine", r"[a-z0-9][a-z0-9._-]*", lower=True)
-]
+Distro: TypeAlias = Annotated[str, Scalar("a distribution such as debian, ubuntu or alpine", r"[a-z0-9][a-z0-9._-]*")]
 ImageReference: TypeAlias = Annotated[
     str,
     Scalar(
@@ -125,11 +138,6 @@ FilePath: TypeAlias = Annotated[str, Scalar("the path of a file in the project",
 ServiceTarget: TypeAlias = Annotated[
     str, Scalar("a service such as service:Iris", r"[A-Za-z0-9_./\\-]*[A-Za-z0-9_](:[A-Za-z_][A-Za-z0-9_.]*)?")
 ]
-
-
-def one_or_many(value: Any) -> Any:
-    """Take a single text as a list of one."""
-    return [value] if isinstance(value, str) else value
 
 
 def words(values: tuple[str, ...]) -> tuple[str, ...]:

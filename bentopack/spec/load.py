@@ -128,6 +128,9 @@ def _surprises(spec: Spec, document: Document) -> Iterator[Problem]:
         if written and written.count(".") == 2:
             message = f"{section}.{key}: the image has the newest {spec.python_version}, which may not be {written}"
             yield document.places.problem((section, key), message)
+    if isinstance(file := (document.data.get("docker") or {}).get("env"), str):
+        message = f"docker.env: the values in '{file}' are written into the image, where everyone can read them"
+        yield document.places.problem(("docker", "env"), message)
     if spec.python.requirements_txt and ("python", "packages") in document.places.marks:
         yield document.places.problem(
             ("python", "packages"),

@@ -76,8 +76,7 @@ def _with_project(content: dict[str, Any], project: Any) -> dict[str, Any]:
     if not isinstance(project, dict):
         return content
     if isinstance(name := project.get("name"), str):
-        # A project may have letters that a Bento's name may not, so this is only where no other name is given.
-        content.setdefault("name", re.sub(r"[-_.]+", "-", name).lower())
+        content.setdefault("name", name)
     dependencies, python = project.get("dependencies"), content.setdefault("python", {})
     if isinstance(dependencies, list) and isinstance(python, dict):
         packages = python.get("packages", [])

@@ -43,9 +43,8 @@ def read_yaml(text: str, file: str) -> Document:
 
 
 def _compose(text: str, file: str) -> yaml.Node | None:
-    if depth := _too_deep(text):
-        raise SpecError(Problem(file, depth, 0, f"nested more than {_MAX_DEPTH} levels deep"))
     try:
+        _check_depth(text, file)
         node: yaml.Node | None = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -61,15 +60,14 @@ def _compose(text: str, file: str) -> yaml.Node | None:
     return node
 
 
-def _too_deep(text: str) -> int:
-    """Return the line at which brackets or indents nest too deep for a recursive parser, or 0."""
+def _check_depth(text: str, file: str) -> None:
+    """Refuse what nests too deep: composing recurses, and the C loader then takes the whole process down."""
     depth = 0
-    for number, line in enumerate(text.splitlines(), 1):
-        depth = max(0, depth + sum(map(line.count, "[{")) - sum(map(line.count, "]}")))
-        indicators = line[: len(line) - len(line.lstrip(" -?:"))]
-        if max(depth, sum(map(line.count, "[{")), sum(map(indicators.count, "-?:"))) > _MAX_DEPTH:
-            return number
-    return 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            line, column = event.start_mark.line + 1, event.start_mark.column + 1
+            raise SpecError(Problem(file, line, column, f"nested more than {_MAX_DEPTH} levels deep"))
 
 
 def _mark(node: yaml.Node) -> Mark:
