@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bentopack.cli.options import Format, OutputOption, VerboseOption
+
 if TYPE_CHECKING:
     from bentopack._report import Reporter
-    from bentopack.bento.target import ResolvedBento
     from bentopack.cli.output import Output
+    from bentopack.cli.target import ResolvedBento
     from bentopack.image.build import BuildOptions
     from bentopack.image.engine import ImageFacts
     from bentopack.image.plan import ImagePlan
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
 def containerize(
     target: Annotated[
         str | None,
-        typer.Argument(metavar="[TAG|DIR]", help="A Bento in the store, or its folder. Default: build the project here."),
+        typer.Argument(metavar="[TAG|DIR]", help="A Bento of the store, or its folder. Default: the project here."),
     ] = None,
+    *,
     gpu: Annotated[bool, typer.Option("--gpu", help="The gpu variant, on a CUDA base.")] = False,
     tag: Annotated[
         list[str] | None,
@@ -40,7 +43,7 @@ def containerize(
         list[str] | None,
         typer.Option(
             metavar="id=NAME,src=FILE",
-            help="A file for the install of Python packages, kept out of the image; several. pip reads pip.conf, netrc.",
+            help="A file for installing Python packages, kept out of the image; several. pip reads pip.conf, netrc.",
         ),
     ] = None,
     base_image: Annotated[
@@ -51,18 +54,18 @@ def containerize(
         str | None,
         typer.Option(metavar="PATH|-", help="Only write the Dockerfile there (- is standard output); needs no engine."),
     ] = None,
-    output: Annotated[Literal["text", "json"], typer.Option("--output", "-o", help="Form of the result.")] = "text",
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every line of the build.")] = False,
+    output: OutputOption = Format.text,
+    verbose: VerboseOption = False,
 ) -> None:
     """Compile a Bento into a container image, with the local container engine.
 
-    \b
-    bentopack containerize                                build the project here, then its image
-    bentopack containerize iris:latest -t me/iris:1.0     an image of a stored Bento
-    bentopack containerize iris --dockerfile -            only see the Dockerfile
+    Without a target, the project in this folder is built first. With --gpu the image has a CUDA base, which needs
+    docker.cuda_version in the bentofile.
+
+    Example:  bentopack containerize iris:latest -t registry.example/iris:1.0
     """
-    from bentopack.bento.target import resolve_bento
     from bentopack.cli.output import Output
+    from bentopack.cli.target import resolve_bento
     from bentopack.image.build import BuildOptions
     from bentopack.image.plan import plan_image
     from bentopack.image.secrets import parse_secret
@@ -103,7 +106,7 @@ def _build(bento: ResolvedBento, plan: ImagePlan, options: BuildOptions, reporte
     return build_image(engine, client, bento.path, plan, options, environ=os.environ, reporter=reporter)
 
 
-def _tell(out: Output, form: str, bento: ResolvedBento, image: ImageFacts, tags: tuple[str, ...]) -> None:
+def _tell(out: Output, form: Format, bento: ResolvedBento, image: ImageFacts, tags: tuple[str, ...]) -> None:
     facts: dict[str, Any] = {
         "image": tags[0],
         "tags": list(tags),
@@ -113,7 +116,7 @@ def _tell(out: Output, form: str, bento: ResolvedBento, image: ImageFacts, tags:
         "bento_digest": bento.digest,
         "size": image.size,
     }
-    if form == "json":
+    if form is Format.json:
         out.json(facts)
         return
     for tag in tags:

@@ -149,6 +149,12 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 def _failed(log: list[str]) -> ImageBuildError:
     failure = find_failure(log)
-    where = f" at: {failure.step}" if failure.step else ""
-    tail = "".join(f"\n  {line}" for line in failure.lines)
-    return ImageBuildError(f"the image could not be built{where}{tail}", hint="all the build's lines: --verbose")
+    step = failure.step or ""
+    message = "the image could not be built" + (f", at: {step}" if step else "")
+    # Both builders' words for fetching the base.
+    fetching = step.startswith(("[internal] load metadata for", "FROM "))
+    hint = "the base must be pulled; --base-image starts from another one" if fetching else _HINT
+    return ImageBuildError("\n  ".join([message, *failure.lines]), hint=hint)
+
+
+_HINT = "`--verbose` shows every line of the build"

@@ -81,10 +81,11 @@ def _address(environ: Mapping[str, str]) -> dict[str, Any]:
     from docker.context import ContextAPI
     from docker.utils import kwargs_from_env
 
-    address: dict[str, Any] = kwargs_from_env(environment=dict(environ))
-    if "base_url" not in address and (context := ContextAPI.get_current_context()):
-        address = {"base_url": context.Host, "tls": context.TLSConfig}
-    return address
+    named = kwargs_from_env(environment=dict(environ))
+    if "base_url" in named:
+        return {**named}
+    context = ContextAPI.get_current_context()
+    return {"base_url": context.Host, "tls": context.TLSConfig}
 
 
 def _explained(error: Exception, endpoint: str) -> EngineError:

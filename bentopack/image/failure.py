@@ -16,8 +16,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _TAIL = 20
-_BUILDKIT_LINE = re.compile(r"#(\d+) (?:\d+\.\d+ )?(.*)")
+_STEP_LENGTH = 160
+_BUILDKIT_LINE = re.compile(r"#(\d+) (?:\d+\.\d+(?: |$))?(.*)")
 _CLASSIC_STEP = re.compile(r"Step \d+/\d+ : (.*)")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# Lines of the builder itself: digests, container ids, and the whole instruction said again.
+_CHATTER = re.compile(
+    r"sha256:[0-9a-f]{64}( .*)?| ---> .*|ERROR: (executor failed running \[|process \").*|The command '.*' returned .*"
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,7 @@ class Failure:
 
 def find_failure(log: Sequence[str]) -> Failure:
     """Find the failing step in the lines of a build."""
+    log = [_COLOUR.sub("", line).rstrip() for line in log]
     for line in reversed(log):
         match = _BUILDKIT_LINE.fullmatch(line)
         if match and match[2].startswith("ERROR: "):
@@ -40,14 +47,25 @@ def find_failure(log: Sequence[str]) -> Failure:
 def _buildkit(log: Sequence[str], number: str) -> Failure:
     matches = [match for line in log if (match := _BUILDKIT_LINE.fullmatch(line)) and match[1] == number]
     step = next((match[2] for match in matches if match[2].startswith("[")), None)
-    said = [match[2] for match in matches if match[2] and match[2] != step]
-    return Failure(step, tuple(said[-_TAIL:]))
+    return _failure(step, [match[2] for match in matches if match[2] != step])
 
 
 def _classic(log: Sequence[str]) -> Failure:
     for index in range(len(log) - 1, -1, -1):
-        match = _CLASSIC_STEP.fullmatch(log[index])
-        if match:
-            said = [line for line in log[index + 1 :] if line.strip()]
-            return Failure(match[1], tuple(said[-_TAIL:]))
-    return Failure(None, tuple(line for line in log if line.strip())[-_TAIL:])
+        if match := _CLASSIC_STEP.fullmatch(log[index]):
+            return _failure(match[1], log[index + 1 :])
+    return _failure(None, log)
+
+
+def _failure(step: str | None, lines: Sequence[str]) -> Failure:
+    said = [line for line in lines if line]
+    # Where a step printed nothing else, the builder's own words are all there is.
+    telling = [line for line in said if not _CHATTER.fullmatch(line)] or said
+    return Failure(_shortened(step), tuple(telling[-_TAIL:]))
+
+
+def _shortened(step: str | None) -> str | None:
+    if step is None:
+        return None
+    step = " ".join(step.split())
+    return step if len(step) <= _STEP_LENGTH else f"{step[: _STEP_LENGTH - 1]}…"

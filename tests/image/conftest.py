@@ -10,14 +10,27 @@ from typing import Any
 import msgspec
 import pytest
 
+from bentopack._fs import sha256_file, write_atomic
+from bentopack.bento.digest import write_sums
 from bentopack.spec.manifest import ImageInfo, Manifest, ModelInfo, ServiceInfo, VariantInfo, to_yaml
 
 RUNTIME = "env/runtime/bentopack-0.1.0-py3-none-any.whl"
 
-# In place of the serving runtime: says what the container is, and what its environment holds.
-_MAIN = """
-import json, os, sys
-print(json.dumps({"argv": sys.argv[1:], "cwd": os.getcwd(), "uid": os.getuid(), "env": dict(os.environ)}))
+# In place of the serving runtime: tells how the container was started, and what its environment holds.
+_RUNTIME = {
+    "__init__.py": "",
+    "serve/__init__.py": "",
+    "serve/__main__.py": """
+import json, os, sys, tiny
+facts = {"argv": sys.argv[1:], "cwd": os.getcwd(), "ids": [os.getuid(), os.getgid()], "env": dict(os.environ)}
+print(json.dumps(facts | {"answer": tiny.ANSWER}))
+""",
+    "serve/healthcheck.py": "",
+}
+
+_SETUP_SCRIPT = """#!/bin/sh
+set -e
+id -u > /opt/setup-ran-as
 """
 
 Make = Callable[..., Manifest]
@@ -50,38 +63,46 @@ def make_manifest(**fields: Any) -> Manifest:
     return msgspec.structs.replace(plain, **fields)
 
 
-def write_bento(folder: Path, manifest: Manifest, *, requirements: str = "", source: str = "") -> Path:
-    """Write a Bento's folder by hand: no lock to resolve, a runtime of one file, a model of a few bytes."""
+@pytest.fixture
+def bento(tmp_path: Path) -> Callable[[Manifest], Path]:
+    """Writes the folder of a manifest's Bento."""
+    return lambda manifest: write_bento(tmp_path / "bento", manifest)
+
+
+def write_bento(folder: Path, manifest: Manifest) -> Path:
+    """Write a Bento by hand: one locked package, from a wheel of its own, a stub of a runtime, tiny models.
+
+    Nothing in it needs the network, so a build takes seconds and fails only for the reasons that a test gives it.
+    """
+    env = folder / "env/python/cpu"
+    write_wheel(env / "wheels/tiny-1.0-py3-none-any.whl", {"tiny.py": "ANSWER = 42\n"})
+    digest = sha256_file(env / "wheels/tiny-1.0-py3-none-any.whl")
+    write_wheel(folder / RUNTIME, {f"bentopack/{name}": text for name, text in _RUNTIME.items()})
     files = {
         "bento.yaml": to_yaml(manifest).decode(),
         "README.md": "not for the image",
-        "src/service.py": source,
-        "env/python/cpu/requirements.lock": requirements,
+        "src/service.py": "ANSWER = 42\n",
+        "env/python/cpu/requirements.lock": f"--no-index\n--find-links wheels\ntiny==1.0 --hash=sha256:{digest}\n",
         **{f"{model.path}/model.bin": model.version for model in manifest.models},
     }
     if manifest.image.setup_script:
-        files[manifest.image.setup_script] = "#!/bin/sh\nset -e\nid -u > /opt/setup-ran-as\necho $GREETING >> /opt/setup-ran-as\n"
+        files[manifest.image.setup_script] = _SETUP_SCRIPT
     for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-    (folder / "env/runtime").mkdir(parents=True)
-    write_wheel(folder / RUNTIME)
+        write_atomic(folder / name, content)
+    write_sums(folder)
     return folder
 
 
-def write_wheel(path: Path) -> None:
-    """Write a wheel whose ``python -m bentopack.serve`` tells how it was started."""
-    info = "bentopack-0.1.0.dist-info"
-    files = {
-        "bentopack/__init__.py": "",
-        "bentopack/serve/__init__.py": "",
-        "bentopack/serve/__main__.py": _MAIN,
-        "bentopack/serve/healthcheck.py": "raise SystemExit(0)\n",
-        f"{info}/METADATA": "Metadata-Version: 2.1\nName: bentopack\nVersion: 0.1.0\n",
+def write_wheel(path: Path, files: dict[str, str]) -> None:
+    """Write a pure wheel of these files; its name and version are those of its file name."""
+    name, version = path.name.split("-")[:2]
+    info = f"{name}-{version}.dist-info"
+    files |= {
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/RECORD": "",
     }
+    path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w") as wheel:
-        for name, content in files.items():
-            wheel.writestr(name, content)
+        for member, content in files.items():
+            wheel.writestr(member, content)

@@ -1,0 +1,56 @@
+# Made by bentopack, to be built from the Bento's folder: docker build -f env/docker/Dockerfile.gpu .
+# Base, gpu: docker.cuda_version is 12.4: 12.4.1 is its last point release, the one NVIDIA keeps; with cuDNN, on ubuntu22.04 (there is none on debian); the host needs driver 525.60.13 or newer.
+
+# The base has no Python 3.11: a build of it that runs on any glibc comes from here.
+FROM python:3.11-slim-bookworm AS interpreter
+RUN pip install --no-cache-dir uv==0.13.9 \
+ && uv python install --install-dir /opt/python 3.11 \
+ && ln -s /opt/python/cpython-3.11.* /opt/python/current
+
+FROM nvidia/cuda:12.4.1-cudnn-runtime-ubuntu22.04 AS base
+
+# Makes the virtual environment; of this stage only /opt/venv and /opt/runtime go on.
+FROM base AS builder
+COPY --from=interpreter /opt/python /opt/python
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /build
+# pip stands beside the environment that it fills, so that none is left in the image.
+RUN /opt/python/current/bin/python3 -m venv pip && /opt/python/current/bin/python3 -m venv --without-pip /opt/venv
+COPY ["env/python/gpu/", "python/"]
+
+# Bytecode is compiled once, here: nobody may write it later. It is keyed by the source's hash, not by its time, so the
+# same packages give the same bytes. A package may carry files for other Pythons, which do not compile.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip/bin/pip --python /opt/venv/bin/python install --no-compile --require-hashes \
+        --requirement python/requirements.lock \
+ && { /opt/venv/bin/python -m compileall -qq -j 0 --invalidation-mode unchecked-hash /opt/venv/lib || true; }
+
+# The runtime is a layer of its own: it changes with bentopack, not with the packages.
+COPY ["env/runtime/bentopack-0.1.0-py3-none-any.whl", "runtime/"]
+RUN pip/bin/pip install --no-cache-dir --no-compile --no-deps --no-index --target /opt/runtime runtime/*.whl \
+ && rm -rf /opt/runtime/bin \
+ && /opt/python/current/bin/python3 -m compileall -q --invalidation-mode unchecked-hash \
+        -s /opt/runtime -p /opt/venv/lib/python3.11/site-packages/ /opt/runtime
+
+# The image itself: it needs neither pip nor a compiler.
+FROM base
+ENV PATH="/opt/venv/bin:$PATH"
+COPY --from=interpreter /opt/python /opt/python
+COPY --from=builder /opt/venv /opt/venv
+COPY --from=builder /opt/runtime /opt/venv/lib/python3.11/site-packages/
+COPY ["models/iris/1.0/", "/bento/models/iris/1.0/"]
+COPY ["bento.yaml", "/bento/bento.yaml"]
+COPY ["src/", "/bento/src/"]
+ENV PYTHONUNBUFFERED="1" \
+    PYTHONDONTWRITEBYTECODE="1" \
+    HOME="/tmp" \
+    NVIDIA_VISIBLE_DEVICES="all" \
+    NVIDIA_DRIVER_CAPABILITIES="compute,utility"
+LABEL org.opencontainers.image.title="iris"
+USER 10001:0
+WORKDIR /bento/src
+EXPOSE 3000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=120s --retries=3 \
+    CMD ["/opt/venv/bin/python", "-m", "bentopack.serve.healthcheck"]
+ENTRYPOINT ["/opt/venv/bin/python", "-m", "bentopack.serve", "--bento", "/bento"]

@@ -1,0 +1,53 @@
+# Made by bentopack, to be built from the Bento's folder: docker build -f env/docker/Dockerfile .
+# Base, cpu: given with --base-image.
+
+FROM registry.example:5000/team/python:1 AS base
+# A base of the user's own may come with a user who may install nothing; the image's is set at the end.
+# hadolint ignore=DL3002
+USER 0
+
+# Makes the virtual environment; of this stage only /opt/venv and /opt/runtime go on.
+FROM base AS builder
+# The base is the user's own: say at once, and in words, where it has not what the next steps need.
+RUN python3 -c "import sys, venv, ensurepip; pip = tuple(map(int, ensurepip.version().split('.')[:2])); \
+sys.exit(sys.version_info[:2] != (3, 11) or pip < (22, 3))" \
+ || { echo "the base image registry.example:5000/team/python:1 needs python3 3.11 with venv and pip 22.3 or newer" >&2; exit 1; }
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /build
+# pip stands beside the environment that it fills, so that none is left in the image.
+RUN python3 -m venv pip && python3 -m venv --without-pip /opt/venv
+COPY ["env/python/cpu/", "python/"]
+
+# Bytecode is compiled once, here: nobody may write it later. It is keyed by the source's hash, not by its time, so the
+# same packages give the same bytes. A package may carry files for other Pythons, which do not compile.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip/bin/pip --python /opt/venv/bin/python install --no-compile --require-hashes \
+        --requirement python/requirements.lock \
+ && { /opt/venv/bin/python -m compileall -qq -j 0 --invalidation-mode unchecked-hash /opt/venv/lib || true; }
+
+# The runtime is a layer of its own: it changes with bentopack, not with the packages.
+COPY ["env/runtime/bentopack-0.1.0-py3-none-any.whl", "runtime/"]
+RUN pip/bin/pip install --no-cache-dir --no-compile --no-deps --no-index --target /opt/runtime runtime/*.whl \
+ && rm -rf /opt/runtime/bin \
+ && python3 -m compileall -q --invalidation-mode unchecked-hash \
+        -s /opt/runtime -p /opt/venv/lib/python3.11/site-packages/ /opt/runtime
+
+# The image itself: it needs neither pip nor a compiler.
+FROM base
+ENV PATH="/opt/venv/bin:$PATH"
+COPY --from=builder /opt/venv /opt/venv
+COPY --from=builder /opt/runtime /opt/venv/lib/python3.11/site-packages/
+COPY ["models/iris/1.0/", "/bento/models/iris/1.0/"]
+COPY ["bento.yaml", "/bento/bento.yaml"]
+COPY ["src/", "/bento/src/"]
+ENV PYTHONUNBUFFERED="1" \
+    PYTHONDONTWRITEBYTECODE="1" \
+    HOME="/tmp"
+LABEL org.opencontainers.image.title="iris"
+USER 10001:0
+WORKDIR /bento/src
+EXPOSE 3000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=120s --retries=3 \
+    CMD ["/opt/venv/bin/python", "-m", "bentopack.serve.healthcheck"]
+ENTRYPOINT ["/opt/venv/bin/python", "-m", "bentopack.serve", "--bento", "/bento"]

@@ -1,0 +1,102 @@
+"""The table of bases, and the choice from it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from bentopack.image.bases import Base, choose_base, cuda_release
+from bentopack.image.table import CUDA, DISTROS
+from bentopack.image.validate import PlanError, image_reference
+
+
+def base(**wishes: str | None) -> Base:
+    plain: dict[str, str | None] = {"cuda_version": None, "base_image": None, "override": None}
+    return choose_base(**{"variant": "cpu", "python": "3.11", "distro": "debian", **plain, **wishes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("asked", "image"),
+    [
+        ("11.8", "nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu22.04"),
+        ("12.3", "nvidia/cuda:12.3.2-cudnn9-runtime-ubuntu22.04"),
+        ("12.4", "nvidia/cuda:12.4.1-cudnn-runtime-ubuntu22.04"),
+        ("12.4.0", "nvidia/cuda:12.4.1-cudnn-runtime-ubuntu22.04"),
+        ("12.5", "nvidia/cuda:12.5.1-cudnn-runtime-ubuntu22.04"),
+        ("13.0", "nvidia/cuda:13.0.2-cudnn-runtime-ubuntu22.04"),
+    ],
+)
+def test_cuda_image(asked: str, image: str) -> None:
+    """A CUDA version means its last point release, under the tag that NVIDIA gave it: others are deleted."""
+    assert base(variant="gpu", cuda_version=asked).image == image
+
+
+def test_cuda_reason() -> None:
+    """The choice explains itself: the point release, the distribution, the driver that the host needs."""
+    reason = base(variant="gpu", cuda_version="12.4").reason
+    assert "12.4.1" in reason
+    assert "ubuntu22.04" in reason
+    assert "driver 525.60.13" in reason
+
+
+def test_cuda_brings_no_python() -> None:
+    """NVIDIA's images have no Python of the right version, so one is fetched in a stage of its own."""
+    assert base(variant="gpu", cuda_version="12.4").interpreter_image == "python:3.11-slim-bookworm"
+    assert base().interpreter_image is None
+
+
+@pytest.mark.parametrize("version", ["11.6.2", "12.99", "1"])
+def test_unknown_cuda(version: str) -> None:
+    """A tag that does not exist is never named: an unknown version is refused."""
+    with pytest.raises(PlanError):
+        cuda_release(version)
+
+
+def test_cuda_rows_follow_nvidias_grammar() -> None:
+    """Every row gives ``X.Y.Z-cudnn[N]-runtime-ubuntuXX.04``, one row a minor version, oldest first."""
+    for row in CUDA:
+        assert re.fullmatch(r"nvidia/cuda:\d+\.\d+\.\d+-cudnn[89]?-runtime-ubuntu2[24]\.04", row.image)
+    minors = [tuple(map(int, row.minor.split("."))) for row in CUDA]
+    assert minors == sorted(set(minors))
+
+
+def test_distro_rows() -> None:
+    """Every row gives a valid image name and says where it comes from."""
+    for row in DISTROS:
+        assert image_reference(base(distro=row.name).image)
+        assert row.source.startswith("https://")
+
+
+@pytest.mark.parametrize("distro", ["ubi8", "amazonlinux"])
+def test_refused_distro(distro: str) -> None:
+    """What BentoML knows and bentopack does not yet is refused by name, with what to do instead."""
+    with pytest.raises(PlanError, match=f"{distro} is not supported yet") as caught:
+        base(distro=distro)
+    assert "debian, ubuntu, alpine" in str(caught.value.hint)
+
+
+def test_misspelt_distro() -> None:
+    """A misspelt name gets the near one."""
+    with pytest.raises(PlanError, match="did you mean 'debian'"):
+        base(distro="debain")
+
+
+def test_own_base_wins() -> None:
+    """The command line's base wins over the bentofile's, which wins over the table; each says so."""
+    given = base(base_image="mine:1", variant="gpu", cuda_version="12.4")
+    assert (given.image, given.checked) == ("mine:1", True)
+    assert "docker.base_image" in given.reason
+    assert base(base_image="mine:1", override="yours:2").image == "yours:2"
+
+
+def test_own_base_on_other_distro() -> None:
+    """A base of the user's own may be of a distribution whose package manager is not known here."""
+    assert base(distro="ubi8", override="registry.access.redhat.com/ubi9/python-311:1").package_manager is None
+
+
+def test_unsupported_python() -> None:
+    """A Python that no base is published for is refused with those that are."""
+    with pytest.raises(PlanError, match=r"Python 3\.8") as caught:
+        base(python="3.8")
+    assert "3.10" in str(caught.value.hint)

@@ -1,0 +1,186 @@
+"""Building, with a real engine."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from bentopack._report import Silent
+from bentopack.errors import ImageBuildError
+from bentopack.image.build import BuildOptions, build_image, dockerignore
+from bentopack.image.client import Client
+from bentopack.image.engine import Engine, ImageFacts
+from bentopack.image.plan import plan_image
+from bentopack.image.secrets import Secret
+from bentopack.spec.manifest import ImageInfo, Manifest
+
+from .conftest import Make
+
+Write = Callable[[Manifest], Path]
+TAG = "bentopack-test/image:1"
+# All that a quoting could get wrong; BuildKit and the classic builder read it with different code.
+GREETING = "say \"hi\" to $USER, ${HOME:-x}, 'you', C:\\new\\"
+
+
+@pytest.fixture
+def build(engine: Engine, client: Client, base_image: str, bento: Write) -> Iterator[Callable[..., ImageFacts]]:
+    """Builds a manifest's Bento on the test's base image; the image is removed at the end."""
+
+    def built(
+        manifest: Manifest, *, buildkit: bool = True, edit_lock: Callable[[str], str] | None = None, **options: Any
+    ) -> ImageFacts:
+        folder = bento(manifest)
+        if edit_lock:
+            lock = folder / "env/python/cpu/requirements.lock"
+            lock.write_text(edit_lock(lock.read_text()))
+        if buildkit and not client.buildkit:
+            pytest.skip("this machine's docker command has no BuildKit")
+        chosen = replace(client, buildkit=buildkit)
+        return build_image(
+            engine,
+            chosen,
+            folder,
+            plan_image(manifest, base_image=base_image),
+            BuildOptions((TAG,), **options),
+            environ=os.environ,
+            reporter=Silent(),
+        )
+
+    yield built
+    subprocess.run(["docker", "image", "rm", "--force", TAG], capture_output=True, check=False)
+
+
+def run(*options: str) -> str:
+    """Run the image with ``docker run`` options, as a user would, and return what it printed."""
+    return subprocess.run(["docker", "run", "--rm", *options, TAG], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("buildkit", [True, False], ids=["buildkit", "classic"])
+def test_image(build: Callable[..., ImageFacts], manifest: Make, engine: Engine, buildkit: bool) -> None:
+    """Both builders give the image that the plan says, and it runs locked down: any uid, read-only, no capability."""
+    image = ImageInfo(env={"GREETING": GREETING}, setup_script="env/docker/setup_script")
+    facts = build(manifest(image=image), buildkit=buildkit, labels={"io.bentopack.bento.digest": "sha256:1"})
+
+    assert facts.id.startswith("sha256:")
+    assert TAG in facts.tags
+    config = engine.client.images.get(facts.id).attrs["Config"]
+    assert config["User"] == "10001:0"
+    assert config["Entrypoint"] == ["/opt/venv/bin/python", "-m", "bentopack.serve", "--bento", "/bento"]
+    assert config["StopSignal"] == "SIGTERM"
+    assert "3000/tcp" in config["ExposedPorts"]
+    assert config["Labels"]["io.bentopack.bento.digest"] == "sha256:1"
+
+    said = json.loads(run("--read-only", "--user", "12345:0", "--cap-drop", "ALL"))
+    assert said["ids"] == [12345, 0]
+    assert said["cwd"] == "/bento/src"
+    assert said["answer"] == 42
+    assert said["env"]["GREETING"] == GREETING
+
+    assert shell(LISTING) == [
+        "/bento/bento.yaml",
+        "/bento/models/iris/1.0/model.bin",
+        "/bento/src/service.py",
+        "0",
+        "0",
+    ]
+
+
+# Files of the Bento; how many pips are left; who ran the setup script.
+LISTING = """
+find /bento -type f | sort
+find /opt/venv -type d -name pip | wc -l
+cat /opt/setup-ran-as
+"""
+
+
+def shell(script: str) -> list[str]:
+    """Run a script in the image."""
+    command = ["docker", "run", "--rm", "--entrypoint", "/bin/sh", TAG, "-c", script]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+@pytest.mark.engine
+def test_secret_in_no_layer(build: Callable[..., ImageFacts], manifest: Make, tmp_path: Path) -> None:
+    """A secret is read by the build and found in no file, name or setting of the image."""
+    word = "s3cret-7c1f"
+    conf = tmp_path / "pip.conf"
+    conf.write_text(
+        f"[global]\nno-index = true\nfind-links = python/wheels\nproxy = http://user:{word}@proxy.example\n"
+    )
+    # Only the secret says where the packages are: the build succeeds because pip has read it.
+    build(manifest(), secrets=(Secret("pip.conf", conf),), edit_lock=lambda lock: lock.partition("wheels\n")[2])
+
+    archive = tmp_path / "image.tar"
+    subprocess.run(["docker", "save", "--output", str(archive), TAG], check=True)
+    with tarfile.open(archive) as outer:
+        for member in outer.getmembers():
+            file = outer.extractfile(member)
+            assert file is None or word.encode() not in unpacked(file.read()), member.name
+
+
+def unpacked(blob: bytes) -> bytes:
+    """Newer engines save layers compressed."""
+    return gzip.decompress(blob) if blob.startswith(b"\x1f\x8b") else blob
+
+
+@pytest.mark.engine
+def test_failing_step(build: Callable[..., ImageFacts], manifest: Make) -> None:
+    """A build that fails in the engine tells the step and its last lines, such as pip's own words."""
+    with pytest.raises(ImageBuildError, match="DO NOT MATCH THE HASHES") as caught:
+        build(manifest(), edit_lock=lambda lock: f"{lock[:-65]}{'0' * 64}\n")
+    assert "pip --python /opt/venv/bin/python install" in caught.value.message.splitlines()[0]
+
+
+@pytest.mark.engine
+def test_base_without_the_right_python(build: Callable[..., ImageFacts], manifest: Make) -> None:
+    """A base of the user's own with another Python is told in words, not as a failing pip."""
+    with pytest.raises(ImageBuildError, match=r"needs python3 3\.13 with venv"):
+        build(manifest(python="3.13"))
+
+
+def test_context_holds_what_layers_need(manifest: Make) -> None:
+    """Of the Bento's folder only what a layer is made from goes to the engine."""
+    kept = dockerignore(plan_image(manifest())).split()
+    assert kept[0] == "*"
+    assert "!src" in kept
+    assert "!models/iris/1.0" in kept
+    assert not any("gpu" in line or "README" in line for line in kept)
+
+
+class StopsAtTheFirstLine(Silent):
+    """A user who presses Ctrl-C as soon as the build says something."""
+
+    def output(self, line: str) -> None:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_ends_the_client(manifest: Make, bento: Write, tmp_path: Path) -> None:
+    """Ctrl-C leaves no client running, and so no build in the engine."""
+    script = tmp_path / "docker"
+    script.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\necho building\nexec sleep 60\n")
+    script.chmod(0o755)
+    engine = Engine(client=cast("Any", None), endpoint="none", version="none")
+    client = Client(str(script), "20.10.24", buildkit=True)
+    plan = plan_image(manifest())
+    with pytest.raises(KeyboardInterrupt):
+        build_image(
+            engine,
+            client,
+            bento(manifest()),
+            plan,
+            BuildOptions((TAG,)),
+            environ=os.environ,
+            reporter=StopsAtTheFirstLine(),
+        )
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)

@@ -1,0 +1,76 @@
+"""The text of the Dockerfile."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from bentopack.image.files import dockerfiles
+from bentopack.image.plan import plan_image
+from bentopack.image.render import render_dockerfile
+from bentopack.image.validate import PlanError
+
+from .cases import golden, matrix
+from .conftest import Make
+
+GOLDEN = Path(__file__).with_name("golden")
+
+
+def test_golden(manifest: Make) -> None:
+    """The text changes only on purpose. Renew the files with: BENTOPACK_RENEW_GOLDEN=1 pytest -k test_golden."""
+    texts = golden(manifest())
+    if os.environ.get("BENTOPACK_RENEW_GOLDEN"):
+        GOLDEN.mkdir(exist_ok=True)
+        for name, text in texts.items():
+            GOLDEN.joinpath(f"{name}.Dockerfile").write_text(text)
+    assert texts == {path.stem: path.read_text() for path in GOLDEN.glob("*.Dockerfile")}
+
+
+def test_hadolint(manifest: Make, tmp_path: Path) -> None:
+    """hadolint, the linter of Dockerfiles, has nothing to say about any rendering."""
+    for name, text in matrix(manifest()).items():
+        tmp_path.joinpath(f"{name.replace(':', '_')}.Dockerfile").write_text(text)
+    hadolint = Path(sysconfig.get_path("scripts"), "hadolint")
+    done = subprocess.run(
+        [hadolint, "--no-color", *sorted(tmp_path.iterdir())], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.returncode) == ("", 0), done.stderr
+
+
+def test_no_syntax_line(manifest: Make) -> None:
+    """No rendering begins with a parser directive: ``# syntax=`` would fetch a frontend from a registry."""
+    for text in matrix(manifest()).values():
+        assert re.match(r"#\s*\w+\s*=", text) is None
+
+
+def test_classic_builder(manifest: Make) -> None:
+    """The classic builder's rendering holds nothing that only BuildKit knows."""
+    assert "--mount" not in render_dockerfile(plan_image(manifest()), buildkit=False)
+
+
+def test_secrets_need_buildkit(manifest: Make) -> None:
+    """Without BuildKit a secret would end in a layer, so it is refused."""
+    with pytest.raises(PlanError, match="--secret needs BuildKit"):
+        render_dockerfile(plan_image(manifest()), buildkit=False, secrets=["pip.conf"])
+
+
+def test_secrets_have_their_meaning(manifest: Make) -> None:
+    """pip is told of the two files that it knows; every secret is mounted in that one step."""
+    text = render_dockerfile(plan_image(manifest()), secrets=["pip.conf", "netrc", "other"])
+    assert "PIP_CONFIG_FILE=/run/secrets/pip.conf" in text
+    assert "NETRC=/run/secrets/netrc" in text
+    assert text.count("--mount=type=secret,id=other,required=true") == 1
+
+
+def test_files_for_the_bento(manifest: Make) -> None:
+    """A Bento carries one Dockerfile a variant, always of the same bytes."""
+    files = dockerfiles(manifest())
+    assert list(files) == ["env/docker/Dockerfile", "env/docker/Dockerfile.gpu"]
+    assert files == dockerfiles(manifest())
+    cpu = {"cpu": manifest().variants["cpu"]}
+    assert list(dockerfiles(manifest(variants=cpu))) == ["env/docker/Dockerfile"]
