@@ -19,14 +19,19 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Folder of each declared model, by every spelling of its tag that the code may use, and by its alias."""
     host: str = "127.0.0.1"
     port: int = 3000
+    """0 takes any free port; the line that is logged when the service is ready names it."""
     workers: int | None = None
     """Worker processes (front ends for a plain application); None takes what the service says."""
+    front_ends: int = 1
+    """Processes that speak HTTP in front of the workers; one carries far more than one model can answer."""
     reload: bool = False
-    timeout: float = 60.0
-    """A request that takes longer is answered 504."""
+    timeout: float | None = None
+    """A request that takes longer is answered 504; None takes what the service says, or 60."""
     max_body: int = 64 << 20
     grace: float = 10.0
     """How long accepted requests have to end after SIGTERM or Ctrl-C."""
+    access_log: bool = True
+    """Log one line a request."""
 
 
 def config_of_bento(bento: Path) -> ServeConfig:

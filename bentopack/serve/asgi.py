@@ -1,0 +1,74 @@
+"""The few shapes of ASGI that the runtime speaks itself."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from bentopack.serve.errors import ApiError, error_body
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+JSON = b"application/json"
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was complete."""
+
+
+async def respond(send: Send, status: int, body: bytes, media: bytes = JSON, more: Headers | None = None) -> None:
+    """Send a whole response."""
+    headers = [(b"content-type", media), (b"content-length", b"%d" % len(body)), *(more or ())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def refuse(send: Send, error: ApiError, more: Headers | None = None) -> None:
+    """Send an error as JSON."""
+    await respond(send, error.status, error_body(error.message, error.field), more=more)
+
+
+def header(scope: Scope, name: bytes) -> bytes:
+    """Return the first header of that lower-case name, or nothing."""
+    for key, value in scope["headers"]:
+        if key == name:
+            found: bytes = value
+            return found
+    return b""
+
+
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """Read a request's body, stopping as soon as it is known to be too large.
+
+    Raises:
+        ApiError: 413, the body has more than ``limit`` bytes.
+        ClientGone: the client went away in the middle.
+    """
+    length = header(scope, b"content-length")
+    if length.isdigit() and int(length) > limit:
+        raise _too_large(limit)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message["body"]
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
+    parts, size = [], 0
+    while message["type"] == "http.request":
+        parts.append(message["body"])
+        size += len(parts[-1])
+        if size > limit:
+            raise _too_large(limit)
+        if not message.get("more_body"):
+            return b"".join(parts)
+        message = await receive()
+    raise ClientGone
+
+
+def _too_large(limit: int) -> ApiError:
+    return ApiError(413, f"the body is larger than {limit} bytes")

@@ -1,0 +1,176 @@
+"""How requests become calls: joining rows, splitting results, and finding the one that fails.
+
+The policy is a generator that yields the arguments of a call and is sent its result, so that it is the same for methods
+called on a thread and for coroutines, and can be tested without either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bentopack.serve import arrays
+from bentopack.serve.errors import ApiError
+from bentopack.serve.schema import Parameter
+
+Arguments = tuple[Any, ...]
+Outcome = Any | Exception
+Steps = Generator[Arguments, Any, list[Outcome]]
+
+
+class WrongRows(Exception):
+    """A batchable API returned something else than one row a row; every request of the call fails."""
+
+
+@dataclass(frozen=True)
+class Batching:
+    """How the arguments of one batchable API are joined and its result split. ``max_rows`` bounds one call."""
+
+    parameters: tuple[Parameter, ...]
+    dim: int
+    max_rows: int
+
+    def rows(self, arguments: Arguments) -> int:
+        """Count the rows that one request carries.
+
+        Raises:
+            ApiError: 422 when its parameters do not agree on it, or an array has too few dimensions.
+        """
+        counts = [self._length(each, value) for each, value in zip(self.parameters, arguments, strict=True)]
+        if len(set(counts)) > 1:
+            found = ", ".join(f"{each.name}: {count}" for each, count in zip(self.parameters, counts, strict=True))
+            raise ApiError(422, f"the parameters differ in their number of rows ({found})")
+        return counts[0]
+
+    def key(self, arguments: Arguments) -> Arguments:
+        """Requests with equal keys can be joined: their arrays agree in dtype and in every other dimension."""
+        return tuple(arrays.join_key(value, self.dim) for value in arguments if arrays.is_array(value))
+
+    def join(self, several: Sequence[Arguments]) -> Arguments:
+        """Join the arguments of several requests, in order."""
+        if len(several) == 1:
+            return several[0]
+        return tuple(
+            arrays.join(column, self.dim) if arrays.is_array(column[0]) else [row for rows in column for row in rows]
+            for column in zip(*several, strict=True)
+        )
+
+    def cut(self, value: Any, start: int, end: int) -> Any:
+        """Return rows ``start`` to ``end`` of an argument or a result."""
+        return arrays.cut(value, self.dim, start, end) if arrays.is_array(value) else value[start:end]
+
+    def check(self, result: Any, rows: int) -> Any:
+        """Return a call's result if it has ``rows`` rows.
+
+        Raises:
+            WrongRows: it has another number, or is neither an array nor a list.
+        """
+        if arrays.is_array(result):
+            found = result.shape[self.dim] if result.ndim > self.dim else 0
+        elif isinstance(result, (list, tuple)):
+            found = len(result)
+        else:
+            raise WrongRows(f"a batchable API returns an array or a list, one item a row; found {type(result)!r}")
+        if found != rows:
+            raise WrongRows(f"the call was given {rows} rows and returned {found}")
+        return result
+
+    def glue(self, results: Sequence[Any]) -> Any:
+        """Join the results of the pieces of one large request."""
+        if arrays.is_array(results[0]):
+            return arrays.join(results, self.dim)
+        return [row for rows in results for row in rows]
+
+    def _length(self, parameter: Parameter, value: Any) -> int:
+        if not arrays.is_array(value):
+            return len(value)
+        if value.ndim <= self.dim:
+            message = f"{parameter.name}: expected rows along dimension {self.dim}, found {value.ndim} dimensions"
+            raise ApiError(422, message, field=parameter.name)
+        return int(value.shape[self.dim])
+
+
+def single(arguments: Arguments) -> Steps:
+    """The steps of one request of an API that is not batchable."""
+    try:
+        return [(yield arguments)]
+    except Exception as error:
+        return [error]
+
+
+def batched(batching: Batching, requests: Sequence[tuple[Arguments, int]]) -> Steps:
+    """The steps of several requests, each its arguments and its rows, that fit each other.
+
+    When the call raises, halves are tried until the culprit fails alone. Returns one outcome a request: its rows of the
+    result, or the exception.
+    """
+    try:
+        result = yield from _whole(batching, requests)
+    except WrongRows as error:
+        return [error] * len(requests)
+    except Exception as error:
+        if len(requests) == 1:
+            return [error]
+        half = len(requests) // 2
+        first = yield from batched(batching, requests[:half])
+        return first + (yield from batched(batching, requests[half:]))
+    outcomes, start = [], 0
+    for _, rows in requests:
+        outcomes.append(batching.cut(result, start, start + rows))
+        start += rows
+    return outcomes
+
+
+def _whole(batching: Batching, requests: Sequence[tuple[Arguments, int]]) -> Generator[Arguments, Any, Any]:
+    arguments = batching.join([each for each, _ in requests])
+    total = sum(rows for _, rows in requests)
+    if total <= batching.max_rows:
+        return batching.check((yield arguments), total)
+    results = []
+    for start in range(0, total, batching.max_rows):
+        end = min(start + batching.max_rows, total)
+        piece = yield tuple(batching.cut(value, start, end) for value in arguments)
+        results.append(batching.check(piece, end - start))
+    return batching.glue(results)
+
+
+def drive(steps: Steps, call: Callable[[Arguments], Any]) -> list[Outcome]:
+    """Run steps with a function."""
+    try:
+        arguments = next(steps)
+        while True:
+            try:
+                result = call(arguments)
+            except (Exception, SystemExit) as error:
+                arguments = steps.throw(_ordinary(error))
+            else:
+                arguments = steps.send(result)
+    except StopIteration as end:
+        outcomes: list[Outcome] = end.value
+        return outcomes
+
+
+async def drive_async(steps: Steps, call: Callable[[Arguments], Awaitable[Any]]) -> list[Outcome]:
+    """Run steps with a coroutine function."""
+    try:
+        arguments = next(steps)
+        while True:
+            try:
+                result = await call(arguments)
+            except (Exception, SystemExit) as error:
+                arguments = steps.throw(_ordinary(error))
+            else:
+                arguments = steps.send(result)
+    except StopIteration as end:
+        outcomes: list[Outcome] = end.value
+        return outcomes
+
+
+def _ordinary(error: BaseException) -> Exception:
+    """A service that calls sys.exit(), or lets StopIteration out, has failed this request and no more."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    ordinary = RuntimeError(f"the service raised {error!r}")
+    ordinary.__cause__ = error
+    return ordinary

@@ -1,0 +1,73 @@
+"""The beginning of every process that the supervisor starts, and what it reports back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import msgspec
+
+from bentopack.errors import ServeError
+from bentopack.serve import lifeline, logs
+from bentopack.serve.config import ServeConfig
+
+
+class ChildSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a child is told, as JSON in its only argument. ``listener``, ``lifeline`` and ``status`` are descriptors."""
+
+    role: str
+    """What its log lines are marked with, such as ``worker 0``."""
+    config: ServeConfig
+    runtime: str
+    """The private folder of this running service: Unix sockets and metrics."""
+    listener: int
+    lifeline: int
+    status: int
+
+
+class Started(msgspec.Struct, frozen=True, tag=True):
+    """The child is ready. A worker tells what it serves; elsewhere the fields keep their defaults."""
+
+    apis: int = 0
+    workers: int = 1
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """The child cannot serve, and why."""
+
+    message: str
+    hint: str | None = None
+
+
+Status = Started | Failed
+
+
+def begin() -> ChildSettings:
+    """Read the settings, and tie this process to the supervisor. Its working directory is the source already."""
+    settings = msgspec.json.decode(sys.argv[1], type=ChildSettings)
+    for descriptor in (settings.listener, settings.lifeline, settings.status):
+        os.set_inheritable(descriptor, False)  # a process that the service starts has no business with them
+    lifeline.die_with(settings.lifeline)
+    # Ctrl-C reaches the whole terminal; only the supervisor acts on it, so that requests are drained in order.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logs.configure(settings.role, access=settings.config.access_log)
+    if sys.path[:1] != [settings.config.source]:
+        sys.path.insert(0, settings.config.source)
+    return settings
+
+
+def report(settings: ChildSettings, status: Status) -> None:
+    """Tell the supervisor how the start went; once."""
+    os.write(settings.status, msgspec.json.encode(status) + b"\n")
+    os.close(settings.status)
+
+
+def report_failure(settings: ChildSettings, error: ServeError) -> None:
+    """Tell the supervisor why this process cannot serve."""
+    report(settings, Failed(error.message, error.hint))
+
+
+def worker_socket(runtime: str, index: int) -> str:
+    """Return the path of a worker's Unix socket."""
+    return os.path.join(runtime, f"worker-{index}.sock")  # noqa: PTH118 - a plain string for the socket calls

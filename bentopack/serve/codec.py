@@ -1,0 +1,118 @@
+"""One API's bodies: request bytes to arguments, a result to response bytes.
+
+JSON has no NaN or infinity: in a result they are written as ``null``, in a request they are refused. An ``.npy`` body
+carries them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from bentopack.errors import did_you_mean
+from bentopack.serve.arrays import read_npy
+from bentopack.serve.errors import ApiError
+from bentopack.serve.frames import Media
+from bentopack.serve.schema import Signature, body_type, read_custom, write_custom
+
+_PLACE = re.compile(r" - at `\$\.?(.*?)`$")
+_NAMED = re.compile(r"(required|unknown) field `(.*?)`")
+_encoder = msgspec.json.Encoder(enc_hook=write_custom)
+
+
+class Codec:
+    """Reads and writes the bodies of one API.
+
+    ``accepts`` are the types of body it takes: JSON always; text, .npy or any other where the only parameter is a
+    string, an array or bytes.
+    """
+
+    def __init__(self, name: str, signature: Signature) -> None:
+        self._parameters = signature.parameters
+        self._names = tuple(each.name for each in self._parameters)
+        self._decoder = msgspec.json.Decoder(body_type(name, self._parameters), dec_hook=read_custom)
+        self._positional = sum(not each.keyword_only for each in self._parameters)
+        self._sole = self._parameters[0] if len(self._parameters) == 1 else None
+        self._optional = not any(each.required for each in self._parameters)
+        self.accepts = _accepted(self._sole.role if self._sole else "json")
+
+    def decode(self, media: int, body: bytes) -> tuple[Any, ...]:
+        """Return the arguments, in the order of the parameters.
+
+        Raises:
+            ApiError: 400 for a body that cannot be parsed, 415 for one of another type, 422 for one that says something
+                else than the parameters ask for.
+        """
+        if media == Media.JSON:
+            return self._decode_json(body)
+        if media not in self.accepts or self._sole is None:
+            raise ApiError(415, "this API takes application/json")
+        return (self._decode_sole(media, body),)
+
+    def call(self, method: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        """Call a method with decoded arguments."""
+        if self._positional == len(arguments):
+            return method(*arguments)
+        named = zip(self._names[self._positional :], arguments[self._positional :], strict=True)
+        return method(*arguments[: self._positional], **dict(named))
+
+    def _decode_json(self, body: bytes) -> tuple[Any, ...]:
+        try:
+            found = self._decoder.decode(body or b"{}" if self._optional else body)
+        except msgspec.ValidationError as error:
+            raise self._invalid(str(error)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ApiError(400, f"the body is not valid JSON: {error}") from None
+        arguments = msgspec.structs.astuple(found)
+        if all(each.array is None for each in self._parameters):
+            return arguments
+        return tuple(
+            value if each.array is None or value is each.default else each.array.read(value, each.name)
+            for each, value in zip(self._parameters, arguments, strict=True)
+        )
+
+    def _decode_sole(self, media: int, body: bytes) -> Any:
+        assert self._sole is not None  # noqa: S101 - decode() has asked
+        if self._sole.array is not None:
+            return self._sole.array.check(read_npy(body, self._sole.name), self._sole.name)
+        if self._sole.role == "bytes":
+            return body
+        try:
+            return body.decode()
+        except UnicodeDecodeError as error:
+            raise ApiError(400, f"the body is not UTF-8: {error}", field=self._sole.name) from None
+
+    def _invalid(self, message: str) -> ApiError:
+        place = _PLACE.search(message)
+        parent = place[1] if place else ""
+        named = _NAMED.search(message)
+        if named:
+            field = f"{parent}.{named[2]}" if parent else named[2]
+            near = did_you_mean(named[2], self._names) if named[1] == "unknown" and not parent else ""
+            return ApiError(422, f"{named[1].replace('required', 'missing')} field '{field}'{near}", field=field)
+        text = _PLACE.sub("", message)
+        if parent:
+            return ApiError(422, f"{parent}: {text}", field=parent)
+        expected = ", ".join(f'"{name}": …' for name in self._names)
+        return ApiError(422, f"{text}: the body must be an object such as {{{expected}}}")
+
+
+def encode(result: Any) -> tuple[Media, bytes]:
+    """Write a result: text as it is, bytes as they are, everything else as JSON.
+
+    Raises:
+        TypeError or NotImplementedError: it holds something that JSON cannot.
+    """
+    if isinstance(result, str):
+        return Media.TEXT, result.encode()
+    if isinstance(result, (bytes, bytearray, memoryview)):
+        return Media.OTHER, bytes(result)
+    return Media.JSON, _encoder.encode(result)
+
+
+def _accepted(role: str) -> frozenset[Media]:
+    more = {"array": {Media.NPY}, "text": {Media.TEXT}, "bytes": {Media.NPY, Media.TEXT, Media.OTHER}}
+    return frozenset({Media.JSON, *more.get(role, ())})

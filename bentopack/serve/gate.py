@@ -1,0 +1,81 @@
+"""In front of every application: counts and logs its requests, and answers the probes and the metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from bentopack.serve import metrics
+from bentopack.serve.asgi import App, Message, Receive, Scope, Send, respond
+
+_access = logging.getLogger("bentopack.serve.access")
+
+
+class Gate:
+    """Wraps an ASGI application.
+
+    Args:
+        app: the application behind it.
+        waiting_for: says what the service still waits for; nothing means ready.
+        label: the API's name for a path, in the metrics.
+    """
+
+    def __init__(self, app: App, *, waiting_for: Callable[[], str], label: Callable[[str], str]) -> None:
+        self._app = app
+        self._waiting_for = waiting_for
+        self._label = label
+        self._own = {
+            "/livez": self._live,
+            "/readyz": self._ready,
+            "/healthz": self._ready,
+            "/metrics": self._metrics,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection's scope."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        own = self._own.get(scope["path"])
+        if own is not None:
+            await own(send)
+            return
+        await self._count(scope, receive, send)
+
+    async def _count(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        status = 500
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        metrics.request_began()
+        try:
+            await self._app(scope, receive, note)
+        finally:
+            seconds = time.perf_counter() - began
+            metrics.request_ended(self._label(scope["path"]), status, seconds)
+            if not _access.disabled:
+                client = (scope.get("client") or ("-",))[0]
+                _access.info('%s "%s %s" %d %.1fms', client, scope["method"], scope["path"], status, seconds * 1000)
+
+    async def _live(self, send: Send) -> None:
+        await respond(send, 200, b'{"status":"live"}')
+
+    async def _ready(self, send: Send) -> None:
+        reason = self._waiting_for()
+        if reason:
+            await respond(send, 503, msgspec.json.encode({"status": "not ready", "reason": reason}))
+        else:
+            await respond(send, 200, b'{"status":"ready"}')
+
+    async def _metrics(self, send: Send) -> None:
+        body = await asyncio.to_thread(metrics.exposition)
+        await respond(send, 200, body, metrics.CONTENT_TYPE.encode())

@@ -1,0 +1,27 @@
+"""``python -m bentopack.serve.healthcheck``: exit 0 when the service on ``$PORT`` is ready, 1 when it is not.
+
+For images without curl. It imports nothing but sockets, since an engine runs it every few seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+
+_REQUEST = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+
+def is_ready(port: int, *, host: str = "127.0.0.1", timeout: float = 3.0) -> bool:
+    """Whether ``/readyz`` on this machine answers 200."""
+    try:
+        with socket.create_connection((host, port), timeout) as connection:
+            connection.sendall(_REQUEST)
+            status = connection.makefile("rb").readline().split()
+    except OSError:
+        return False
+    return status[1:2] == [b"200"]
+
+
+if __name__ == "__main__":
+    sys.exit(0 if is_ready(int(os.environ.get("PORT") or 3000)) else 1)

@@ -1,0 +1,112 @@
+"""Who calls the model: one thread for ordinary methods, tasks of the worker's loop for ``async def`` ones."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from bentopack.serve.batching import drive, drive_async
+from bentopack.serve.lanes import Job, Lane
+from bentopack.serve.metrics import batch_rows
+
+T = TypeVar("T")
+
+
+class ModelThread:
+    """The one thread on which a worker's model is loaded and called, for frameworks that mind which thread that is."""
+
+    def __init__(self) -> None:
+        self._wake = threading.Event()
+        self._stopping = False
+        self._busy = False
+        self._lanes: list[Lane] = []
+        self._instance: Any = None
+
+    def start(self, load: Callable[[], T]) -> T:
+        """Start the thread with ``load`` and return what it returns, or raise what it raises."""
+        loaded: Future[T] = Future()
+        threading.Thread(target=self._run, args=(load, loaded), name="model", daemon=True).start()
+        return loaded.result()
+
+    def serve(self, lanes: list[Lane], instance: Any) -> None:
+        """Give the thread the lanes whose methods it calls on ``instance``."""
+        self._instance = instance
+        self._lanes = lanes
+
+    def notify(self) -> None:
+        """Tell the thread that something was put in a lane."""
+        self._wake.set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing is being called."""
+        return not self._busy and not any(lane.waiting_since is not None for lane in self._lanes)
+
+    def stop(self) -> None:
+        """End the thread after the call it is in."""
+        self._stopping = True
+        self._wake.set()
+
+    def _run(self, load: Callable[[], T], loaded: Future[T]) -> None:
+        try:
+            loaded.set_result(load())
+        except BaseException as error:
+            loaded.set_exception(error)
+            return
+        while not self._stopping:
+            self._wake.wait()
+            self._wake.clear()
+            self._busy = True
+            while (lane := self._oldest()) is not None and not self._stopping:
+                self._serve_once(lane)
+            self._busy = False
+
+    def _serve_once(self, lane: Lane) -> None:
+        method = getattr(self._instance, lane.api.method)
+        codec = lane.api.codec
+        for group in lane.take():
+            observe(lane, group)
+            lane.finish(group, drive(lane.steps(group), lambda arguments: codec.call(method, arguments)))
+
+    def _oldest(self) -> Lane | None:
+        waiting = [(since, lane) for lane in self._lanes if (since := lane.waiting_since) is not None]
+        return min(waiting, key=lambda pair: pair[0])[1] if waiting else None
+
+
+class AsyncLane:
+    """Calls one ``async def`` API on the loop: batches one after the other, single requests side by side."""
+
+    def __init__(self, lane: Lane, instance: Any) -> None:
+        self._lane = lane
+        self._method = getattr(instance, lane.api.method)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def notify(self) -> None:
+        """Something was put in the lane: call it in a task."""
+        if self._lane.api.batching is None or not self._tasks:
+            task = asyncio.get_running_loop().create_task(self._drain())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    @property
+    def idle(self) -> bool:
+        return not self._tasks
+
+    async def _drain(self) -> None:
+        while groups := self._lane.take():
+            for group in groups:
+                observe(self._lane, group)
+                if self._lane.api.batching is None:
+                    self.notify()  # the next request need not wait for this one
+                self._lane.finish(group, await drive_async(self._lane.steps(group), self._call))
+
+    async def _call(self, arguments: tuple[Any, ...]) -> Any:
+        return await self._lane.api.codec.call(self._method, arguments)
+
+
+def observe(lane: Lane, group: list[Job]) -> None:
+    """Count a call in the metrics, by its rows."""
+    batch_rows(lane.api.options.name).observe(sum(job.rows for job in group))

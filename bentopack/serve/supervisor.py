@@ -1,0 +1,178 @@
+"""The first process: owns the address and the private folder, starts the others, and ends them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from bentopack.errors import ServeError
+from bentopack.serve.child import Started, worker_socket
+from bentopack.serve.config import ServeConfig
+from bentopack.serve.listening import listen, url_of
+from bentopack.serve.slot import Slot
+
+_log = logging.getLogger("bentopack.serve")
+
+OnReady = Callable[[str], None]
+
+
+def serve(config: ServeConfig, *, on_ready: OnReady = _log.info) -> None:
+    """Serve until SIGTERM or Ctrl-C, then answer what has been accepted and return, with nothing left running.
+
+    Args:
+        config: what to serve, and how.
+        on_ready: given one line with the URL, each time that all processes have started.
+
+    Raises:
+        ServeError: the address cannot be had, or the service cannot be loaded.
+    """
+    with (
+        listen(config.host, config.port) as listener,
+        tempfile.TemporaryDirectory(prefix="bentopack-", ignore_cleanup_errors=True) as runtime,
+    ):
+        Path(runtime, "metrics").mkdir()
+        asyncio.run(Supervisor(config, listener, runtime, on_ready).run())
+
+
+class Supervisor:
+    """Runs one configuration. ``runtime`` is a folder that only this user can enter."""
+
+    def __init__(self, config: ServeConfig, listener: socket.socket, runtime: str, on_ready: OnReady) -> None:
+        self._config = config
+        self._listener = listener
+        self._runtime = runtime
+        self._on_ready = on_ready
+        self._url = url_of(listener)
+        self._lifeline, self._held = os.pipe()
+        self._worker_listeners: list[socket.socket] = []
+        self._front_ends: list[Slot] = []
+        self._workers: list[Slot] = []
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Start, wait for a signal, end."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled)
+        try:
+            if self._config.reload:
+                await self._until_stopped(self._start_and_reload())
+            else:
+                await self._until_stopped(self._start())
+                await self._stop.wait()
+        finally:
+            await self._end()
+
+    async def _until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        """Await ``work``, but no longer than until a signal arrives."""
+        task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if task.done():
+            task.result()
+            return
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    async def _start(self) -> None:
+        service = self._config.service
+        if service.kind == "app":
+            count = self._config.workers or service.workers or 1
+            await self._start_front_ends("bentopack.serve.apps", count)
+            self._on_ready(f"Serving {service.name} on {self._url}")
+            return
+        front_ends = asyncio.ensure_future(self._start_front_ends("bentopack.serve.frontend", self._config.front_ends))
+        try:
+            first = await self._start_workers(self._config.workers or service.workers)
+            await front_ends
+        finally:
+            front_ends.cancel()
+        apis = f"{first.apis} API{'s' if first.apis > 1 else ''}"
+        self._on_ready(f"Serving {service.name} on {self._url} ({apis}, docs at /docs)")
+
+    async def _start_front_ends(self, module: str, count: int) -> None:
+        self._front_ends = [self._slot(module, f"front end {each}", self._listener) for each in range(count)]
+        await _all(slot.start() for slot in self._front_ends)
+
+    async def _start_workers(self, count: int | None) -> Started:
+        """Start the workers; where nothing says how many, the first one to load does."""
+        if count is None:
+            first = await self._start_worker(0)
+            await _all(self._start_worker(each) for each in range(1, first.workers))
+            return first
+        return (await _all(self._start_worker(each) for each in range(count)))[0]
+
+    async def _start_worker(self, number: int) -> Started:
+        while len(self._worker_listeners) <= number:
+            self._worker_listeners.append(_unix_listener(worker_socket(self._runtime, len(self._worker_listeners))))
+        slot = self._slot("bentopack.serve.worker", f"worker {number}", self._worker_listeners[number])
+        self._workers.append(slot)
+        return await slot.start()
+
+    def _slot(self, module: str, role: str, listener: socket.socket) -> Slot:
+        return Slot(
+            module=module,
+            role=role,
+            config=self._config,
+            runtime=self._runtime,
+            listener=listener.fileno(),
+            lifeline=self._lifeline,
+            # Read by prometheus_client when it is imported.
+            environ={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(Path(self._runtime, "metrics"))},
+        )
+
+    async def _start_and_reload(self) -> None:
+        from bentopack.serve.reload import changes
+
+        await self._start_or_tell()
+        async for changed in changes(Path(self._config.source)):
+            _log.info("%s changed: reloading", changed)
+            await self._stop_all(grace=1.0)
+            await self._start_or_tell()
+
+    async def _start_or_tell(self) -> None:
+        try:
+            await self._start()
+        except ServeError as error:
+            _log.error("%s\nwaiting for a change", error)
+
+    async def _end(self) -> None:
+        self._listener.close()  # from here on the kernel refuses new connections
+        await self._stop_all(self._config.grace)
+        for listener in self._worker_listeners:
+            listener.close()
+        os.close(self._held)
+        os.close(self._lifeline)
+
+    async def _stop_all(self, grace: float) -> None:
+        """End the front ends first, since the workers have to answer what these have accepted."""
+        await asyncio.gather(*(slot.stop(grace + 1) for slot in self._front_ends))
+        await asyncio.gather(*(slot.stop(1.0) for slot in self._workers))
+        self._front_ends, self._workers = [], []
+
+    def _signalled(self) -> None:
+        if self._stop.is_set():  # asked twice: do not wait
+            for slot in (*self._front_ends, *self._workers):
+                slot.kill()
+        self._stop.set()
+
+
+async def _all(starts: Any) -> list[Started]:
+    """Start several at once; the first that fails ends the wait."""
+    return list(await asyncio.gather(*starts))
+
+
+def _unix_listener(path: str) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path)
+    listener.listen(128)
+    return listener
