@@ -54,3 +54,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             red=True,
             bold=True,
         )
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty store of Bentos and models of the test's own."""
+    path = tmp_path / "home"
+    monkeypatch.setenv("BENTOPACK_HOME", str(path))
+    return path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -36,7 +35,8 @@ def version_of(digest: str) -> str:
 def write_sums(bento: Path) -> str:
     """Write ``SHA256SUMS`` for a finished Bento and return its digest."""
     files = list_files(bento)
-    text = "".join(f"{_escaped(file.sha256, file.path)}\n" for file in files)
+    # No name in a Bento has a line break or a backslash, so no line needs sha256sum's escapes.
+    text = "".join(f"{file.sha256}  {file.path}\n" for file in files)
     (bento / SUMS_NAME).write_bytes(text.encode())
     return digest_of(files)
 
@@ -73,19 +73,8 @@ def _read_sums(bento: Path) -> dict[str, str]:
         raise IntegrityError(f"{bento} has no {SUMS_NAME}: it is not a whole Bento") from None
     found = {}
     for line in text.splitlines():
-        escaped = line.startswith("\\")
-        sha256, separator, name = line.removeprefix("\\").partition("  ")
+        sha256, separator, name = line.partition("  ")
         if not separator or len(sha256) != 64:
             raise IntegrityError(f"{bento / SUMS_NAME} is damaged: '{line}'")
-        found[_unescape(name) if escaped else name] = sha256
+        found[name] = sha256
     return found
-
-
-def _escaped(sha256: str, path: str) -> str:
-    """Write one line as coreutils does: a name with a backslash or a line break is escaped, and the line marked."""
-    safe = path.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
-    return f"\\{sha256}  {safe}" if safe != path else f"{sha256}  {path}"
-
-
-def _unescape(name: str) -> str:
-    return re.sub(r"\\(.)", lambda pair: {"n": "\n", "r": "\r"}.get(pair[1], pair[1]), name)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bentopack.errors import NotFound, Problem, SpecError
 from bentopack.models.store import StoredModel, digest_of, get
-from bentopack.spec.bentofile import Spec
-from bentopack.spec.files import collect_files
+from bentopack.spec.bentofile import Model, Spec
+from bentopack.spec.document import NOWHERE, Places
+from bentopack.spec.files import CollectedFiles, collect_files
 from bentopack.spec.load import load_spec
 from bentopack.spec.manifest import ModelInfo, ServiceInfo
 from bentopack.spec.syntax import DeclaredModel, read_service
@@ -45,6 +46,8 @@ class Project:
     service: ServiceInfo
     models: tuple[ProjectModel, ...]
     warnings: tuple[Problem, ...]
+    places: Places = field(default=NOWHERE, repr=False)
+    """Where each value of the spec stands, for problems that show only later."""
 
 
 def read_target(path: Path, target: str) -> Project:
@@ -53,7 +56,9 @@ def read_target(path: Path, target: str) -> Project:
     Raises:
         SpecError, NotFound: as :func:`read_project`.
     """
-    return _project(path, path / target, Spec(service=target), read_service(path, target), ())
+    read = read_service(path, target)
+    models = tuple(_find_models((), read.models))
+    return Project(path, path, Spec(service=target), read.service, models, read.warnings)
 
 
 def read_project(path: Path) -> Project:
@@ -64,43 +69,35 @@ def read_project(path: Path) -> Project:
         NotFound: a model is not in the store; names all that are missing.
     """
     loaded = load_spec(path)
-    service = read_service(loaded)
-    models = tuple(_find_models(loaded.spec, service.models))
+    read = read_service(loaded.project, loaded.spec.service, loaded.places)
     return Project(
         path=loaded.project,
         file=loaded.file,
         spec=loaded.spec,
-        service=service.service,
-        models=models,
-        warnings=(*loaded.warnings, *service.warnings),
+        service=read.service,
+        models=tuple(_find_models(loaded.spec.models, read.models)),
+        warnings=(*loaded.warnings, *read.warnings),
+        places=loaded.places,
     )
 
 
-@dataclass(frozen=True)
-class SourceFiles:
-    """The project's files that go into the Bento, by POSIX path, and what to warn of."""
-
-    files: tuple[tuple[str, Path], ...]
-    warnings: tuple[Problem, ...]
-
-
-def source_files(project: Project, *, strict: bool) -> SourceFiles:
+def source_files(project: Project, *, strict: bool) -> CollectedFiles:
     """Collect the files that include and exclude keep.
 
     Raises:
         SpecError: a pattern matches nothing, a link leaves the project; with ``strict``, a file looks like a secret.
     """
-    collected = collect_files(project.path, project.spec)
-    if strict and collected.secrets:
+    collected = collect_files(project.path, project.spec, project.places)
+    if strict and collected.warnings:
         raise SpecError(
-            collected.secrets, hint="exclude them in the bentofile or in .bentoignore, or build without --strict"
+            collected.warnings, hint="exclude them in the bentofile or in .bentoignore, or build without --strict"
         )
-    return SourceFiles(collected.files, (*collected.secrets, *collected.warnings))
+    return collected
 
 
-def _find_models(spec: Spec, declared: tuple[DeclaredModel, ...]) -> Iterator[ProjectModel]:
+def _find_models(listed: tuple[Model, ...], declared: tuple[DeclaredModel, ...]) -> Iterator[ProjectModel]:
     wanted: dict[str, str | None] = {model.tag: None for model in declared}
-    wanted.update({model.tag: model.alias for model in spec.models})
+    wanted.update({model.tag: model.alias for model in listed})
     missing: list[NotFound] = []
     for tag, alias in sorted(wanted.items()):
         try:

@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 from bentopack._report import Reporter
 from bentopack.errors import LockError
+from bentopack.lock.credentials import without_credentials
 from bentopack.lock.resolver import Indexes, LockedPackage, Request, Target
 
 RUNTIME_NAME = "bentopack"
@@ -75,7 +76,7 @@ def parse(text: str) -> Iterator[LockedPackage]:
             version=version.strip(),
             hashes=tuple(sorted(each.strip() for each in hashes)),
             marker=marker or None,
-            url=url,
+            url=without_credentials(url) if url else None,
         )
 
 
@@ -137,9 +138,15 @@ def explain(said: list[str]) -> str:
     if start < len(said):
         last = said[-1]
         kept.append(re.sub(r"^[\w.]+: ", "", last))
-    text = "\n".join(f"  {line}" for line in kept[-30:])
+    if len(kept) > 30:  # a package's own build may print pages: how it began and how it ended tell most
+        kept = [*kept[:8], "…", *kept[-20:]]
+    text = "\n".join(f"  {line}" for line in kept)
     text = re.sub(r" \(from (-r )?\S*bentopack-lock-\S+( \(line \d+\))?\)", "", text)
-    return re.sub(r"\(from versions: [^)]*?((?:[^,)]+, ){0,4}[^,)]+)\)", r"(newest versions:\1)", text)
+    return re.sub(r"\(from versions: ([^)]*)\)", _newest, text)
+
+
+def _newest(versions: re.Match[str]) -> str:
+    return f"(newest versions: {', '.join(versions[1].split(', ')[-5:])})"
 
 
 def _index_options(indexes: Indexes) -> Iterator[str]:

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from bentopack._fs import sha256_file
 from bentopack.errors import LockError
+from bentopack.lock.credentials import without_credentials
 from bentopack.lock.resolver import Indexes, LocalWheel, LockedPackage, Request, Target
 
 
@@ -58,7 +58,7 @@ def inputs_of(request: Request, target: Target, runtime: str, root: Path) -> dic
         "python": target.python,
         "platform": target.platform,
         "runtime": runtime,
-        "python.packages": list(request.lines),
+        "python.packages": [without_credentials(line) for line in request.lines],
         "python.wheels": {wheel.path.name: wheel.sha256 for wheel in request.wheels},
         "requirements files": {
             path.relative_to(root).as_posix(): hashlib.sha256("\n".join(_lines(path)).encode()).hexdigest()
@@ -95,23 +95,12 @@ def hashed_requirements(packages: tuple[LockedPackage, ...], indexes: Indexes, *
 
 def input_text(request: Request, root: Path) -> str:
     """Write ``requirements.in``: what was asked for, for people to read; nothing is installed from it."""
-    parts = ["# What the bentofile asks for; requirements.lock is what it came to.", *request.lines]
+    parts = ["# What the bentofile asks for; requirements.lock is what it came to."]
+    parts += [without_credentials(line) for line in request.lines]
     for first in request.files:
         for path in requirements_files(first, root):
             parts += ["", f"# {path.relative_to(root).as_posix()}", *map(without_credentials, _lines(path))]
     return "\n".join(parts).rstrip() + "\n"
-
-
-def without_credentials(text: str) -> str:
-    """Drop ``user:password@`` from every URL in a text; pip asks the environment or netrc for them again."""
-    if "@" not in text:
-        return text
-    return re.sub(r"\b[a-z][a-z0-9+.-]*://\S+", lambda match: _bare(match.group()), text, flags=re.IGNORECASE)
-
-
-def _bare(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _requirement(package: LockedPackage) -> str:

@@ -1,0 +1,114 @@
+"""Bentos as files: what is exported can be imported, and nothing else can."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bentopack.bento.archive import export_bento, import_bento
+from bentopack.bento.store import bento_store
+from bentopack.errors import BentopackError, IntegrityError, NotFound
+from tests.bento.test_build import build
+from tests.projects import echo_project
+
+
+@pytest.fixture
+def archive(home: Path, tmp_path: Path) -> Path:
+    """An exported Bento, whose store is empty again."""
+    built = build(echo_project(tmp_path / "p"))
+    path = export_bento(bento_store().get(built.tag), tmp_path / "echo.bento")
+    bento_store().delete(built.tag)
+    return path
+
+
+def test_an_exported_bento_comes_back_whole(home: Path, tmp_path: Path) -> None:
+    """Export, delete, import: the same tag and the same digest."""
+    built = build(echo_project(tmp_path / "p"))
+    path = export_bento(bento_store().get(built.tag), tmp_path)
+    assert path.name == f"echo-{built.tag.version}.bento"
+    bento_store().delete(built.tag)
+    assert import_bento(path).tag == built.tag
+    assert import_bento(path).tag == built.tag
+
+
+def test_an_archives_bytes_follow_from_the_bento(archive: Path, tmp_path: Path) -> None:
+    """Exporting what was imported writes the same file."""
+    stored = import_bento(archive)
+    assert export_bento(stored, tmp_path / "again.bento").read_bytes() == archive.read_bytes()
+
+
+def rewritten(archive: Path, change: Callable[[tarfile.TarInfo], None], add: tarfile.TarInfo | None = None) -> Path:
+    """Copy an archive, changing each member, and adding one."""
+    target = archive.with_name("changed.bento")
+    with tarfile.open(archive) as source, tarfile.open(target, "w:gz") as copy:
+        for member in source:
+            content = source.extractfile(member)
+            change(member)
+            copy.addfile(member, content)
+        if add is not None:
+            copy.addfile(add, io.BytesIO(b"x" * add.size))
+    return target
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    added = tarfile.TarInfo(name)
+    added.type, added.linkname, added.size = kind, link, 0 if link else 1
+    return added
+
+
+@pytest.mark.parametrize(
+    ("added", "message"),
+    [
+        (member("../outside"), "would leave the Bento"),
+        (member("/absolute"), "would leave the Bento"),
+        (member("src/../../outside"), "would leave the Bento"),
+        (member("src/./service.py"), "would leave the Bento"),
+        (member("src\\..\\outside"), "would leave the Bento"),
+        (member("link", tarfile.SYMTYPE, "/etc/passwd"), "is not a file"),
+        (member("hard", tarfile.LNKTYPE, "bento.yaml"), "is not a file"),
+        (member("pipe", tarfile.FIFOTYPE), "is not a file"),
+        (member("bento.yaml"), "comes twice"),
+        (member("bento.yaml/below"), "in another one's place"),
+        (member("extra"), "added: extra"),
+    ],
+)
+def test_what_no_export_writes_is_refused(archive: Path, added: tarfile.TarInfo, message: str) -> None:
+    """An archive with a path that leads out, a link, a device, a double or an unlisted file stores nothing."""
+    bad = rewritten(archive, lambda _: None, added)
+    with pytest.raises(IntegrityError, match=message):
+        import_bento(bad)
+    assert bento_store().list() == []
+    assert not (archive.parent / "outside").exists()
+
+
+def test_a_changed_file_is_found(archive: Path) -> None:
+    """One other byte in one file is enough to refuse an archive."""
+
+    def shorten(entry: tarfile.TarInfo) -> None:
+        if entry.name == "src/service.py":
+            entry.size -= 1
+
+    with pytest.raises(IntegrityError, match=r"changed: src/service\.py"):
+        import_bento(rewritten(archive, shorten))
+
+
+@pytest.mark.parametrize("keep", [0, 10, 600])
+def test_a_file_that_is_cut_is_told(archive: Path, keep: int) -> None:
+    """A truncated download is one error, at whatever byte it ends."""
+    archive.write_bytes(archive.read_bytes()[:keep])
+    with pytest.raises(IntegrityError, match="is not a Bento archive"):
+        import_bento(archive)
+    assert bento_store().list() == []
+
+
+def test_what_is_not_there_is_told(home: Path, tmp_path: Path) -> None:
+    """A file that does not exist cannot be imported, and a place that is not there not be written to."""
+    with pytest.raises(NotFound):
+        import_bento(tmp_path / "none.bento")
+    built = build(echo_project(tmp_path / "p"))
+    with pytest.raises(BentopackError, match="cannot write"):
+        export_bento(bento_store().get(built.tag), tmp_path / "no/such/folder/x.bento")

@@ -1,0 +1,218 @@
+"""``build``: from a project to a Bento in the store."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+import bentopack
+from bentopack.bento.build import BuiltBento, build_bento
+from bentopack.bento.digest import read_digest, verify
+from bentopack.bento.project import read_project
+from bentopack.bento.store import bento_store, list_bentos
+from bentopack.errors import IntegrityError, LockError, NotFound, SpecError
+from bentopack.spec.manifest import Manifest, read_manifest
+from tests.doubles import FixedResolver, Recorder
+from tests.projects import echo_project
+
+
+def no_dockerfiles(manifest: Manifest) -> Mapping[str, bytes]:
+    return {"env/docker/Dockerfile": b"FROM scratch\n"}
+
+
+def build(folder: Path, resolver: FixedResolver | None = None, **options: object) -> BuiltBento:
+    return build_bento(
+        read_project(folder),
+        render=no_dockerfiles,
+        resolver=resolver or FixedResolver(),
+        reporter=options.pop("reporter", None) or Recorder(),  # type: ignore[arg-type]
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def test_a_bento_holds_what_the_design_promises(home: Path, tmp_path: Path) -> None:
+    """Code, manifest, README, locked requirements, the runtime, Dockerfiles and sums lie where users are told."""
+    built = build(echo_project(tmp_path / "p"))
+    found = {path.relative_to(built.path).as_posix() for path in built.path.rglob("*") if path.is_file()}
+    assert found == {
+        "README.md",
+        "SHA256SUMS",
+        "bento.yaml",
+        "env/docker/Dockerfile",
+        "env/python/cpu/requirements.in",
+        "env/python/cpu/requirements.lock",
+        f"env/runtime/bentopack-{bentopack.__version__}-py3-none-any.whl",
+        "src/service.py",
+    }
+    assert read_manifest(built.path) == built.manifest
+    assert built.manifest.service.apis[0].route == "/echo"
+    assert built.tag.version == built.digest.removeprefix("sha256:")[:16]
+
+
+def test_two_builds_of_one_tree_give_one_tag(home: Path, tmp_path: Path) -> None:
+    """Building again changes nothing: not the tag, not the bytes, not the lock, and nothing is resolved again."""
+    project, resolver = echo_project(tmp_path / "p"), FixedResolver()
+    first = build(project, resolver)
+    lock = (project / "bentofile.lock").read_bytes()
+    second = build(project, resolver)
+    assert (first.tag, first.digest, first.reused) == (second.tag, second.digest, False)
+    assert second.reused
+    assert (project / "bentofile.lock").read_bytes() == lock
+    assert len(resolver.asked) == 1
+    assert len(list_bentos()) == 1
+
+
+def test_place_mode_and_time_change_nothing(home: Path, tmp_path: Path) -> None:
+    """Another folder, other times and a narrow umask give the same Bento."""
+    first = build(echo_project(tmp_path / "p"))
+    other = tmp_path / "deeper/down/q"
+    shutil.copytree(tmp_path / "p", other)
+    (other / "service.py").chmod(0o600)
+    os.utime(other / "service.py", (1, 1))
+    before = os.umask(0o077)
+    try:
+        second = build(other)
+    finally:
+        os.umask(before)
+    assert second.digest == first.digest
+
+
+def test_a_changed_line_is_another_bento(home: Path, tmp_path: Path) -> None:
+    """Any change of the source gives another version."""
+    project = echo_project(tmp_path / "p")
+    first = build(project)
+    with (project / "service.py").open("a") as file:
+        file.write("# changed\n")
+    assert build(project).tag != first.tag
+
+
+def test_sha256sum_alone_proves_a_bento(home: Path, tmp_path: Path) -> None:
+    """``sha256sum -c SHA256SUMS`` agrees, without bentopack, also about names with spaces and umlauts."""
+    project = echo_project(tmp_path / "p", bentofile__yaml="service: service:Echo\n")
+    (project / " odd  näme *.txt").write_text("x")
+    built = build(project)
+    subprocess.run(["sha256sum", "--quiet", "--strict", "-c", "SHA256SUMS"], cwd=built.path, check=True)
+    assert verify(built.path) == built.digest == read_digest(built.path)
+
+
+def test_each_difference_is_named(home: Path, tmp_path: Path) -> None:
+    """A file that is missing, added or changed is named, each for itself."""
+    built = build(echo_project(tmp_path / "p"))
+    (built.path / "README.md").unlink()
+    (built.path / "extra").write_text("x")
+    (built.path / "src/service.py").write_text("x")
+    with pytest.raises(IntegrityError) as error:
+        verify(built.path)
+    assert {"added: extra", "changed: src/service.py", "missing: README.md"} <= set(error.value.message.replace("  ", "").split("\n"))
+
+
+def test_models_are_carried_and_linked(home: Path, tmp_path: Path) -> None:
+    """A declared model lies in the Bento, sharing its bytes with the store where the file system can link."""
+    saved = bentopack.save_model("table", {"a": 1})
+    code = "import bentopack\n\n@bentopack.service\nclass S:\n    m = bentopack.model('table:latest')\n\n    @bentopack.api\n    def f(self, x: int) -> int:\n        return x\n"
+    built = build(echo_project(tmp_path / "p", service__py=code, bentofile__yaml="service: service:S\n"))
+    (model,) = built.manifest.models
+    assert (model.requested, model.version, model.framework) == ("table:latest", saved.tag.version, "picklable")
+    artifact = built.path / model.path / "model.pkl"
+    assert artifact.samefile(saved.path / "model.pkl")
+
+
+def test_a_new_model_is_another_bento_without_resolving(home: Path, tmp_path: Path) -> None:
+    """Training again changes the Bento and the lock's models, and the packages stay as they were locked."""
+    project, resolver = echo_project(tmp_path / "p", bentofile__yaml="service: service:Echo\nmodels: [table]\n"), FixedResolver()
+    bentopack.save_model("table", 1)
+    first = build(project, resolver)
+    newer = bentopack.save_model("table", 2)
+    second = build(project, resolver)
+    assert first.tag != second.tag
+    assert str(newer.tag) in (project / "bentofile.lock").read_text()
+    assert len(resolver.asked) == 1
+
+
+def test_all_missing_models_are_told_at_once(home: Path, tmp_path: Path) -> None:
+    """Models that are not in the store are named together, with the near ones."""
+    bentopack.save_model("table", 1)
+    project = echo_project(tmp_path / "p", bentofile__yaml="service: service:Echo\nmodels: [tabel, 'table:0']\n")
+    with pytest.raises(NotFound) as error:
+        build(project)
+    assert "'tabel:latest'" in error.value.message and "'table:0'" in error.value.message
+    assert "near: table:" in str(error.value.hint)
+
+
+def test_a_failed_build_leaves_nothing(home: Path, tmp_path: Path) -> None:
+    """When the requirements cannot be resolved there is no Bento, no lock and no scratch folder."""
+
+    class NoIndex(FixedResolver):
+        def resolve(self, request, target, reporter):  # type: ignore[no-untyped-def]
+            raise LockError("the index is down")
+
+    project = echo_project(tmp_path / "p")
+    with pytest.raises(LockError):
+        build(project, NoIndex())
+    assert not (project / "bentofile.lock").exists()
+    assert list(bento_store().root.iterdir()) == []
+
+
+def test_a_users_version_is_never_given_to_other_bytes(home: Path, tmp_path: Path) -> None:
+    """A version that the user chose is kept; building other content under it is refused."""
+    project = echo_project(tmp_path / "p")
+    assert str(build(project, version="1.0").tag) == "echo:1.0"
+    assert build(project, version="1.0").reused
+    with (project / "service.py").open("a") as file:
+        file.write("# changed\n")
+    with pytest.raises(IntegrityError, match=r"'echo:1\.0' is stored already, with other content"):
+        build(project, version="1.0")
+
+
+def test_secrets_are_warned_of_and_refused_when_strict(home: Path, tmp_path: Path) -> None:
+    """A file that looks like a secret is a warning, and with --strict an error."""
+    project = echo_project(tmp_path / "p", bentofile__yaml="service: service:Echo\n", **{"conf/.env": "TOKEN=x"})
+    recorder = Recorder()
+    build(project, reporter=recorder)
+    assert any("conf/.env" in warning for warning in recorder.warnings)
+    with pytest.raises(SpecError, match=r"conf/\.env"):
+        build(project, strict=True)
+
+
+def test_a_model_without_its_package_is_warned_of(home: Path, tmp_path: Path) -> None:
+    """A scikit-learn model in a Bento that locks no scikit-learn is told when it is built."""
+    from sklearn.linear_model import LinearRegression
+
+    bentopack.save_model("line", LinearRegression())
+    project = echo_project(tmp_path / "p", bentofile__yaml="service: service:Echo\nmodels: [line]\n")
+    recorder = Recorder()
+    build(project, reporter=recorder)
+    assert any("needs scikit-learn" in warning for warning in recorder.warnings)
+
+
+def test_the_users_code_is_not_run(home: Path, tmp_path: Path) -> None:
+    """A service that cannot be imported on this machine, and would tell if it were, is built all the same."""
+    proof = tmp_path / "imported"
+    code = f"import no_such_package\nopen({str(proof)!r}, 'w')\n" + (echo_project(tmp_path / "x") / "service.py").read_text()
+    built = build(echo_project(tmp_path / "p", service__py=code))
+    assert built.tag.name == "echo"
+    assert not proof.exists()
+
+
+def test_a_gpu_variant_has_its_own_environment(home: Path, tmp_path: Path) -> None:
+    """``docker.cuda_version`` adds the gpu variant beside cpu."""
+    text = "service: service:Echo\ninclude: [service.py]\ndocker: {cuda_version: '12.4'}\n"
+    built = build(echo_project(tmp_path / "p", bentofile__yaml=text))
+    assert list(built.manifest.variants) == ["cpu", "gpu"]
+    assert (built.path / "env/python/gpu/requirements.lock").is_file()
+
+
+def test_bundled_wheels_and_a_setup_script_are_carried(home: Path, tmp_path: Path) -> None:
+    """Wheels and the setup script of the bentofile lie in the Bento, where its requirements and Dockerfile look."""
+    text = "service: service:Echo\npython: {wheels: [w/thing-1.0-py3-none-any.whl]}\ndocker: {setup_script: setup.sh}\n"
+    project = echo_project(tmp_path / "p", bentofile__yaml=text, **{"setup.sh": "true\n", "w/thing-1.0-py3-none-any.whl": "x"})
+    built = build(project)
+    assert (built.path / "env/python/cpu/wheels/thing-1.0-py3-none-any.whl").read_text() == "x"
+    assert "--find-links wheels" in (built.path / "env/python/cpu/requirements.lock").read_text()
+    assert built.manifest.image.setup_script == "env/docker/setup_script"
+    assert (built.path / "env/docker/setup_script").read_text() == "true\n"
