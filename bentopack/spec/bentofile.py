@@ -25,8 +25,10 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_nothing(cls, data: Any) -> Any:
-        # A key without a value (``envs:``) is as good as no key.
-        return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
+        # A key without a value (``envs:``) is as good as no key; one that no one knows is still told.
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None or key not in cls.model_fields}
 
 
 class Model(Section):

@@ -118,6 +118,9 @@ def _texts(holder: Any, row: _Row) -> Iterator[tuple[Any, Any, tuple[str | int, 
         return
     path = (row.key,) if row.section is None else (row.section, row.key)
     value = holder.get(row.key)
+    if row.replace is not _description:
+        # The types say what is wrong with a script or a list of requirements written in place.
+        value = None if isinstance(value, str) and not value.isprintable() else value
     if isinstance(value, str) and value:
         yield holder, row.key, path
     elif isinstance(value, list) and row.replace is not _dotenv:

@@ -21,6 +21,13 @@ _MAX_DEPTH = 50
 # Aliases can make a short text into an endless one; no real bentofile comes near this.
 _MAX_NODES = 20_000
 
+# The parser's words for what is most often behind them in bentofiles.
+_ADVICE = {
+    "scanning an alias": "put quotes around text that begins with '*', such as '*.py'",
+    "mapping values are not allowed": "put quotes around text with ': ' in it, such as 'file: README.md'",
+    "cannot start any token": "indent with blanks, not tabs, and put quotes around text that begins with '@' or '`'",
+}
+
 
 def read_yaml(text: str, file: str) -> Document:
     """Read the text of a bentofile.
@@ -50,7 +57,7 @@ def _compose(text: str, file: str) -> yaml.Node | None:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         reason = ", ".join(filter(None, (error.context, error.problem)))
-        raise SpecError(Problem(file, *place, f"not valid YAML: {reason}")) from None
+        raise SpecError(Problem(file, *place, f"not valid YAML: {reason}{_advice(reason)}")) from None
     except yaml.reader.ReaderError as error:
         before = text[: error.position] if isinstance(error.position, int) else ""
         place = (before.count("\n") + 1, len(before) - before.rfind("\n"))
@@ -60,18 +67,22 @@ def _compose(text: str, file: str) -> yaml.Node | None:
     return node
 
 
+def _advice(reason: str) -> str:
+    return next((f"; {advice}" for sign, advice in _ADVICE.items() if sign in reason), "")
+
+
 def _check_depth(text: str, file: str) -> None:
     """Refuse what nests too deep: composing recurses, and the C loader then takes the whole process down."""
     depth = 0
     for event in yaml.parse(text, Loader=_LOADER):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _MAX_DEPTH:
-            line, column = event.start_mark.line + 1, event.start_mark.column + 1
-            raise SpecError(Problem(file, line, column, f"nested more than {_MAX_DEPTH} levels deep"))
+            raise SpecError(Problem(file, *_mark(event), f"nested more than {_MAX_DEPTH} levels deep"))
 
 
-def _mark(node: yaml.Node) -> Mark:
-    return (node.start_mark.line + 1, node.start_mark.column + 1)
+def _mark(at: Any) -> Mark:
+    """Return where a node or an event begins."""
+    return (at.start_mark.line + 1, at.start_mark.column + 1)
 
 
 class _Reader:
