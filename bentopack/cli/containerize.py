@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from bentopack.cli.output import Output
     from bentopack.cli.target import ResolvedBento
     from bentopack.image.build import BuildOptions
-    from bentopack.image.engine import ImageFacts
+    from bentopack.image.client import Client
+    from bentopack.image.engine import Engine, ImageFacts
     from bentopack.image.plan import ImagePlan
 
 
@@ -69,38 +70,46 @@ def containerize(
     from bentopack.image.build import BuildOptions
     from bentopack.image.plan import plan_image
     from bentopack.image.secrets import parse_secret
+    from bentopack.image.validate import image_reference
     from bentopack.spec.manifest import read_manifest
 
     out = Output(verbose=verbose)
+    # All that can be wrong with the request and this machine is said before the work begins.
     secrets = tuple(parse_secret(text) for text in secret or ())
+    tags = tuple(image_reference(text) for text in tag or ())
+    tools = _tools() if dockerfile is None else None
     with out.working() as reporter:
         bento = resolve_bento(target, reporter=reporter)
-        plan = plan_image(
-            read_manifest(bento.path), variant="gpu" if gpu else "cpu", platform=platform, base_image=base_image
-        )
-        if dockerfile is None:
-            tags = tuple(tag or [str(bento.tag)])
-            options = BuildOptions(tags, no_cache=no_cache, build_args=tuple(build_arg or ()), secrets=secrets)
-            image = _build(bento, plan, options, reporter)
-    if dockerfile is None:
-        _tell(out, output, bento, image, options.tags)
-    else:
+        variant = "gpu" if gpu else "cpu"
+        plan = plan_image(read_manifest(bento.path), variant=variant, platform=platform, base_image=base_image)
+        if tools:
+            options = BuildOptions(tags or (str(bento.tag),), no_cache, tuple(build_arg or ()), secrets)
+            image = _build(tools, bento, plan, options, reporter)
+    if dockerfile is not None:
         _write_dockerfile(out, dockerfile, plan, [one.id for one in secrets])
+    else:
+        _tell(out, output, bento, image, options.tags)
 
 
-def _build(bento: ResolvedBento, plan: ImagePlan, options: BuildOptions, reporter: Reporter) -> ImageFacts:
-    """Build with the engine that this environment names."""
+def _tools() -> tuple[Engine, Client]:
+    """The engine that this environment names, and the command that builds with it."""
+    from bentopack.image.client import find_client
+    from bentopack.image.engine import connect
+
+    return connect(os.environ), find_client(os.environ.get("PATH", os.defpath))
+
+
+def _build(
+    tools: tuple[Engine, Client], bento: ResolvedBento, plan: ImagePlan, options: BuildOptions, reporter: Reporter
+) -> ImageFacts:
     from dataclasses import replace
 
     from bentopack.image.build import build_image
-    from bentopack.image.client import find_client
-    from bentopack.image.engine import connect
     from bentopack.image.labels import bento_labels
 
+    engine, client = tools
     for note in plan.notes:
         reporter.warn(note)
-    engine = connect(os.environ)
-    client = find_client(os.environ.get("PATH", os.defpath))
     reporter.step(f"building {options.tags[0]} on {plan.base.image} with the engine {engine.version}")
     options = replace(options, labels=bento_labels(bento.tag, bento.digest, plan))
     return build_image(engine, client, bento.path, plan, options, environ=os.environ, reporter=reporter)

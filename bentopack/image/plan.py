@@ -75,9 +75,9 @@ class ImagePlan:
     notes: tuple[str, ...] = ()
     """What the user should know before the build."""
 
-    def of(self, kind: LayerKind) -> tuple[Layer, ...]:
-        """The layers of one kind."""
-        return tuple(layer for layer in self.layers if layer.kind == kind)
+    def of(self, *kinds: LayerKind) -> tuple[Layer, ...]:
+        """The layers of these kinds, in their order."""
+        return tuple(layer for layer in self.layers if layer.kind in kinds)
 
     @property
     def interpreter(self) -> str:

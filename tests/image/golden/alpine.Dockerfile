@@ -1,7 +1,13 @@
 # Made by bentopack, to be built from the Bento's folder: docker build -f env/docker/Dockerfile .
-# Base, cpu: docker.distro is alpine: the official Python image on Alpine; every package needs a musllinux wheel, or a compiler that is not there.
+# The cpu base: docker.distro is alpine: the official Python image on Alpine; every package needs a musllinux wheel,
+# or a compiler that is not there.
 
+# What both the building and the running of packages may need.
 FROM python:3.11-alpine3.22 AS base
+# No versions: an Alpine mirror keeps only the newest of each release.
+# hadolint ignore=DL3018
+RUN apk add --no-cache \
+    git
 
 # Makes the virtual environment; of this stage only /opt/venv and /opt/runtime go on.
 FROM base AS builder
@@ -25,18 +31,15 @@ RUN pip/bin/pip install --no-cache-dir --no-compile --no-deps --no-index --targe
  && python3 -m compileall -q --invalidation-mode unchecked-hash \
         -s /opt/runtime -p /opt/venv/lib/python3.11/site-packages/ /opt/runtime
 
-# The image itself: it needs neither pip nor a compiler.
+# The image itself: it needs neither pip nor a compiler. What changes least comes first.
 FROM base
 ENV PATH="/opt/venv/bin:$PATH"
-# No versions: an Alpine mirror keeps only the newest of each release.
-# hadolint ignore=DL3018
-RUN apk add --no-cache \
-    git
 COPY --from=builder /opt/venv /opt/venv
 COPY --from=builder /opt/runtime /opt/venv/lib/python3.11/site-packages/
 COPY ["models/iris/1.0/", "/bento/models/iris/1.0/"]
 COPY ["bento.yaml", "/bento/bento.yaml"]
 COPY ["src/", "/bento/src/"]
+
 ENV PYTHONUNBUFFERED="1" \
     PYTHONDONTWRITEBYTECODE="1" \
     HOME="/tmp"
@@ -45,6 +48,7 @@ USER 10001:0
 WORKDIR /bento/src
 EXPOSE 3000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=30s --timeout=5s --start-period=120s --retries=3 \
+HEALTHCHECK --interval=30s --timeout=5s \
+    --start-period=120s --retries=3 \
     CMD ["/opt/venv/bin/python", "-m", "bentopack.serve.healthcheck"]
 ENTRYPOINT ["/opt/venv/bin/python", "-m", "bentopack.serve", "--bento", "/bento"]

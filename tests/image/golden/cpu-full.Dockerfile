@@ -1,7 +1,15 @@
 # Made by bentopack, to be built from the Bento's folder: docker build -f env/docker/Dockerfile .
-# Base, cpu: docker.distro is debian: the official Python image on Debian 12, slim.
+# The cpu base: docker.distro is debian: the official Python image on Debian 12, slim.
 
+# What both the building and the running of packages may need.
 FROM python:3.11-slim-bookworm AS base
+# No versions: a Debian mirror keeps only the newest of each release.
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
+    curl \
+    libgomp1 \
+ && rm -rf /var/lib/apt/lists/*
 
 # Makes the virtual environment; of this stage only /opt/venv and /opt/runtime go on.
 FROM base AS builder
@@ -28,16 +36,9 @@ RUN pip/bin/pip install --no-cache-dir --no-compile --no-deps --no-index --targe
  && python3 -m compileall -q --invalidation-mode unchecked-hash \
         -s /opt/runtime -p /opt/venv/lib/python3.11/site-packages/ /opt/runtime
 
-# The image itself: it needs neither pip nor a compiler.
+# The image itself: it needs neither pip nor a compiler. What changes least comes first.
 FROM base
 ENV PATH="/opt/venv/bin:$PATH"
-# No versions: a Debian mirror keeps only the newest of each release.
-# hadolint ignore=DL3008
-RUN apt-get update \
- && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
-    curl \
-    libgomp1 \
- && rm -rf /var/lib/apt/lists/*
 COPY --from=builder /opt/venv /opt/venv
 COPY --from=builder /opt/runtime /opt/venv/lib/python3.11/site-packages/
 ENV PYTHONUNBUFFERED="1" \
@@ -50,11 +51,13 @@ RUN chmod +x /tmp/setup/script && /tmp/setup/script && rm -r /tmp/setup
 COPY ["models/iris/1.0/", "/bento/models/iris/1.0/"]
 COPY ["bento.yaml", "/bento/bento.yaml"]
 COPY ["src/", "/bento/src/"]
+
 LABEL org.opencontainers.image.title="iris"
 USER 10001:0
 WORKDIR /bento/src
 EXPOSE 3000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=30s --timeout=5s --start-period=120s --retries=3 \
+HEALTHCHECK --interval=30s --timeout=5s \
+    --start-period=120s --retries=3 \
     CMD ["/opt/venv/bin/python", "-m", "bentopack.serve.healthcheck"]
 ENTRYPOINT ["/opt/venv/bin/python", "-m", "bentopack.serve", "--bento", "/bento"]

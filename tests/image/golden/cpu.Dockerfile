@@ -1,6 +1,7 @@
 # Made by bentopack, to be built from the Bento's folder: docker build -f env/docker/Dockerfile .
-# Base, cpu: docker.distro is debian: the official Python image on Debian 12, slim.
+# The cpu base: docker.distro is debian: the official Python image on Debian 12, slim.
 
+# What both the building and the running of packages may need.
 FROM python:3.11-slim-bookworm AS base
 
 # Makes the virtual environment; of this stage only /opt/venv and /opt/runtime go on.
@@ -25,7 +26,7 @@ RUN pip/bin/pip install --no-cache-dir --no-compile --no-deps --no-index --targe
  && python3 -m compileall -q --invalidation-mode unchecked-hash \
         -s /opt/runtime -p /opt/venv/lib/python3.11/site-packages/ /opt/runtime
 
-# The image itself: it needs neither pip nor a compiler.
+# The image itself: it needs neither pip nor a compiler. What changes least comes first.
 FROM base
 ENV PATH="/opt/venv/bin:$PATH"
 COPY --from=builder /opt/venv /opt/venv
@@ -33,6 +34,7 @@ COPY --from=builder /opt/runtime /opt/venv/lib/python3.11/site-packages/
 COPY ["models/iris/1.0/", "/bento/models/iris/1.0/"]
 COPY ["bento.yaml", "/bento/bento.yaml"]
 COPY ["src/", "/bento/src/"]
+
 ENV PYTHONUNBUFFERED="1" \
     PYTHONDONTWRITEBYTECODE="1" \
     HOME="/tmp"
@@ -41,6 +43,7 @@ USER 10001:0
 WORKDIR /bento/src
 EXPOSE 3000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=30s --timeout=5s --start-period=120s --retries=3 \
+HEALTHCHECK --interval=30s --timeout=5s \
+    --start-period=120s --retries=3 \
     CMD ["/opt/venv/bin/python", "-m", "bentopack.serve.healthcheck"]
 ENTRYPOINT ["/opt/venv/bin/python", "-m", "bentopack.serve", "--bento", "/bento"]

@@ -1,5 +1,6 @@
 # Made by bentopack, to be built from the Bento's folder: docker build -f env/docker/Dockerfile.gpu .
-# Base, gpu: docker.cuda_version is 12.4: 12.4.1 is its last point release, the one NVIDIA keeps; with cuDNN, on ubuntu22.04 (there is none on debian); the host needs driver 525.60.13 or newer.
+# The gpu base: docker.cuda_version is 12.4: 12.4.1 is its last point release, the one NVIDIA keeps; with cuDNN, on
+# ubuntu22.04 (there is none on debian); the host needs driver 525.60.13 or newer.
 
 # The base has no Python 3.11: a build of it that runs on any glibc comes from here.
 FROM python:3.11-slim-bookworm AS interpreter
@@ -7,11 +8,19 @@ RUN pip install --no-cache-dir uv==0.13.9 \
  && uv python install --install-dir /opt/python 3.11 \
  && ln -s /opt/python/cpython-3.11.* /opt/python/current
 
+# What both the building and the running of packages may need.
 FROM nvidia/cuda:12.4.1-cudnn-runtime-ubuntu22.04 AS base
+COPY --from=interpreter /opt/python /opt/python
+# No versions: a Debian mirror keeps only the newest of each release.
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
+    curl \
+    libgomp1 \
+ && rm -rf /var/lib/apt/lists/*
 
 # Makes the virtual environment; of this stage only /opt/venv and /opt/runtime go on.
 FROM base AS builder
-COPY --from=interpreter /opt/python /opt/python
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 # pip stands beside the environment that it fills, so that none is left in the image.
@@ -31,17 +40,9 @@ RUN pip/bin/pip install --no-cache-dir --no-compile --no-deps --no-index --targe
  && /opt/python/current/bin/python3 -m compileall -q --invalidation-mode unchecked-hash \
         -s /opt/runtime -p /opt/venv/lib/python3.11/site-packages/ /opt/runtime
 
-# The image itself: it needs neither pip nor a compiler.
+# The image itself: it needs neither pip nor a compiler. What changes least comes first.
 FROM base
 ENV PATH="/opt/venv/bin:$PATH"
-COPY --from=interpreter /opt/python /opt/python
-# No versions: a Debian mirror keeps only the newest of each release.
-# hadolint ignore=DL3008
-RUN apt-get update \
- && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
-    curl \
-    libgomp1 \
- && rm -rf /var/lib/apt/lists/*
 COPY --from=builder /opt/venv /opt/venv
 COPY --from=builder /opt/runtime /opt/venv/lib/python3.11/site-packages/
 ENV PYTHONUNBUFFERED="1" \
@@ -56,11 +57,13 @@ RUN chmod +x /tmp/setup/script && /tmp/setup/script && rm -r /tmp/setup
 COPY ["models/iris/1.0/", "/bento/models/iris/1.0/"]
 COPY ["bento.yaml", "/bento/bento.yaml"]
 COPY ["src/", "/bento/src/"]
+
 LABEL org.opencontainers.image.title="iris"
 USER 10001:0
 WORKDIR /bento/src
 EXPOSE 3000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=30s --timeout=5s --start-period=120s --retries=3 \
+HEALTHCHECK --interval=30s --timeout=5s \
+    --start-period=120s --retries=3 \
     CMD ["/opt/venv/bin/python", "-m", "bentopack.serve.healthcheck"]
 ENTRYPOINT ["/opt/venv/bin/python", "-m", "bentopack.serve", "--bento", "/bento"]

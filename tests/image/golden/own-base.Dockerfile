@@ -1,6 +1,7 @@
 # Made by bentopack, to be built from the Bento's folder: docker build -f env/docker/Dockerfile .
-# Base, cpu: given with --base-image.
+# The cpu base: given with --base-image.
 
+# What both the building and the running of packages may need.
 FROM registry.example:5000/team/python:1 AS base
 # A base of the user's own may come with a user who may install nothing; the image's is set at the end.
 # hadolint ignore=DL3002
@@ -32,7 +33,7 @@ RUN pip/bin/pip install --no-cache-dir --no-compile --no-deps --no-index --targe
  && python3 -m compileall -q --invalidation-mode unchecked-hash \
         -s /opt/runtime -p /opt/venv/lib/python3.11/site-packages/ /opt/runtime
 
-# The image itself: it needs neither pip nor a compiler.
+# The image itself: it needs neither pip nor a compiler. What changes least comes first.
 FROM base
 ENV PATH="/opt/venv/bin:$PATH"
 COPY --from=builder /opt/venv /opt/venv
@@ -40,6 +41,7 @@ COPY --from=builder /opt/runtime /opt/venv/lib/python3.11/site-packages/
 COPY ["models/iris/1.0/", "/bento/models/iris/1.0/"]
 COPY ["bento.yaml", "/bento/bento.yaml"]
 COPY ["src/", "/bento/src/"]
+
 ENV PYTHONUNBUFFERED="1" \
     PYTHONDONTWRITEBYTECODE="1" \
     HOME="/tmp"
@@ -48,6 +50,7 @@ USER 10001:0
 WORKDIR /bento/src
 EXPOSE 3000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=30s --timeout=5s --start-period=120s --retries=3 \
+HEALTHCHECK --interval=30s --timeout=5s \
+    --start-period=120s --retries=3 \
     CMD ["/opt/venv/bin/python", "-m", "bentopack.serve.healthcheck"]
 ENTRYPOINT ["/opt/venv/bin/python", "-m", "bentopack.serve", "--bento", "/bento"]
