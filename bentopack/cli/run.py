@@ -26,6 +26,7 @@ def run(
         str | None,
         typer.Argument(metavar="[TAG|DIR|MODULE:CLASS]", help="What to serve; the project in this folder if left out."),
     ] = None,
+    *,
     port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0 takes any free port.")] = 3000,
     host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 for all of them.")] = "127.0.0.1",
     workers: Annotated[
@@ -104,4 +105,4 @@ def _run_locked(plan: ServePlan, config: ServeConfig, out: Output) -> None:
     command += ["--reload"] if config.reload else []
     command += [] if config.access_log else ["--no-access-log"]
     os.chdir(bento)  # `-m` looks in the working folder first, which must not offer another bentopack
-    os.execv(python, command)
+    os.execv(python, command)  # noqa: S606 - an argument list, no shell
