@@ -29,7 +29,16 @@ _PUBLIC = {
     "BentopackError": "bentopack.errors",
 }
 
-__all__ = ["__version__", "models", *_PUBLIC]  # noqa: F822 - looked up by __getattr__
+__all__ = [
+    "ApiError",
+    "BentopackError",
+    "__version__",
+    "api",
+    "model",
+    "models",
+    "save_model",
+    "service",
+]
 
 
 def __getattr__(name: str) -> Any:

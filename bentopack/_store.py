@@ -68,7 +68,8 @@ class Store:
     def put(self, tag: Tag, folder: Path) -> Stored:
         """Move a finished folder into the store under ``tag`` and make it the newest of its name.
 
-        ``folder`` must be on the store's file system: make it in a ``scratch_dir(store.root)``. Where the tag is stored already, ``folder`` is left to its owner: equal tags hold equal bytes.
+        ``folder`` must be on the store's file system: make it in a ``scratch_dir(store.root)``. Where the tag is
+        stored already, it is left to its owner: equal tags hold equal bytes.
         """
         target = self.root / tag.name / tag.version
         if not target.is_dir():

@@ -32,10 +32,12 @@ def export_bento(stored: Stored, target: Path) -> Path:
     path = target / f"{stored.tag.name}-{stored.tag.version}{SUFFIX}" if target.is_dir() else target
     scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with scratch.open("wb") as raw:
-            # A GzipFile with neither a name nor a time: its header says nothing of this machine.
-            with gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=1, mtime=0) as packed:
-                _write_tar(stored.path, packed)
+        # A GzipFile with neither a name nor a time: its header says nothing of this machine.
+        with (
+            scratch.open("wb") as raw,
+            gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=1, mtime=0) as packed,
+        ):
+            _write_tar(stored.path, packed)
         scratch.replace(path)
     except OSError as error:
         raise BentopackError(f"cannot write {path}: {error.strerror}") from None

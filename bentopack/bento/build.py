@@ -24,7 +24,6 @@ Render = Callable[[Manifest], Mapping[str, bytes]]
 """Gives the files of ``env/docker`` for a manifest; the image room does it, and the command line hands it in."""
 
 
-
 @dataclass(frozen=True)
 class BuiltBento:
     """A Bento in its store; ``digest`` is ``sha256:<hex>``."""

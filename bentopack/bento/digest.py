@@ -62,7 +62,9 @@ def verify(bento: Path) -> str:
     problems += [f"added: {name}" for name in found.keys() - recorded.keys()]
     problems += [f"changed: {name}" for name, sha in recorded.items() if name in found and found[name].sha256 != sha]
     if problems:
-        raise IntegrityError(f"{bento} is not the Bento it was:\n" + "\n".join(f"  {each}" for each in sorted(problems)))
+        raise IntegrityError(
+            f"{bento} is not the Bento it was:\n" + "\n".join(f"  {each}" for each in sorted(problems))
+        )
     return digest_of(found.values())
 
 

@@ -11,7 +11,7 @@ from bentopack.cli.options import BentoFormat, PlatformOption, StrictOption, Ver
 
 
 def build(
-    project: Annotated[Path, typer.Argument(metavar="[PROJECT]", help="The folder with the bentofile.")] = Path("."),
+    project: Annotated[Path, typer.Argument(metavar="[PROJECT]", help="The folder with the bentofile.")] = Path(),
     version: Annotated[
         str | None, typer.Option(metavar="VERSION", help="Instead of the version that the digest gives.")
     ] = None,

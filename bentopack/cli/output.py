@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,8 @@ class Output:
             return
         from rich.console import Console
 
-        with Console(stderr=True).status("starting") as self._status:
+        with Console(stderr=True).status("starting") as status:
+            self._status = status
             try:
                 yield self
             finally:
@@ -69,7 +70,7 @@ class Output:
 
         self.result(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
-    def table(self, header: tuple[str, ...], rows: list[tuple[str, ...]], *, empty: str) -> None:
+    def table(self, header: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, empty: str) -> None:
         """Write rows in aligned columns to standard output, or say on standard error that there are none."""
         if not rows:
             self._line(empty)

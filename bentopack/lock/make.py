@@ -9,8 +9,6 @@ from typing import Any
 
 from bentopack._report import Reporter
 from bentopack.lock.lockfile import FORMAT, Lock, LockedEnvironment, LockedModel, changed_inputs, checksum_of, read_lock
-from bentopack.lock.lockfile import LOCK_NAME as LOCK_NAME
-from bentopack.lock.lockfile import write_lock as write_lock
 from bentopack.lock.resolver import LockedPackage, Request, Resolver, Target
 
 

@@ -49,7 +49,7 @@ def framework(name: str) -> Framework:
         raise BentopackError(
             f"the framework '{name}' is not known to this bentopack", hint=f"known: {', '.join(FRAMEWORKS)}"
         )
-    module: Framework = import_module(FRAMEWORKS[name])  # type: ignore[assignment]  # a module fulfils the protocol
+    module: Framework = import_module(FRAMEWORKS[name])
     return module
 
 

@@ -5,7 +5,7 @@ Loading a pickle runs code that its writer chose: load only what you or your tea
 
 from __future__ import annotations
 
-import pickle  # noqa: S403 - a stored artifact, never a wire; see the module's docstring
+import pickle
 import pickletools
 from pathlib import Path
 from typing import Any

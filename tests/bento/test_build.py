@@ -18,7 +18,7 @@ from bentopack.bento.store import bento_store, list_bentos
 from bentopack.errors import IntegrityError, LockError, NotFound, SpecError
 from bentopack.spec.manifest import Manifest, read_manifest
 from tests.doubles import FixedResolver, Recorder
-from tests.projects import echo_project
+from tests.projects import ECHO, echo_project
 
 
 def no_dockerfiles(manifest: Manifest) -> Mapping[str, bytes]:
@@ -108,14 +108,16 @@ def test_each_difference_is_named(home: Path, tmp_path: Path) -> None:
     (built.path / "src/service.py").write_text("x")
     with pytest.raises(IntegrityError) as error:
         verify(built.path)
-    assert {"added: extra", "changed: src/service.py", "missing: README.md"} <= set(error.value.message.replace("  ", "").split("\n"))
+    assert {"added: extra", "changed: src/service.py", "missing: README.md"} <= set(
+        error.value.message.replace("  ", "").split("\n")
+    )
 
 
 def test_models_are_carried_and_linked(home: Path, tmp_path: Path) -> None:
     """A declared model lies in the Bento, sharing its bytes with the store where the file system can link."""
     saved = bentopack.save_model("table", {"a": 1})
-    code = "import bentopack\n\n@bentopack.service\nclass S:\n    m = bentopack.model('table:latest')\n\n    @bentopack.api\n    def f(self, x: int) -> int:\n        return x\n"
-    built = build(echo_project(tmp_path / "p", service__py=code, bentofile__yaml="service: service:S\n"))
+    code = ECHO["service.py"].replace("class Echo:", "class Echo:\n    m = bentopack.model('table:latest')\n")
+    built = build(echo_project(tmp_path / "p", service__py=code))
     (model,) = built.manifest.models
     assert (model.requested, model.version, model.framework) == ("table:latest", saved.tag.version, "picklable")
     artifact = built.path / model.path / "model.pkl"
@@ -124,7 +126,10 @@ def test_models_are_carried_and_linked(home: Path, tmp_path: Path) -> None:
 
 def test_a_new_model_is_another_bento_without_resolving(home: Path, tmp_path: Path) -> None:
     """Training again changes the Bento and the lock's models, and the packages stay as they were locked."""
-    project, resolver = echo_project(tmp_path / "p", bentofile__yaml="service: service:Echo\nmodels: [table]\n"), FixedResolver()
+    project, resolver = (
+        echo_project(tmp_path / "p", bentofile__yaml="service: service:Echo\nmodels: [table]\n"),
+        FixedResolver(),
+    )
     bentopack.save_model("table", 1)
     first = build(project, resolver)
     newer = bentopack.save_model("table", 2)
@@ -193,7 +198,10 @@ def test_a_model_without_its_package_is_warned_of(home: Path, tmp_path: Path) ->
 def test_the_users_code_is_not_run(home: Path, tmp_path: Path) -> None:
     """A service that cannot be imported on this machine, and would tell if it were, is built all the same."""
     proof = tmp_path / "imported"
-    code = f"import no_such_package\nopen({str(proof)!r}, 'w')\n" + (echo_project(tmp_path / "x") / "service.py").read_text()
+    code = (
+        f"import no_such_package\nopen({str(proof)!r}, 'w')\n"
+        + (echo_project(tmp_path / "x") / "service.py").read_text()
+    )
     built = build(echo_project(tmp_path / "p", service__py=code))
     assert built.tag.name == "echo"
     assert not proof.exists()
@@ -210,7 +218,9 @@ def test_a_gpu_variant_has_its_own_environment(home: Path, tmp_path: Path) -> No
 def test_bundled_wheels_and_a_setup_script_are_carried(home: Path, tmp_path: Path) -> None:
     """Wheels and the setup script of the bentofile lie in the Bento, where its requirements and Dockerfile look."""
     text = "service: service:Echo\npython: {wheels: [w/thing-1.0-py3-none-any.whl]}\ndocker: {setup_script: setup.sh}\n"
-    project = echo_project(tmp_path / "p", bentofile__yaml=text, **{"setup.sh": "true\n", "w/thing-1.0-py3-none-any.whl": "x"})
+    project = echo_project(
+        tmp_path / "p", bentofile__yaml=text, **{"setup.sh": "true\n", "w/thing-1.0-py3-none-any.whl": "x"}
+    )
     built = build(project)
     assert (built.path / "env/python/cpu/wheels/thing-1.0-py3-none-any.whl").read_text() == "x"
     assert "--find-links wheels" in (built.path / "env/python/cpu/requirements.lock").read_text()

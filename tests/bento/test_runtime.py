@@ -54,7 +54,8 @@ def test_pip_installs_it_and_it_imports_alone(tmp_path: Path) -> None:
         "assert bentopack.__file__.startswith(sys.argv[1])\n"
         "for module in pkgutil.walk_packages(bentopack.__path__, 'bentopack.'):\n"
         "    if not module.name.endswith(('__main__', 'sklearn')): importlib.import_module(module.name)\n"
-        "heavy = {'typer', 'rich', 'jinja2', 'docker', 'piptools', 'pydantic', 'pathspec', 'numpy'} & sys.modules.keys()\n"
+        "heavy = {'typer', 'rich', 'jinja2', 'docker', 'piptools', 'pydantic', 'pathspec', 'numpy'}\n"
+        "heavy &= sys.modules.keys()\n"
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code, target], check=True, cwd=tmp_path)

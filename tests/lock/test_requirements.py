@@ -32,7 +32,10 @@ def test_nested_requirements_files_are_followed(tmp_path: Path) -> None:
         tmp_path,
         {"a.txt": "-r sub/b.txt\n--constraint=c.txt\n", "sub/b.txt": "-r ../a.txt # back\nnumpy\n", "c.txt": "x<2\n"},
     )
-    found = [path.resolve().relative_to(tmp_path.resolve()).as_posix() for path in requirements_files(tmp_path / "a.txt", tmp_path)]
+    found = [
+        path.resolve().relative_to(tmp_path.resolve()).as_posix()
+        for path in requirements_files(tmp_path / "a.txt", tmp_path)
+    ]
     assert found == ["a.txt", "sub/b.txt", "c.txt"]
 
 

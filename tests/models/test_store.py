@@ -82,7 +82,7 @@ def test_a_bad_name_is_refused(home: Path, name: str) -> None:
 
 
 def test_what_another_process_could_not_load_is_refused(home: Path, tmp_path: Path) -> None:
-    """An object of a class that the training script itself defines is refused when it is saved, not when it is served."""
+    """An object of a class that the training script itself defines is refused when saved, not when served."""
     script = tmp_path / "train.py"
     script.write_text("import bentopack\nclass Mine: pass\nbentopack.save_model('mine', Mine())\n")
     environment = {**os.environ, "BENTOPACK_HOME": str(home)}
