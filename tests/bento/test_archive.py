@@ -13,7 +13,7 @@ from bentopack.bento.archive import export_bento, import_bento
 from bentopack.bento.store import bento_store
 from bentopack.errors import BentopackError, IntegrityError, NotFound
 from tests.bento.test_build import build
-from tests.projects import echo_project
+from tests.echo import echo_project
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from bentopack.bento.store import bento_store, list_bentos
 from bentopack.errors import IntegrityError, LockError, NotFound, SpecError
 from bentopack.spec.manifest import Manifest, read_manifest
 from tests.doubles import FixedResolver, Recorder
-from tests.projects import ECHO, echo_project
+from tests.echo import ECHO, echo_project
 
 
 def no_dockerfiles(manifest: Manifest) -> Mapping[str, bytes]:

@@ -1,4 +1,4 @@
-"""Small projects that tests build."""
+"""The smallest project: a service that answers what it was sent."""
 
 from __future__ import annotations
 
