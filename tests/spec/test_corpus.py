@@ -32,11 +32,11 @@ REFUSED = {
         ("6:7", "python.packages[2]: the option '-f' is no package; give it under python.find_links"),
     ],
     "setup_script_in_place": [("3:3", "docker.setup_script: expected the path of a file in the project, found")],
-    "unquoted_description": [("2:18", "not valid YAML: mapping values are not allowed in this context; put quotes")],
+    "unquoted_description": [("2:18", "not valid YAML: mapping values are not allowed")],
     "unquoted_glob": [("3:6", "not valid YAML: while scanning an alias")],
 }
 
-VALUES = {
+VALUES: dict[str, dict[str, object]] = {
     "versions_as_numbers": {
         "version": "1.10",
         "docker": {"python_version": "3.10", "cuda_version": "12.1"},
@@ -46,7 +46,14 @@ VALUES = {
         "labels": {"replicas": "3", "stable": "true", "released": "2024-05-01", "ratio": "0.5", "quick": "yes"}
     },
     "env_as_list": {"docker": {"env": {"ENV_NAME": "production", "STORE_URL": "minio"}}},
-    "env_as_name_value": {"docker": {"env": {"BENTOML_CONFIG": "./configuration.yaml"}}},
+    "env_as_name_value": {
+        "docker": {
+            "distro": "debian",
+            "python_version": "3.11",
+            "system_packages": ("curl",),
+            "env": {"BENTOML_CONFIG": "./configuration.yaml"},
+        }
+    },
     "env_as_file": {"docker": {"env": {"MODE": "fast"}}},
     "anchors": {"docker": {"env": {"owner": "team", "MODE": "fast"}}},
     "setup_script": {"docker": {"setup_script": "setup.sh", "system_packages": ("git", "curl")}},

@@ -1,0 +1,4 @@
+import bentopack
+
+class Iris
+    pass

@@ -1,0 +1,15 @@
+import bentopack
+
+
+@bentopack.service
+class Iris:
+    @bentopack.api
+    def predict(self, text: str) -> str:
+        return text
+
+
+@bentopack.service
+class Rose:
+    @bentopack.api
+    def predict(self, text: str) -> str:
+        return text
