@@ -115,9 +115,9 @@ class Docker(Section):
     python_version: fields.PythonVersion | None = Field(
         default=None, description="Python of the image; the same as python.version, under BentoML's name."
     )
-    cuda_version: Annotated[fields.CudaVersion | None, fields.listed(_cuda, fields.CudaVersion | None)] = Field(
-        default=None, description="CUDA of the GPU image, such as 12.4, or 'default'."
-    )
+    cuda_version: Annotated[
+        fields.CudaVersion | None, fields.listed(_cuda, fields.CudaVersion | Literal["", "None"] | None)
+    ] = Field(default=None, description="CUDA of the GPU image, such as 12.4, or 'default'.")
     base_image: fields.ImageReference | None = Field(
         default=None, description="An image to build on, instead of a distribution's."
     )

@@ -62,22 +62,6 @@ VALUES: dict[str, dict[str, object]] = {
 }
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A folder with every file that the corpus refers to."""
-    for name in (
-        "README.md",
-        "requirements.txt",
-        "setup.sh",
-        "production.env",
-        "wheels/tokenizer-1.0-py3-none-any.whl",
-        "lib/other-2.0-py3-none-any.whl",
-    ):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("MODE=fast\n")
-    return tmp_path
-
-
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
 def test_loads_or_is_refused_by_name(path: Path, project: Path) -> None:
     """A BentoML bentofile is valid as it is, and what cannot be honoured yet is named with its place."""
