@@ -89,7 +89,7 @@ def build_command(client: Client, bento: Path, folder: Path, plan: ImagePlan, op
         command += ["--build-arg", argument]
     for secret in options.secrets:
         command += ["--secret", secret.option]
-    return [*command, str(bento)]
+    return [*command, str(bento.absolute())]
 
 
 def dockerignore(plan: ImagePlan) -> str:

@@ -11,7 +11,8 @@ from bentopack.errors import EngineError, NotFound
 if TYPE_CHECKING:
     from docker import DockerClient
 
-_PING_SECONDS = 10
+# For any one answer; a build is not asked for here.
+_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def connect(environ: Mapping[str, str]) -> Engine:
     try:
         address = _address(environ)
         endpoint = str(address.get("base_url", endpoint))
-        client = DockerClient(**address, timeout=_PING_SECONDS)
+        client = DockerClient(**address, timeout=_SECONDS)
         version = str(client.version()["Version"])
     except (DockerException, OSError, ValueError) as error:
         raise _explained(error, endpoint) from None
@@ -90,12 +91,13 @@ def _address(environ: Mapping[str, str]) -> dict[str, Any]:
 
 def _explained(error: Exception, endpoint: str) -> EngineError:
     """Find the reason below the layers of an HTTP library, and say what to do about it."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, PermissionError):
-            return EngineError(f"no rights on the container engine at {endpoint}", hint=_NO_RIGHTS)
-        cause = cause.__cause__ or cause.__context__
-    return EngineError(f"no container engine answers at {endpoint}", hint=_NO_ENGINE)
+    cause: BaseException = error
+    while below := cause.__cause__ or cause.__context__:
+        cause = below
+    if isinstance(cause, PermissionError):
+        return EngineError(f"no rights on the container engine at {endpoint}", hint=_NO_RIGHTS)
+    reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    return EngineError(f"no container engine answers at {endpoint} ({reason})", hint=_NO_ENGINE)
 
 
 _NO_RIGHTS = "add yourself to its group, `sudo usermod -aG docker $USER`, and log in again; or use sudo"

@@ -26,7 +26,8 @@ from bentopack.spec.manifest import ImageInfo, Manifest
 from .conftest import Make
 
 Write = Callable[[Manifest], Path]
-TAG = "bentopack-test/image:1"
+# Of this process alone: test processes may run side by side.
+TAG = f"bentopack-test/image:{os.getpid()}"
 # All that a quoting could get wrong; BuildKit and the classic builder read it with different code.
 GREETING = "say \"hi\" to $USER, ${HOME:-x}, 'you', C:\\new\\"
 

@@ -58,7 +58,7 @@ def test_no_gpu_variant(manifest: Make, bento: Write) -> None:
 @pytest.mark.engine
 def test_json(manifest: Make, bento: Write, base_image: str) -> None:
     """``--output json`` gives scripts the image, its id and the Bento that it was made from."""
-    tag = "bentopack-test/containerize:1"
+    tag = f"bentopack-test/containerize:{os.getpid()}"
     done = bentopack(
         "containerize", bento(manifest()), "-t", tag, "-t", f"{tag}-too", "--base-image", base_image, "-o", "json"
     )

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bentopack.image.plan import plan_image
@@ -29,6 +29,8 @@ _PIECES = [
     "${X}",
     "{{ 1 }}",
 ]
+# The first rendering compiles the templates, which says nothing about the others' time.
+untimed = settings(deadline=None)
 nasty = st.lists(st.sampled_from(_PIECES), max_size=8).map("".join)
 
 
@@ -67,6 +69,7 @@ def shape(found: list[tuple[str, str]]) -> list[str]:
     return [keyword for keyword, _ in found]
 
 
+@untimed
 @given(name=nasty, value=nasty)
 def test_variables_and_labels(name: str, value: str) -> None:
     """Values of variables and labels arrive as they are, quotes, dollars, backslashes and all, or are refused."""
@@ -80,6 +83,7 @@ def test_variables_and_labels(name: str, value: str) -> None:
     assert (name or "a", value) in [pair for keyword, rest in found if keyword == "LABEL" for pair in pairs(rest)]
 
 
+@untimed
 @given(value=nasty)
 def test_values_alone(value: str) -> None:
     """A value without a line break is never refused: everything else can be quoted."""
@@ -87,6 +91,7 @@ def test_values_alone(value: str) -> None:
     assert (found is None) == bool(re.search(r"[\n\r\0]", value))
 
 
+@untimed
 @given(name=nasty)
 def test_system_packages(name: str) -> None:
     """A package is one word of its command, and no option of it."""
@@ -100,6 +105,7 @@ def test_system_packages(name: str) -> None:
 
 
 @pytest.mark.parametrize("place", ["base", "option", "cuda", "model", "requirements", "runtime", "script", "name"])
+@untimed
 @given(text=nasty)
 def test_names_and_paths(place: str, text: str) -> None:
     """Names of images, versions, models and paths are plain, or refused."""

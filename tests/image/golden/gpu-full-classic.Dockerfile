@@ -5,7 +5,7 @@
 # The base has no Python 3.11: a build of it that runs on any glibc comes from here.
 FROM python:3.11-slim-bookworm AS interpreter
 RUN pip install --no-cache-dir uv==0.13.9 \
- && uv python install --install-dir /opt/python 3.11 \
+ && uv python install --no-bin --install-dir /opt/python 3.11 \
  && ln -s /opt/python/cpython-3.11.* /opt/python/current
 
 # What both the building and the running of packages may need.

@@ -1,0 +1,71 @@
+"""Runs images as a careful operator would, and hands out their address."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import pytest
+
+from bentopack.image.engine import Engine
+
+# Any uid of group 0, no capability, nothing writable but a temporary folder: what strict clusters allow.
+_LOCKED_DOWN = ("--read-only", "--tmpfs", "/tmp", "--user", "12345:0", "--cap-drop", "ALL")
+_READY_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Container:
+    """A running container. ``url`` is where this host reaches its server."""
+
+    id: str
+    url: str
+
+    def logs(self) -> str:
+        done = subprocess.run(["docker", "logs", self.id], capture_output=True, text=True, check=True)
+        return done.stdout + done.stderr
+
+    def stop(self) -> int:
+        """Stop it as an orchestrator does (SIGTERM, then time to drain); return its exit code."""
+        docker("stop", "--time", "20", self.id)
+        return int(docker("wait", self.id))
+
+
+RunImage = Callable[[str], AbstractContextManager[Container]]
+
+
+@pytest.fixture
+def run_image(engine: Engine) -> RunImage:
+    """Run an image, locked down, until the block ends: ``with run_image(tag) as container``; it is ready then."""
+    return _running
+
+
+@contextlib.contextmanager
+def _running(image: str) -> Iterator[Container]:
+    id_ = docker("run", "--detach", "--publish", "127.0.0.1::3000", *_LOCKED_DOWN, image)
+    try:
+        port = docker("inspect", "--format", '{{(index (index .NetworkSettings.Ports "3000/tcp") 0).HostPort}}', id_)
+        container = Container(id_, f"http://127.0.0.1:{port}")
+        _wait_until_ready(container)
+        yield container
+    finally:
+        docker("rm", "--force", "--volumes", id_)
+
+
+def docker(*arguments: str) -> str:
+    """Run a docker command and return what it prints."""
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _wait_until_ready(container: Container) -> None:
+    end = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{container.url}/readyz", timeout=5):
+            return
+        time.sleep(0.2)
+    pytest.fail(f"the container is not ready after {_READY_SECONDS:.0f} s:\n{container.logs()}", pytrace=False)
