@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -13,19 +14,25 @@ from bentopack.errors import EngineError
 from bentopack.image.client import Client, find_client
 from bentopack.image.engine import Engine, connect
 
-NO_ENGINE = "no container engine"
+MISSING = "a real part is missing"
 REQUIRED = os.environ.get("BENTOPACK_TEST_REQUIRE_ENGINE") == "1"
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip the test, or fail it where the real parts are required."""
+    if REQUIRED:
+        pytest.fail(f"BENTOPACK_TEST_REQUIRE_ENGINE=1, and {reason}", pytrace=False)
+    pytest.skip(f"{MISSING}: {reason}")
 
 
 @pytest.fixture(scope="session")
 def engine() -> Engine:
-    """The engine of this machine. Without one the test is skipped, or fails where the real parts are required."""
+    """The engine of this machine."""
     try:
         return connect(os.environ)
     except EngineError as error:
-        if REQUIRED:
-            pytest.fail(f"BENTOPACK_TEST_REQUIRE_ENGINE=1, and {error}", pytrace=False)
-        pytest.skip(f"{NO_ENGINE}: {error.message}")
+        reason = error.message
+    missing(reason)
 
 
 @pytest.fixture(scope="session")
@@ -40,20 +47,17 @@ def base_image(engine: Engine) -> str:
     script = Path(__file__).with_name("base_image.py")
     done = subprocess.run([sys.executable, script, "--print"], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        pytest.fail(f"no base image: {done.stderr}", pytrace=False)
+        missing(f"no base image: {done.stderr.strip()}")
     return done.stdout.strip()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many tests did not run for want of an engine: a green run without them proves less than it seems."""
-    skipped = [report for report in terminalreporter.stats.get("skipped", []) if NO_ENGINE in str(report.longrepr)]
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if MISSING in str(report.longrepr)]
     if skipped:
         terminalreporter.section("REAL PARTS WERE MISSING", red=True, bold=True)
-        terminalreporter.line(
-            f"{len(skipped)} tests did not run: there is no container engine. Start one, or run .ci/run as root.",
-            red=True,
-            bold=True,
-        )
+        what = f"{len(skipped)} tests did not run, for want of a container engine or a base image."
+        terminalreporter.line(f"{what} Start an engine, or run .ci/run as root.", red=True, bold=True)
 
 
 @pytest.fixture
