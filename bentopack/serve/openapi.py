@@ -68,7 +68,7 @@ def _parameter_schema(api: Api, parameter: Parameter, schemas: dict[str, Any]) -
     except (TypeError, NotImplementedError) as error:
         raise ServeError(
             f"API '{api.options.name}': parameter '{parameter.name}' cannot be read from a request: {error}",
-            hint="use a numpy array, str, bytes, or what JSON says: a dataclass, TypedDict, list, dict or pydantic model",
+            hint="use a numpy array, str, bytes, or a JSON value: dataclass, TypedDict, list, dict, pydantic model",
         ) from None
 
 

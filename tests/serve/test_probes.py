@@ -1,0 +1,86 @@
+"""Metrics of all processes, the health check of images, and the limits that the service declares."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+
+from tests.serve.conftest import Start
+from tests.serve.running import wait_for
+
+SOURCE = """
+import time
+import bentopack
+
+@bentopack.service(traffic={"max_concurrency": 2})
+class Service:
+    @bentopack.api(batchable=True)
+    def rows(self, values: list[int]) -> list[int]:
+        return values
+
+    @bentopack.api
+    def wait(self, seconds: float) -> float:
+        time.sleep(seconds)
+        return seconds
+"""
+
+
+def test_metrics_are_summed_over_processes(start: Start) -> None:
+    """``/metrics`` has the requests of every front end and the rows of every worker, whoever is asked."""
+    running = start(SOURCE, declared_workers=2, front_ends=2)
+    url = str(running.client.base_url)
+    for _ in range(20):
+        assert httpx.post(f"{url}/rows", json={"values": [1, 2, 3]}).status_code == 200
+    assert httpx.post(f"{url}/rows", json={"values": "x"}).status_code == 422
+    text = httpx.get(f"{url}/metrics").text
+    assert 'bentopack_requests_total{api="rows",status="200"} 20.0' in text
+    assert 'bentopack_requests_total{api="rows",status="422"} 1.0' in text
+    assert 'bentopack_batch_rows_sum{api="rows"} 60.0' in text
+    assert re.search(r'bentopack_request_seconds_count\{api="rows"\} 21.0', text)
+    assert "bentopack_requests_in_flight 0.0" in text
+
+
+def test_max_concurrency_refuses_the_rest(start: Start) -> None:
+    """Requests beyond ``traffic.max_concurrency`` get a 503 at once, with Retry-After, and the others go on."""
+    running = start(SOURCE)
+    url = f"{running.client.base_url}/wait"
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(httpx.post, url, json={"seconds": 0.5}, timeout=20) for _ in range(2)]
+        time.sleep(0.2)
+        refused = httpx.post(url, json={"seconds": 0})
+        assert [call.result().status_code for call in calls] == [200, 200]
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+
+
+def test_access_log_is_one_line_a_request(start: Start) -> None:
+    """Each request is logged with its status and time, unless that is switched off."""
+    running = start(SOURCE)
+    running.json("/rows", {"values": [1]})
+    wait_for(lambda: re.search(r'127.0.0.1 "POST /rows" 200 [\d.]+ms', running.output) is not None, 5)
+
+
+def test_healthcheck_follows_readiness(start: Start) -> None:
+    """The image's health check exits 0 when the service is ready and 1 when there is none, without heavy imports."""
+    running = start(SOURCE)
+    command = [sys.executable, "-X", "importtime", "-m", "bentopack.serve.healthcheck"]
+    ready = subprocess.run(
+        command,
+        env={**os.environ, "PORT": str(running.client.base_url.port)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ready.returncode == 0
+    assert not re.search(r"uvicorn|msgspec|asyncio", ready.stderr)
+    running.process.terminate()
+    running.process.wait(10)
+    gone = subprocess.run(
+        command, env={**os.environ, "PORT": str(running.client.base_url.port)}, capture_output=True, check=False
+    )
+    assert gone.returncode == 1
