@@ -105,4 +105,5 @@ def write_wheel(path: Path, files: dict[str, str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w") as wheel:
         for member, content in files.items():
-            wheel.writestr(member, content)
+            # Without a time of its own a member is of 1980, so equal files give equal wheels.
+            wheel.writestr(zipfile.ZipInfo(member), content)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from bentopack.spec.manifest import ImageInfo, Manifest
 
 from .conftest import Make
 
+LOCK = "env/python/cpu/requirements.lock"
 Write = Callable[[Manifest], Path]
 # Of this process alone: test processes may run side by side.
 TAG = f"bentopack-test/image:{os.getpid()}"
@@ -37,12 +39,11 @@ def build(engine: Engine, client: Client, base_image: str, bento: Write) -> Iter
     """Builds a manifest's Bento on the test's base image; the image is removed at the end."""
 
     def built(
-        manifest: Manifest, *, buildkit: bool = True, edit_lock: Callable[[str], str] | None = None, **options: Any
+        manifest: Manifest, *, buildkit: bool = True, edit: Callable[[Path], object] | None = None, **options: Any
     ) -> ImageFacts:
         folder = bento(manifest)
-        if edit_lock:
-            lock = folder / "env/python/cpu/requirements.lock"
-            lock.write_text(edit_lock(lock.read_text()))
+        if edit:
+            edit(folder)
         if buildkit and not client.buildkit:
             pytest.skip("this machine's docker command has no BuildKit")
         chosen = replace(client, buildkit=buildkit)
@@ -63,6 +64,18 @@ def build(engine: Engine, client: Client, base_image: str, bento: Write) -> Iter
 def run(*options: str) -> str:
     """Run the image with ``docker run`` options, as a user would, and return what it printed."""
     return subprocess.run(["docker", "run", "--rm", *options, TAG], capture_output=True, text=True, check=True).stdout
+
+
+def drop_index(folder: Path) -> None:
+    """Leave only the requirement in the lock, and not where it is found."""
+    lock = folder / LOCK
+    lock.write_text(lock.read_text().partition("wheels\n")[2])
+
+
+def wrong_hash(folder: Path) -> None:
+    """Make the lock expect another file than the one that is there."""
+    lock = folder / LOCK
+    lock.write_text(re.sub("sha256:.*", f"sha256:{'0' * 64}", lock.read_text()))
 
 
 @pytest.mark.engine
@@ -111,6 +124,19 @@ def shell(script: str) -> list[str]:
 
 
 @pytest.mark.engine
+def test_edit_of_the_source_changes_one_layer(build: Callable[..., ImageFacts], manifest: Make, engine: Engine) -> None:
+    """After an edit of the source every layer but the last is the one that was there: only that one is pushed."""
+
+    def layers(source: str) -> list[str]:
+        facts = build(manifest(), edit=lambda folder: (folder / "src/service.py").write_text(source))
+        return list(engine.client.images.get(facts.id).attrs["RootFS"]["Layers"])
+
+    before, after = layers("ANSWER = 42\n"), layers("ANSWER = 43\n")
+    assert before[:-1] == after[:-1]
+    assert before[-1] != after[-1]
+
+
+@pytest.mark.engine
 def test_secret_in_no_layer(build: Callable[..., ImageFacts], manifest: Make, tmp_path: Path) -> None:
     """A secret is read by the build and found in no file, name or setting of the image."""
     word = "s3cret-7c1f"
@@ -119,7 +145,7 @@ def test_secret_in_no_layer(build: Callable[..., ImageFacts], manifest: Make, tm
         f"[global]\nno-index = true\nfind-links = python/wheels\nproxy = http://user:{word}@proxy.example\n"
     )
     # Only the secret says where the packages are: the build succeeds because pip has read it.
-    build(manifest(), secrets=(Secret("pip.conf", conf),), edit_lock=lambda lock: lock.partition("wheels\n")[2])
+    build(manifest(), secrets=(Secret("pip.conf", conf),), edit=drop_index)
 
     archive = tmp_path / "image.tar"
     subprocess.run(["docker", "save", "--output", str(archive), TAG], check=True)
@@ -138,7 +164,7 @@ def unpacked(blob: bytes) -> bytes:
 def test_failing_step(build: Callable[..., ImageFacts], manifest: Make) -> None:
     """A build that fails in the engine tells the step and its last lines, such as pip's own words."""
     with pytest.raises(ImageBuildError, match="DO NOT MATCH THE HASHES") as caught:
-        build(manifest(), edit_lock=lambda lock: f"{lock[:-65]}{'0' * 64}\n")
+        build(manifest(), edit=wrong_hash)
     assert "pip --python /opt/venv/bin/python install" in caught.value.message.splitlines()[0]
 
 

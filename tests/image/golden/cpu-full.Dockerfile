@@ -39,6 +39,7 @@ RUN pip/bin/pip install --no-cache-dir --no-compile --no-deps --no-index --targe
 # The image itself: it needs neither pip nor a compiler. What changes least comes first.
 FROM base
 ENV PATH="/opt/venv/bin:$PATH"
+WORKDIR /bento/src
 COPY --from=builder /opt/venv /opt/venv
 COPY --from=builder /opt/runtime /opt/venv/lib/python3.11/site-packages/
 ENV PYTHONUNBUFFERED="1" \
@@ -54,7 +55,6 @@ COPY ["src/", "/bento/src/"]
 
 LABEL org.opencontainers.image.title="iris"
 USER 10001:0
-WORKDIR /bento/src
 EXPOSE 3000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s \
