@@ -47,6 +47,10 @@ def find_class(project: Project, module: Module, name: str, depth: int = 0) -> F
         return FoundClass(module, node)
     if depth == _MAX_STEPS:
         return None
+    if node is None:
+        sources = (project.find(each) for each in module.stars)
+        found = (find_class(project, source, name, depth + 1) for source in sources if source)
+        return next(filter(None, found), None)
     if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
         return find_class(project, module, node.value.id, depth + 1)
     if isinstance(node, ast.ImportFrom) and (source := module.imports.get(name)):

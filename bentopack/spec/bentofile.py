@@ -5,14 +5,13 @@ The JSON Schema in ``schemas/`` is made of these types, and so are the messages 
 
 from __future__ import annotations
 
-import shlex
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from bentopack.spec import fields
 from bentopack.spec.environment import as_entries, as_pairs
-from bentopack.spec.requirement import IndexUrl, Requirement
+from bentopack.spec.requirement import FindLinks, IndexUrl, PipArgs, Requirement
 
 _OneOrMany = fields.OneOrMany()
 
@@ -58,14 +57,6 @@ class Env(Section):
     )
 
 
-def _splittable(value: str) -> str:
-    try:
-        shlex.split(value)
-    except ValueError:
-        raise fields.expected("options as on pip's command line", value) from None
-    return value
-
-
 class Python(Section):
     """The section ``python``."""
 
@@ -88,16 +79,14 @@ class Python(Section):
     extra_index_url: Annotated[tuple[IndexUrl, ...], _OneOrMany] = Field(
         default=(), description="Further package indexes."
     )
-    find_links: Annotated[tuple[IndexUrl, ...], _OneOrMany] = Field(
+    find_links: Annotated[tuple[FindLinks, ...], _OneOrMany] = Field(
         default=(), description="Pages or folders with links to packages."
     )
     no_index: fields.Flag = Field(default=False, description="Use no package index, only 'find_links' and 'wheels'.")
-    trusted_host: Annotated[tuple[fields.Line, ...], _OneOrMany] = Field(
+    trusted_host: Annotated[tuple[fields.Host, ...], _OneOrMany] = Field(
         default=(), description="Hosts to which pip may speak without a valid certificate."
     )
-    pip_args: Annotated[fields.Line, AfterValidator(_splittable)] | None = Field(
-        default=None, description="Further options for pip, as on its command line."
-    )
+    pip_args: PipArgs | None = Field(default=None, description="Further options for pip, as on its command line.")
     wheels: Annotated[tuple[fields.FilePath, ...], _OneOrMany] = Field(
         default=(), description="Wheels in the project to install beside the packages."
     )

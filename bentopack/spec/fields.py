@@ -105,7 +105,10 @@ Name: TypeAlias = Annotated[
 ]
 Version: TypeAlias = Annotated[
     str,
-    Scalar("a version of letters, digits, '.', '_' and '-', such as 1.2.0", VERSION_PATTERN, takes=_NUMBER),
+    # The newest version is called latest; none can have that for its own name.
+    Scalar(
+        "a version of letters, digits, '.', '_' and '-', such as 1.2.0", rf"(?!latest$){VERSION_PATTERN}", takes=_NUMBER
+    ),
 ]
 ModelTag: TypeAlias = Annotated[
     str,
@@ -126,6 +129,9 @@ SystemPackages: TypeAlias = Annotated[
 ]
 """One package, or several with blanks between."""
 
+Host: TypeAlias = Annotated[
+    str, Scalar("a host such as packages.example.com", r"([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
+]
 Distro: TypeAlias = Annotated[str, Scalar("a distribution such as debian, ubuntu or alpine", r"[a-z0-9][a-z0-9._-]*")]
 ImageReference: TypeAlias = Annotated[
     str,

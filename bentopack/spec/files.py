@@ -10,11 +10,9 @@ from pathspec import GitIgnoreSpec
 from bentopack.errors import Problem, SpecError
 from bentopack.spec.bentofile import Spec
 from bentopack.spec.document import NOWHERE, Places
-from bentopack.spec.ignore import BadPattern, compile_pattern, join
+from bentopack.spec.ignore import BadPattern, compile_pattern, matcher
 from bentopack.spec.sensitive import looks_secret
 from bentopack.spec.walk import Walk
-
-_EVERYTHING = GitIgnoreSpec.from_lines(["*"])
 
 
 @dataclass(frozen=True)
@@ -35,9 +33,8 @@ def collect_files(project: Path, spec: Spec, places: Places = NOWHERE) -> Collec
         SpecError: a pattern includes nothing, or a file cannot be taken: it leads out of the project or is unreadable.
     """
     include = _patterns("include", spec.include, places)
-    exclude = join(_patterns("exclude", spec.exclude, places))
-    chosen = join(include) if include else _EVERYTHING
-    walk = Walk(project, excluded=exclude.match_file, included=chosen.match_file)
+    exclude = _patterns("exclude", spec.exclude, places)
+    walk = Walk(project, excluded=matcher(exclude, otherwise=False), included=matcher(include, otherwise=True))
     files = sorted(walk.files())
     wrong = [*walk.wrong, *_unmatched(spec.include, include, files, places)]
     if not files and not wrong:
@@ -47,7 +44,7 @@ def collect_files(project: Path, spec: Spec, places: Places = NOWHERE) -> Collec
     secrets = [
         Problem(path, 0, 0, "looks like a secret and would be in the Bento; exclude it")
         for path, file in files
-        if looks_secret(path) or looks_secret(file.resolve().name)
+        if looks_secret(path) or (file.is_symlink() and looks_secret(file.resolve().name))
     ]
     return CollectedFiles(tuple(files), tuple(sorted([*walk.odd, *secrets])))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,34 +13,25 @@ from bentopack.errors import Problem, SpecError
 IGNORE_FILE = ".bentoignore"
 
 # Belongs to a tool or a machine, not to the service. The lock and archives are made by bentopack itself: with them
-# inside, a second build would differ from the first.
-ALWAYS_EXCLUDED = GitIgnoreSpec.from_lines(
-    [
-        ".git",
-        ".hg/",
-        ".svn/",
-        ".venv/",
-        "venv/",
-        "node_modules/",
-        "__pycache__/",
-        "*.py[cod]",
-        "*.egg-info/",
-        ".mypy_cache/",
-        ".pytest_cache/",
-        ".ruff_cache/",
-        ".hypothesis/",
-        ".ipynb_checkpoints/",
-        ".tox/",
-        ".nox/",
-        ".cache/",
-        ".idea/",
-        ".vscode/",
-        ".DS_Store",
-        "Thumbs.db",
-        "/bentofile.lock",
-        "*.bento",
-    ]
+# inside, a second build would differ from the first. Plain names, not patterns: every file of a project is asked.
+_FOLDERS = frozenset(
+    {
+        *(".git", ".hg", ".svn", ".idea", ".vscode"),
+        *(".venv", "venv", "node_modules", ".tox", ".nox", ".ipynb_checkpoints"),
+        *("__pycache__", ".cache", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis"),
+    }
 )
+_FILES = frozenset({".git", ".DS_Store", "Thumbs.db"})
+_ENDINGS = (".pyc", ".pyo", ".pyd", ".bento")
+_AT_THE_TOP = "bentofile.lock"
+
+
+def never_belongs(path: str) -> bool:
+    """Whether a path (a folder's ends in ``/``) is left out of every Bento."""
+    if path.endswith("/"):
+        name = path[:-1].rpartition("/")[2]
+        return name in _FOLDERS or name.endswith(".egg-info")
+    return path == _AT_THE_TOP or path.endswith(_ENDINGS) or path.rpartition("/")[2] in _FILES
 
 
 class BadPattern(ValueError):
@@ -68,9 +59,11 @@ def _rooted(text: str) -> str:
     return mark + ("/" + pattern[2:].lstrip("/") if pattern.startswith("./") else pattern)
 
 
-def join(specs: Iterable[GitIgnoreSpec]) -> GitIgnoreSpec:
-    """Make one matcher of several; as in a file, a later pattern wins."""
-    return GitIgnoreSpec([pattern for spec in specs for pattern in spec.patterns])
+def matcher(specs: Sequence[GitIgnoreSpec], *, otherwise: bool) -> Callable[[str], bool]:
+    """Make one test of several patterns; as in a file, a later one wins. ``otherwise`` is the answer of none."""
+    if not specs:
+        return lambda path: otherwise
+    return GitIgnoreSpec([pattern for spec in specs for pattern in spec.patterns]).match_file
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Everything that is wrong is told at once, each with its file, line and column.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from bentopack.errors import Problem, SpecError
 from bentopack.spec import messages, references, unsupported
 from bentopack.spec.bentofile import Spec
-from bentopack.spec.document import NOWHERE, Document, Places
+from bentopack.spec.document import NOWHERE, Document, Places, spell
+from bentopack.spec.document import Path as ValuePath
 from bentopack.spec.toml_source import read_toml, table_document, tables
 from bentopack.spec.yaml_source import read_yaml
 
@@ -112,11 +113,21 @@ def _contradictions(spec: Spec, document: Document) -> Iterator[Problem]:
         yield document.places.problem(
             ("docker", "python_version"), f"docker.python_version: is {two}, and python.version is {one}; keep one"
         )
-    aliases = [model.alias for model in spec.models]
-    for index, alias in enumerate(aliases):
-        if alias and alias in aliases[:index]:
-            path = ("models", index, "alias")
-            yield document.places.problem(path, f"models[{index}].alias: '{alias}' is another model's alias too")
+    for path, name in _repeated([(("models", index, "alias"), model.alias) for index, model in enumerate(spec.models)]):
+        yield document.places.problem(path, f"{spell(path)}: '{name}' is another model's alias too")
+    for path, name in _repeated([(("envs", index, "name"), env.name) for index, env in enumerate(spec.envs)]):
+        yield document.places.problem(path, f"{spell(path)}: '{name}' is there twice")
+
+
+def _repeated(named: Sequence[tuple[ValuePath, str | None]]) -> Iterator[tuple[ValuePath, str]]:
+    """Yield the path and the name of each that has another's name."""
+    seen: set[str] = set()
+    for path, name in named:
+        if name is None:
+            continue
+        if name in seen:
+            yield path, name
+        seen.add(name)
 
 
 def _surprises(spec: Spec, document: Document) -> Iterator[Problem]:

@@ -35,6 +35,15 @@ def is_count(value: Any, least: int = 1) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
+def is_data(value: Any) -> bool:
+    """Whether a value can stand in a manifest: text, numbers, truth values, nothing, and lists and names of these."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and is_data(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(is_data, value))
+    return value is None or isinstance(value, str | int | float)
+
+
 @dataclass(frozen=True)
 class OptionReader:
     """Reads the keyword arguments of one decorator against a table of options."""

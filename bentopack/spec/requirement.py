@@ -1,16 +1,17 @@
-"""One item of ``python.packages``: a requirement as pip reads it, in one line."""
+"""Where Python packages come from: requirements, the addresses of indexes, and pip's options."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Annotated, Any, TypeAlias
 from urllib.parse import urlsplit
 
 from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as Parsed
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 
-from bentopack.spec.fields import expected, refused
+from bentopack.spec.fields import Line, expected, refused
 
 _WORDS = "a requirement such as numpy>=1.26"
 _ARCHIVES = (".whl", ".tar.gz", ".zip", ".tar.bz2")
@@ -45,13 +46,28 @@ def requirement(value: Any) -> str:
         raise _option(text)
     if text.startswith((".", "/", "file:", "~")):
         raise refused(f"the path '{text}' is no package; build a wheel of it and name that under python.wheels")
+    if has_password(text):
+        raise _password()
     if is_git(text) or _is_archive(text):
         return text
     try:
-        Parsed(text)
+        url = Parsed(text).url or ""
     except InvalidRequirement:
         raise expected(_WORDS, value) from None
+    if url.startswith("file:"):
+        raise refused(f"'{url}' is on this machine alone; name the wheel under python.wheels")
     return text
+
+
+def has_password(text: str) -> bool:
+    """Whether an address in the text has a password in it; ``${VARIABLE}`` is none."""
+    return any(
+        not re.fullmatch(r"\$\{[A-Za-z0-9_]+\}", secret) for secret in re.findall(r"://[^/@\s]*?:([^/@\s]+)@", text)
+    )
+
+
+def _password() -> Exception:
+    return refused("a password in an address would end up in the lock; give it through netrc, a keyring or ${VARIABLE}")
 
 
 def _option(text: str) -> Exception:
@@ -71,19 +87,34 @@ def _is_archive(text: str) -> bool:
 
 def index_url(value: Any) -> str:
     """Return the address of a package index; a password in it is refused, since it would end up in the lock."""
-    if not isinstance(value, str) or not re.fullmatch(r"[^\x00-\x20\x7f\"'\\]+", value):
+    if not isinstance(value, str) or not re.fullmatch(r"((https?|file)://|\$\{)[^\x00-\x20\x7f\"'\\]+", value):
         raise expected("an address such as https://pypi.org/simple", value)
+    if has_password(value):
+        raise _password()
+    return value
+
+
+def find_links(value: Any) -> str:
+    """Return the address of a page with links, or a folder's path."""
+    if not isinstance(value, str) or not re.fullmatch(r"[^\x00-\x20\x7f\"'\\-][^\x00-\x20\x7f\"'\\]*", value):
+        raise expected("the address of a page with links to packages", value)
+    if has_password(value):
+        raise _password()
+    return value
+
+
+def pip_args(value: str) -> str:
+    """Return options for pip that a shell would read the same way."""
     try:
-        secret = urlsplit(value).password
+        shlex.split(value)
     except ValueError:
-        raise expected("an address such as https://pypi.org/simple", value) from None
-    if secret and not re.fullmatch(r"\$\{[A-Z0-9_]+\}", secret):
-        raise refused(
-            "an address with a password in it would end up in the lock; "
-            "give the password through netrc, a keyring or ${VARIABLE}"
-        )
+        raise expected("options as on pip's command line", value) from None
+    if has_password(value):
+        raise _password()
     return value
 
 
 Requirement: TypeAlias = Annotated[str, BeforeValidator(requirement)]
 IndexUrl: TypeAlias = Annotated[str, BeforeValidator(index_url)]
+FindLinks: TypeAlias = Annotated[str, BeforeValidator(find_links)]
+PipArgs: TypeAlias = Annotated[Line, AfterValidator(pip_args)]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
+import re
+from fnmatch import translate
 
 _SECRETS = (
     ".env",
@@ -41,9 +41,14 @@ _SECRETS = (
 _HARMLESS = ("*.example", "*.sample", "*.template", "*.dist")
 
 
+def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(translate, patterns)))
+
+
+_SECRET, _SHOWN = _any_of(_SECRETS), _any_of(_HARMLESS)
+
+
 def looks_secret(path: str) -> bool:
     """Whether the file's name is one under which secrets are kept."""
-    name = PurePosixPath(path).name.lower()
-    if any(fnmatchcase(name, pattern) for pattern in _HARMLESS):
-        return False
-    return any(fnmatchcase(name, pattern) for pattern in _SECRETS)
+    name = path.rpartition("/")[2].lower()
+    return _SECRET.match(name) is not None and _SHOWN.match(name) is None

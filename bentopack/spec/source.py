@@ -63,6 +63,15 @@ class Module:
                         names |= {public: f"{PACKAGE}.{public}" for public in ("service", "api", "model", "models")}
         return names
 
+    @cached_property
+    def stars(self) -> tuple[str, ...]:
+        """The modules that it takes all names from."""
+        return tuple(
+            self.absolute(node)
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names)
+        )
+
     def absolute(self, node: ast.ImportFrom) -> str:
         """Return the full name of the module that a ``from … import`` reads from; empty when above the top."""
         if not node.level:

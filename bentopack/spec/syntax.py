@@ -16,7 +16,7 @@ from bentopack.spec.apis import ApiReader, FoundClass, find_class
 from bentopack.spec.declared import DeclaredModel, declared_models
 from bentopack.spec.document import NOWHERE, Places
 from bentopack.spec.manifest import ServiceInfo
-from bentopack.spec.options import Findings, Option, OptionReader, is_count
+from bentopack.spec.options import Findings, Option, OptionReader, is_count, is_data
 from bentopack.spec.source import PACKAGE, Project
 from bentopack.spec.target import BadTarget, Target, find_target, is_service
 from bentopack.tag import is_name, slug
@@ -30,8 +30,8 @@ _OPTIONS = {
         needed=True,
     ),
     "workers": Option("a whole number from 1, or 'cpu_count'", lambda value: value == "cpu_count" or is_count(value)),
-    "traffic": Option("names and values", lambda value: isinstance(value, dict)),
-    "resources": Option("names and values", lambda value: isinstance(value, dict)),
+    "traffic": Option("names and values", lambda value: isinstance(value, dict) and is_data(value)),
+    "resources": Option("names and values", lambda value: isinstance(value, dict) and is_data(value)),
 }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bentopack.errors import Problem
-from bentopack.spec.ignore import ALWAYS_EXCLUDED, IgnoreFiles
+from bentopack.spec.ignore import IgnoreFiles, never_belongs
 
 
 @dataclass
@@ -40,27 +40,22 @@ class Walk:
             return
         ignored = ignored.enter(relative, folder)
         for entry in entries:
-            path = relative + entry.name
-            if self._left_out(path, ignored):
+            path = f"{relative}{entry.name}/" if entry.is_dir() else relative + entry.name
+            if never_belongs(path) or self.excluded(path) or ignored.excludes(path):
                 continue
             if entry.is_symlink() and not self._stays(path, entry):
                 continue
             if not entry.is_dir():
                 yield from self._file(path, Path(entry.path))
-            elif not self._left_out(f"{path}/", ignored):
-                real = os.path.realpath(entry.path)
-                if real in open_folders:
-                    self._tell(self.odd, path, "is a link to a folder around it, and is left out")
-                    continue
-                yield from self._folder(f"{path}/", Path(entry.path), ignored, (*open_folders, real))
-
-    def _left_out(self, path: str, ignored: IgnoreFiles) -> bool:
-        return ALWAYS_EXCLUDED.match_file(path) or self.excluded(path) or ignored.excludes(path)
+            elif (real := os.path.realpath(entry.path)) in open_folders:
+                self._tell(self.odd, path, "is a link to a folder around it, and is left out")
+            else:
+                yield from self._folder(path, Path(entry.path), ignored, (*open_folders, real))
 
     def _stays(self, path: str, entry: os.DirEntry[str]) -> bool:
         """Whether a link leads to something inside the project; tells if not."""
         real = Path(os.path.realpath(entry.path))
-        wanted = self.included(path) or self.included(f"{path}/")
+        wanted = self.included(path)
         if real.is_relative_to(self._root):
             if not real.exists() and wanted:
                 self._tell(self.wrong, path, "is a link that leads nowhere; exclude it or put a file in its place")

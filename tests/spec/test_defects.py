@@ -88,8 +88,8 @@ DEFECTS: dict[str, list[str]] = {
         ),
         "bentofile.yaml:14:3: python.lock_packages: expected true or false, found 'maybe'",
         (
-            "bentofile.yaml:15:3: python.index_url: an address with a password in it would end up in the "
-            "lock; give the password through netrc, a keyring or ${VARIABLE}"
+            "bentofile.yaml:15:3: python.index_url: a password in an address would end up in the lock; "
+            "give it through netrc, a keyring or ${VARIABLE}"
         ),
         ("bentofile.yaml:16:3: python.pip_args: expected options as on pip's command line, found '--flag 'open'"),
         (
