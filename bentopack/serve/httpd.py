@@ -50,6 +50,7 @@ def run_server(settings: child.ChildSettings, app: App, *, ws: Literal["none", "
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=settings.config.service.kind == "app",
         timeout_graceful_shutdown=max(1, math.ceil(settings.config.grace)),
     )
     server = Server(config, settings)

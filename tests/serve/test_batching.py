@@ -94,7 +94,7 @@ def test_large_request_is_called_in_pieces() -> None:
     batching = _batching(np.ndarray, dim=1, max_rows=2)
     (outcome,) = drive(batched(batching, [((np.arange(10).reshape(2, 5),), 5)]), call)
     assert calls == [(2, 2), (2, 2), (2, 1)]
-    assert np.array_equal(outcome, np.arange(10).reshape(2, 5) * 2)
+    assert np.array_equal(np.asarray(outcome), np.arange(10).reshape(2, 5) * 2)
 
 
 def test_what_fits_has_one_key() -> None:
