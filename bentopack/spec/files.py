@@ -10,7 +10,7 @@ from pathspec import GitIgnoreSpec
 from bentopack.errors import Problem, SpecError
 from bentopack.spec.bentofile import Spec
 from bentopack.spec.document import NOWHERE, Places
-from bentopack.spec.ignore import BadPattern, compile_pattern, matcher
+from bentopack.spec.ignore import BadPattern, Ignored, compile_pattern, join
 from bentopack.spec.sensitive import looks_secret
 from bentopack.spec.walk import Walk
 
@@ -34,7 +34,11 @@ def collect_files(project: Path, spec: Spec, places: Places = NOWHERE) -> Collec
     """
     include = _patterns("include", spec.include, places)
     exclude = _patterns("exclude", spec.exclude, places)
-    walk = Walk(project, excluded=matcher(exclude, otherwise=False), included=matcher(include, otherwise=True))
+    walk = Walk(
+        project,
+        excluded=Ignored((("", join(exclude)),)).excludes,
+        included=join(include).match_file if include else lambda path: True,
+    )
     files = sorted(walk.files())
     wrong = [*walk.wrong, *_unmatched(spec.include, include, files, places)]
     if not files and not wrong:

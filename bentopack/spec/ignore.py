@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,38 +59,41 @@ def _rooted(text: str) -> str:
     return mark + ("/" + pattern[2:].lstrip("/") if pattern.startswith("./") else pattern)
 
 
-def matcher(specs: Sequence[GitIgnoreSpec], *, otherwise: bool) -> Callable[[str], bool]:
-    """Make one test of several patterns; as in a file, a later one wins. ``otherwise`` is the answer of none."""
-    if not specs:
-        return lambda path: otherwise
-    return GitIgnoreSpec([pattern for spec in specs for pattern in spec.patterns]).match_file
+def join(specs: Sequence[GitIgnoreSpec]) -> GitIgnoreSpec:
+    """Make one matcher of several; as in a file, a later pattern wins."""
+    return GitIgnoreSpec([pattern for spec in specs for pattern in spec.patterns])
 
 
 @dataclass(frozen=True)
-class IgnoreFiles:
-    """The ignore files from the top folder down to one folder: a deeper one wins."""
+class Ignored:
+    """What is left out: patterns, each with the folder they count from, the deepest first, since it wins."""
 
-    above: tuple[tuple[str, GitIgnoreSpec], ...] = ()
+    levels: tuple[tuple[str, GitIgnoreSpec], ...] = ()
 
-    def enter(self, relative: str, folder: Path) -> IgnoreFiles:
-        """Return these with that of ``folder``, if it has one."""
+    def enter(self, relative: str, folder: Path) -> Ignored:
+        """Return these with the ignore file of ``folder``, if it has one."""
         path = folder / IGNORE_FILE
         if not path.is_file():
             return self
         try:
             spec = GitIgnoreSpec.from_lines(path.read_text(encoding="utf-8").splitlines())
         except OSError as error:
-            raise SpecError(Problem(f"{relative}{IGNORE_FILE}", 0, 0, f"cannot be read: {error.strerror}")) from None
+            raise SpecError(Problem(relative + IGNORE_FILE, 0, 0, f"cannot be read: {error.strerror}")) from None
         except ValueError as error:
-            raise SpecError(
-                Problem(f"{relative}{IGNORE_FILE}", 0, 0, f"expected gitignore patterns: {error}")
-            ) from None
-        return IgnoreFiles(((relative, spec), *self.above))
+            raise SpecError(Problem(relative + IGNORE_FILE, 0, 0, f"expected gitignore patterns: {error}")) from None
+        return Ignored(((relative, spec), *self.levels))
 
     def excludes(self, path: str) -> bool:
-        """Whether a path (a folder's ends in ``/``) is ignored."""
-        for prefix, spec in self.above:
+        """Whether a path is left out; a folder's ends in ``/``, and leaves out all that is in it."""
+        # Where a pattern takes back ("*" and then "!*.py"), a folder is not judged as a whole, but file by file.
+        if path.endswith("/") and any(_takes_back(spec) for _, spec in self.levels):
+            return False
+        for prefix, spec in self.levels:
             decision = spec.check_file(path.removeprefix(prefix)).include
             if decision is not None:
                 return decision
         return False
+
+
+def _takes_back(spec: GitIgnoreSpec) -> bool:
+    return any(pattern.include is False for pattern in spec.patterns)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bentopack.errors import Problem
-from bentopack.spec.ignore import IgnoreFiles, never_belongs
+from bentopack.spec.ignore import Ignored, never_belongs
 
 
 @dataclass
@@ -28,10 +28,10 @@ class Walk:
     def files(self) -> Iterator[tuple[str, Path]]:
         """Yield the POSIX path and the path of each file that is not left out."""
         self._root = os.path.realpath(self.project)
-        yield from self._folder("", Path(self._root), IgnoreFiles(), (self._root,))
+        yield from self._folder("", Path(self._root), Ignored(), (self._root,))
 
     def _folder(
-        self, relative: str, folder: Path, ignored: IgnoreFiles, open_folders: tuple[str, ...]
+        self, relative: str, folder: Path, ignored: Ignored, open_folders: tuple[str, ...]
     ) -> Iterator[tuple[str, Path]]:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)

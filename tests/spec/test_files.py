@@ -59,6 +59,8 @@ def test_sorted_by_path_however_they_were_made(tmp_path: Path) -> None:
         (["*.py", "!app/b.py"], [], ["app/test/c.py", "service.py"]),
         (["."], ["*.txt"], ["app/b.py", "app/test/c.py", "service.py"]),
         ([], ["*", "!*.py", "!*/"], ["app/b.py", "app/test/c.py", "service.py"]),
+        ([], ["/*", "!/app/"], ["app/b.py", "app/n.txt", "app/test/c.py"]),
+        ([], ["app/**", "!app/b.py"], ["app/b.py", "service.py"]),
         ([], ["./app"], ["service.py"]),
     ],
 )
