@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -52,6 +53,8 @@ def begin() -> ChildSettings:
     # Ctrl-C reaches the whole terminal; only the supervisor acts on it, so that requests are drained in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logs.configure(settings.role, access=settings.config.access_log)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # what a service prints is seen when it is printed
     if sys.path[:1] != [settings.config.source]:
         sys.path.insert(0, settings.config.source)
     return settings

@@ -104,7 +104,9 @@ class FrameReader:
             end = start + _HEAD.size + size
             if len(self._buffer) < end:
                 break
-            frames.append((Kind(kind), _unpack(kind, count, bytes(self._buffer[start + _HEAD.size : end]))))
+            with memoryview(self._buffer) as view:
+                content = bytes(view[start + _HEAD.size : end])
+            frames.append((Kind(kind), _unpack(kind, count, content)))
             start = end
         del self._buffer[:start]
         return frames

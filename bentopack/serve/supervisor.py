@@ -90,12 +90,10 @@ class Supervisor:
             await self._start_front_ends("bentopack.serve.apps", count)
             self._on_ready(f"Serving {service.name} on {self._url}")
             return
-        front_ends = asyncio.ensure_future(self._start_front_ends("bentopack.serve.frontend", self._config.front_ends))
-        try:
-            first = await self._start_workers(self._config.workers or service.workers)
-            await front_ends
-        finally:
-            front_ends.cancel()
+        first, _ = await asyncio.gather(
+            self._start_workers(self._config.workers or service.workers),
+            self._start_front_ends("bentopack.serve.frontend", self._config.front_ends),
+        )
         apis = f"{first.apis} API{'s' if first.apis > 1 else ''}"
         self._on_ready(f"Serving {service.name} on {self._url} ({apis}, docs at /docs)")
 

@@ -78,6 +78,10 @@ class Running:
         self.client.base_url = httpx.URL(found[1])
         return self
 
+    def wait_output(self, words: str, timeout: float = 5) -> None:
+        """Wait until something has been printed."""
+        wait_for(lambda: words in self.output, timeout, lambda: self.output)
+
     def json(self, path: str, body: Any) -> httpx.Response:
         """POST a JSON body."""
         return self.client.post(path, json=body)

@@ -66,7 +66,7 @@ def test_asgi_application(start: Start) -> None:
         running.process.terminate()
         assert slow.result().status_code == 200
     assert running.process.wait(10) == 0
-    wait_for(lambda: "app ended" in running.output, 2, lambda: running.output)
+    running.wait_output("app ended")
 
 
 def test_wsgi_application(start: Start) -> None:

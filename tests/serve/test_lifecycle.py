@@ -170,7 +170,7 @@ def test_service_that_cannot_load_ends_the_start(start: Start, source: str, word
     """A service that cannot be loaded is one clear error with the user's own traceback, and nothing stays behind."""
     running = start(source, ready=False)
     assert running.process.wait(20) == 1
-    wait_for(lambda: words in running.output, 2, lambda: running.output)
+    running.wait_output(words)
     assert "bentopack/serve" not in running.output
     assert running.pids() == []
 
@@ -181,7 +181,7 @@ def test_reload_serves_the_new_source(start: Start, tmp_path: Path) -> None:
     port = running.client.base_url.port
     time.sleep(0.5)
     (tmp_path / "svc.py").write_text("oops")
-    wait_for(lambda: "NameError" in running.output, 15, lambda: running.output)
+    running.wait_output("NameError", 15)
     (tmp_path / "svc.py").write_text(SLOW.replace('"done"', '"changed"'))
     wait_for(lambda: running.output.count("Serving") == 2, 15, lambda: running.output)
     assert running.json("/wait", {"seconds": 0}).text == "changed"
