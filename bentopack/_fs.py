@@ -98,7 +98,12 @@ def copy_normalised(source: Path, target: Path) -> None:
     target.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
 
 
-def set_epoch(folder: Path) -> None:
-    """Give every file below ``folder`` the same modification time, so that no layer made of them tells of a clock."""
-    for _, path in walk_files(folder):
-        os.utime(path, (EPOCH, EPOCH))
+def normalise(folder: Path) -> None:
+    """Take from all below ``folder`` what a digest does not see but a layer does: the clock and the umask."""
+    for parent, folders, files in os.walk(folder):
+        for name in folders:
+            Path(parent, name).chmod(0o755)
+        for name in files:
+            path = Path(parent, name)
+            path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+            os.utime(path, (EPOCH, EPOCH))

@@ -2,34 +2,74 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
+from typing import Any
 
-import click
 import typer
 
 from bentopack.cli.app import app
 
 PAGE = Path(__file__).with_name("cli.md")
+HEADER = """\
+<!-- Made by `make docs` from the commands; edit their docstrings instead. -->
+# The command line
+
+Results go to standard output, everything else to standard error; progress is shown on a terminal only.
+"""
 
 
 def page() -> str:
     """The whole page, in Markdown."""
-    parts = ["<!-- Made by `make docs` from the commands; edit their docstrings instead. -->\n# The command line\n"]
-    parts += [_section(path, command) for path, command in _commands(typer.main.get_command(app), "bentopack")]
+    sections = [_section(path, command) for path, command in commands(typer.main.get_command(app), "bentopack")]
+    return "\n".join([HEADER, *sections])
+
+
+def commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Yield each command with how it is typed, a group before what is below it."""
+    yield path, command
+    for name, below in getattr(command, "commands", {}).items():
+        yield from commands(below, f"{path} {name}")
+
+
+def _section(path: str, command: Any) -> str:
+    arguments = [each for each in command.params if each.param_type_name == "argument"]
+    options = [each for each in command.params if each.param_type_name == "option" and each.name != "help"]
+    usage = " ".join([path, *map(_usage, arguments)])
+    parts = [f"## {path}\n", inspect.cleandoc(command.help or ""), ""]
+    if not hasattr(command, "commands"):
+        parts += [f"    {usage}{' [OPTIONS]' if options else ''}\n"]
+    rows = [(f"`{each.metavar or each.name.upper()}`", each.help or "") for each in arguments]
+    rows += [(_spelling(each), _meaning(each)) for each in options]
+    if rows:
+        parts += ["| | |", "|---|---|", *(f"| {name} | {meaning} |" for name, meaning in rows), ""]
     return "\n".join(parts)
 
 
-def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
-    yield path, command
-    for name, below in getattr(command, "commands", {}).items():
-        yield from _commands(below, f"{path} {name}")
+def _usage(argument: Any) -> str:
+    name = argument.metavar or argument.name.upper()
+    return name if argument.required else f"[{name}]"
 
 
-def _section(path: str, command: click.Command) -> str:
-    context = click.Context(command, info_name=path, terminal_width=100, max_content_width=100)
-    return f"## {path}\n\n```text\n{command.get_help(context).rstrip()}\n```\n"
+def _spelling(option: Any) -> str:
+    """How an option is typed, its long form first."""
+    value = "" if option.is_flag else f" {option.metavar or _choices(option) or option.name.upper()}"
+    spelled = [*option.opts, *option.secondary_opts]
+    return ", ".join(f"`{each}{value}`" for each in spelled).replace("|", "\\|")
+
+
+def _meaning(option: Any) -> str:
+    default = getattr(option.default, "value", option.default)
+    shown = f" Default: `{default}`." if default not in (None, False, True, (), []) and not option.required else ""
+    return f"{option.help}{shown}".replace("|", "\\|")
+
+
+def _choices(option: Any) -> str:
+    kind = type(option.default)
+    return "|".join(str(each.value) for each in kind) if issubclass(kind, Enum) else ""
 
 
 def main() -> None:

@@ -54,7 +54,8 @@ def test_the_wheel_holds_exactly_what_is_meant(wheel: Path) -> None:
 def test_templates_and_schemas_are_found_in_an_installed_wheel(wheel: Path, tmp_path: Path) -> None:
     """Installed from a wheel, the package reads its own copies, wherever it is run."""
     subprocess.run(
-        [sys.executable, "-m", "pip", "--quiet", "install", "--no-deps", "--target", tmp_path / "site", wheel], check=True
+        [sys.executable, "-m", "pip", "--quiet", "install", "--no-deps", "--target", tmp_path / "site", wheel],
+        check=True,
     )
     found = run_python(sys.executable, tmp_path, PYTHONPATH=str(tmp_path / "site"))
     assert all(path.is_relative_to(tmp_path / "site") for path in found)

@@ -8,7 +8,7 @@ import os
 import tarfile
 from pathlib import Path, PurePosixPath
 
-from bentopack._fs import EPOCH, scratch_dir, walk_files
+from bentopack._fs import EPOCH, normalise, scratch_dir, walk_files
 from bentopack._store import Stored
 from bentopack.bento.digest import verify, version_of
 from bentopack.bento.store import bento_store, same_bento_stored
@@ -64,6 +64,7 @@ def import_bento(archive: Path) -> Stored:
                 _extract(tar, folder)
         except (tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
             raise IntegrityError(f"{archive} is not a Bento archive: {error}") from None
+        normalise(folder)
         digest = verify(folder)
         manifest = read_manifest(folder)
         if not is_name(manifest.name) or not (manifest.version is None or is_version(manifest.version)):
@@ -104,7 +105,6 @@ def _extract(tar: tarfile.TarFile, folder: Path) -> None:
         except (FileExistsError, NotADirectoryError):
             raise IntegrityError(f"the archive's member '{member.name}' is in another one's place") from None
         target.chmod(0o755 if member.mode & 0o100 else 0o644)
-        os.utime(target, (EPOCH, EPOCH))
 
 
 def _check(member: tarfile.TarInfo, seen: set[str]) -> None:

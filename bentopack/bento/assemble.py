@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bentopack._fs import copy_normalised, link_or_copy, set_epoch, walk_files
+from bentopack._fs import copy_normalised, link_or_copy, normalise, walk_files
 from bentopack.bento.digest import write_sums
 from bentopack.bento.project import ProjectModel
 from bentopack.spec.manifest import MANIFEST_NAME, Manifest, to_yaml
@@ -34,15 +34,16 @@ def assemble(contents: Contents, folder: Path) -> str:
         copy_normalised(source, folder / relative)
     for relative, data in {MANIFEST_NAME: to_yaml(contents.manifest), **contents.written}.items():
         _write(folder / relative, data)
-    set_epoch(folder)
     for model in contents.models:
         target = folder / f"models/{model.stored.tag.name}/{model.stored.tag.version}"
         for relative, source in walk_files(model.stored.path):
             link_or_copy(source, target / relative)
-    return write_sums(folder)
+    digest = write_sums(folder)
+    # A linked model's file is normalised already, so touching it again changes nothing in its store.
+    normalise(folder)
+    return digest
 
 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
-    path.chmod(0o644)

@@ -43,7 +43,7 @@ def build_bento(
     resolver: Resolver,
     reporter: Reporter,
     version: str | None = None,
-    platform: str = "linux/amd64",
+    platform: str,
     strict: bool = False,
 ) -> BuiltBento:
     """Build a project's Bento and store it; the lock beside the bentofile is renewed where its inputs changed.

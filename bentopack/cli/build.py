@@ -8,21 +8,22 @@ from typing import Annotated
 import typer
 
 from bentopack.cli.options import BentoFormat, PlatformOption, StrictOption, VerboseOption
+from bentopack.cli.target import DEFAULT_PLATFORM
 
 
 def build(
-    project: Annotated[Path, typer.Argument(metavar="[PROJECT]", help="The folder with the bentofile.")] = Path(),
+    project: Annotated[Path, typer.Argument(metavar="PROJECT", help="The folder with the bentofile.")] = Path(),
     version: Annotated[
         str | None, typer.Option(metavar="VERSION", help="Instead of the version that the digest gives.")
     ] = None,
-    platform: PlatformOption = "linux/amd64",
+    platform: PlatformOption = DEFAULT_PLATFORM,
     strict: StrictOption = False,
     output: Annotated[
         BentoFormat, typer.Option("--output", "-o", help="Write the result for people, as JSON, or only tag or path.")
     ] = BentoFormat.text,
     verbose: VerboseOption = False,
 ) -> None:
-    """Pack the project in a folder into a Bento, and print its tag.
+    """Pack a project into a Bento.
 
     Reads bentofile.yaml (or [tool.bentopack] in pyproject.toml), locks the requirements into bentofile.lock, and
     stores the Bento. The same inputs give the same tag. None of your code is run.

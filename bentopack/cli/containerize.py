@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def containerize(
     target: Annotated[
         str | None,
-        typer.Argument(metavar="[TAG|DIR]", help="A Bento of the store, or its folder. Default: the project here."),
+        typer.Argument(metavar="TARGET", help="A Bento of the store, or its folder. Default: the project here."),
     ] = None,
     *,
     gpu: Annotated[bool, typer.Option("--gpu", help="The gpu variant, on a CUDA base.")] = False,
@@ -58,7 +58,7 @@ def containerize(
     output: OutputOption = Format.text,
     verbose: VerboseOption = False,
 ) -> None:
-    """Compile a Bento into a container image, with the local container engine.
+    """Compile a Bento into a container image.
 
     Without a target, the project in this folder is built first. With --gpu the image has a CUDA base, which needs
     docker.cuda_version in the bentofile.
@@ -79,7 +79,7 @@ def containerize(
     tags = tuple(image_reference(text) for text in tag or ())
     tools = _tools() if dockerfile is None else None
     with out.working() as reporter:
-        bento = resolve_bento(target, reporter=reporter)
+        bento = resolve_bento(target, reporter=reporter, platform=platform)
         variant = "gpu" if gpu else "cpu"
         plan = plan_image(read_manifest(bento.path), variant=variant, platform=platform, base_image=base_image)
         if tools:

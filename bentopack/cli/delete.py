@@ -8,7 +8,9 @@ import typer
 
 
 def delete(tags: Annotated[list[str], typer.Argument(metavar="TAG...", help="One or more name:version.")]) -> None:
-    """Delete Bentos from the store. The models and images made from them stay.
+    """Delete Bentos from the store.
+
+    The models and images made from them stay.
 
     Example:  bentopack delete iris:0b1c9d2e4f5a6b7c
     """

@@ -12,10 +12,10 @@ from bentopack.cli.options import BentoArgument, Format, OutputOption
 
 def export(
     tag: BentoArgument,
-    target: Annotated[Path, typer.Argument(metavar="[PATH]", help="The file to write, or the folder for it.")] = Path(),
+    target: Annotated[Path, typer.Argument(metavar="PATH", help="The file to write, or the folder for it.")] = Path(),
     output: OutputOption = Format.text,
 ) -> None:
-    """Write a Bento of the store to one file, to copy it to another machine.
+    """Write a Bento of the store to one file.
 
     Example:  bentopack export iris ./iris.bento
     """

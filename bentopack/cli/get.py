@@ -15,7 +15,7 @@ def get(
         BentoFormat, typer.Option("--output", "-o", help="Write the manifest, JSON, or only tag or path.")
     ] = BentoFormat.text,
 ) -> None:
-    """Show one Bento: its manifest, digest and place.
+    """Show one Bento.
 
     Example:  cd "$(bentopack get iris --output path)"
     """

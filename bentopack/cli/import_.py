@@ -14,7 +14,7 @@ def import_(
     archive: Annotated[Path, typer.Argument(metavar="FILE", help="What bentopack export wrote.")],
     output: OutputOption = Format.text,
 ) -> None:
-    """Check every file of an exported Bento against its digest, and store it.
+    """Store an exported Bento, proving every file.
 
     Example:  bentopack import ./iris.bento
     """

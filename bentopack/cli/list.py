@@ -6,7 +6,7 @@ from bentopack.cli.options import Format, NameArgument, OutputOption
 
 
 def list_(name: NameArgument = None, output: OutputOption = Format.text) -> None:
-    """List the Bentos of the store, the newest first.
+    """List the Bentos of the store.
 
     Example:  bentopack list iris --output json
     """

@@ -16,7 +16,7 @@ models = typer.Typer(no_args_is_help=True, help="List, show and delete the model
 
 @models.command("list")
 def list_(name: NameArgument = None, output: OutputOption = Format.text) -> None:
-    """List the models of the store, the newest first.
+    """List the models of the store.
 
     Example:  bentopack models list
     """
@@ -34,7 +34,7 @@ def list_(name: NameArgument = None, output: OutputOption = Format.text) -> None
 
 @models.command("get")
 def get(tag: ModelArgument, output: OutputOption = Format.text) -> None:
-    """Show one model: framework, labels, metadata and place.
+    """Show one model.
 
     Example:  bentopack models get iris
     """
@@ -53,7 +53,9 @@ def get(tag: ModelArgument, output: OutputOption = Format.text) -> None:
 
 @models.command("delete")
 def delete(tags: Annotated[list[str], typer.Argument(metavar="TAG...", help="One or more name:version.")]) -> None:
-    """Delete models from the store. Bentos that were built with them keep them.
+    """Delete models from the store.
+
+    Bentos that were built with them keep them.
 
     Example:  bentopack models delete iris:61160aafabf0e1e6
     """

@@ -24,7 +24,9 @@ class Environment(str, Enum):
 def run(
     target: Annotated[
         str | None,
-        typer.Argument(metavar="[TAG|DIR|MODULE:CLASS]", help="What to serve; the project in this folder if left out."),
+        typer.Argument(
+            metavar="TARGET", help="A tag, a folder, or MODULE:CLASS; the project in this folder if left out."
+        ),
     ] = None,
     *,
     port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0 takes any free port.")] = 3000,
@@ -35,13 +37,16 @@ def run(
     reload: Annotated[bool, typer.Option("--reload", help="Restart when a source file changes.")] = False,
     env: Annotated[
         Environment | None,
-        typer.Option(help="Run with the packages installed here, or with the Bento's locked ones (its default)."),
+        typer.Option(
+            metavar="current|locked",
+            help="Run with the packages installed here, or with the Bento's locked ones (its default).",
+        ),
     ] = None,
     access_log: Annotated[bool, typer.Option("--access-log/--no-access-log", help="Log one line a request.")] = True,
 ) -> None:
-    """Serve a project or a Bento on this machine, with the same runtime as its image.
+    """Serve a project or a Bento on this machine.
 
-    A project runs with the packages that are installed here. A Bento runs in an environment of its own, made from its
+    The runtime is the same as in its image. A project runs with the packages that are installed here. A Bento runs in an environment of its own, made from its
     lock at the first run and kept. Ctrl-C answers what has been accepted and exits with 0.
 
     Example:  bentopack run iris:latest --port 8080

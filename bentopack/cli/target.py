@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from bentopack.bento.project import Project
     from bentopack.serve.config import ServeConfig
 
+# The same on every machine, so that the same project gives the same Bento everywhere.
+DEFAULT_PLATFORM = "linux/amd64"
+
 
 @dataclass(frozen=True)
 class ResolvedBento:
@@ -38,7 +41,7 @@ def build_project(
     reporter: Reporter,
     *,
     version: str | None = None,
-    platform: str = "linux/amd64",
+    platform: str = DEFAULT_PLATFORM,
     strict: bool = False,
 ) -> BuiltBento:
     """Build the project in a folder, with the parts that the command line chooses."""
@@ -59,11 +62,12 @@ def build_project(
     )
 
 
-def resolve_bento(target: str | None, *, reporter: Reporter) -> ResolvedBento:
+def resolve_bento(target: str | None, *, reporter: Reporter, platform: str | None = None) -> ResolvedBento:
     """Find the Bento that a command works on, building the project where that is meant.
 
     Args:
         target: a tag, a Bento directory, a project's folder, or None for the project in this folder.
+        platform: what a project that is built here is locked for.
 
     Raises:
         NotFound: it is none of these.
@@ -79,7 +83,7 @@ def resolve_bento(target: str | None, *, reporter: Reporter) -> ResolvedBento:
     if _is_bento(folder):
         manifest, digest = read_manifest(folder), read_digest(folder)
         return ResolvedBento(Tag(manifest.name, manifest.version or version_of(digest)), folder, digest)
-    built = build_project(folder, reporter)
+    built = build_project(folder, reporter, platform=platform or DEFAULT_PLATFORM)
     return ResolvedBento(built.tag, built.path, built.digest)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from bentopack._fs import describe_file, scratch_dir, set_epoch, walk_files
+from bentopack._fs import describe_file, normalise, scratch_dir, walk_files
 from bentopack._home import home
 from bentopack._store import Store, Stored
 from bentopack.errors import IntegrityError
@@ -88,9 +88,7 @@ def save_model(
         folder.mkdir()
         framework(kind).save(obj, folder)
         (folder / DESCRIPTION_NAME).write_bytes(_to_yaml(description))
-        for _, path in walk_files(folder):
-            path.chmod(0o644)
-        set_epoch(folder)
+        normalise(folder)
         stored = store.put(Tag(name, digest_of(folder)[:16]), folder)
     return _read(stored)
 

@@ -125,7 +125,7 @@ LabelName: TypeAlias = Annotated[
     str, Scalar("a label of letters, digits, '.', '_', '/' and '-'", r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?")
 ]
 SystemPackages: TypeAlias = Annotated[
-    str, Scalar("a system package such as libgomp1", rf"\s*{_SYSTEM_PACKAGE}(\s+{_SYSTEM_PACKAGE})*\s*")
+    str, Scalar("a system package such as libgomp1", rf" *{_SYSTEM_PACKAGE}( +{_SYSTEM_PACKAGE})* *")
 ]
 """One package, or several with blanks between."""
 
@@ -142,7 +142,10 @@ ImageReference: TypeAlias = Annotated[
 ]
 FilePath: TypeAlias = Annotated[str, Scalar("the path of a file in the project", rf"{_LINE}[^\x00-\x1f\x7f\s]{_LINE}")]
 ServiceTarget: TypeAlias = Annotated[
-    str, Scalar("a service such as service:Iris", r"[A-Za-z0-9_./\\-]*[A-Za-z0-9_](:[A-Za-z_][A-Za-z0-9_.]*)?")
+    str,
+    Scalar(
+        "a service such as service:Iris", r"([A-Za-z0-9_.][A-Za-z0-9_./\\-]*)?[A-Za-z0-9_](:[A-Za-z_][A-Za-z0-9_.]*)?"
+    ),
 ]
 
 

@@ -30,6 +30,7 @@ def build(folder: Path, resolver: FixedResolver | None = None, **options: object
         read_project(folder),
         render=no_dockerfiles,
         resolver=resolver or FixedResolver(),
+        platform="linux/amd64",
         reporter=options.pop("reporter", None) or Recorder(),  # type: ignore[arg-type]
         **options,  # type: ignore[arg-type]
     )
@@ -74,12 +75,15 @@ def test_place_mode_and_time_change_nothing(home: Path, tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "p", other)
     (other / "service.py").chmod(0o600)
     os.utime(other / "service.py", (1, 1))
+    shutil.rmtree(home / "bentos")
     before = os.umask(0o077)
     try:
         second = build(other)
     finally:
         os.umask(before)
     assert second.digest == first.digest
+    modes = {path.stat().st_mode & 0o777 for path in second.path.rglob("*")}
+    assert modes == {0o755, 0o644}
 
 
 def test_a_changed_line_is_another_bento(home: Path, tmp_path: Path) -> None:
