@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from bentopack.spec import fields
 from bentopack.spec.environment import as_entries, as_pairs
 from bentopack.spec.requirement import FindLinks, IndexUrl, PipArgs, Requirement
+from bentopack.spec.scalars import plain
 
 _OneOrMany = fields.OneOrMany()
 
@@ -176,7 +177,7 @@ class Spec(Section):
     python: Python = Field(default_factory=Python, description="The Python environment of the service.")
     docker: Docker = Field(default_factory=Docker, description="The container image.")
     conda: Conda = Field(default_factory=Conda, description="BentoML's conda environment. Refused for now.")
-    args: Annotated[dict[str, Any], fields.listed(fields.unwrapped, dict[str, Any])] = Field(
+    args: Annotated[dict[str, Any], fields.listed(plain, dict[str, Any])] = Field(
         default_factory=dict, description="Default values of the service's own arguments."
     )
 

@@ -165,8 +165,3 @@ def dependency(value: Any) -> Any:
     if not isinstance(value, str) and not isinstance(pip, list):
         raise expected("a package, or a list of packages under 'pip'", value)
     return value
-
-
-def unwrapped(value: Any) -> Any:
-    """Take a free-form tree with plain values."""
-    return plain(value)
