@@ -6,6 +6,7 @@ called on a thread and for coroutines, and can be tested without either.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -158,7 +159,7 @@ async def drive_async(steps: Steps, call: Callable[[Arguments], Awaitable[Any]])
         while True:
             try:
                 result = await call(arguments)
-            except (Exception, SystemExit) as error:
+            except (Exception, SystemExit, asyncio.CancelledError) as error:
                 arguments = steps.throw(_ordinary(error))
             else:
                 arguments = steps.send(result)
@@ -168,7 +169,7 @@ async def drive_async(steps: Steps, call: Callable[[Arguments], Awaitable[Any]])
 
 
 def _ordinary(error: BaseException) -> Exception:
-    """A service that calls sys.exit(), or lets StopIteration out, has failed this request and no more."""
+    """A service that calls sys.exit(), or lets a cancellation out, has failed this request and no more."""
     if isinstance(error, Exception) and not isinstance(error, StopIteration):
         return error
     ordinary = RuntimeError(f"the service raised {error!r}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -13,6 +15,8 @@ from bentopack.serve.batching import drive, drive_async
 from bentopack.serve.lanes import Job, Lane
 from bentopack.serve.metrics import batch_rows
 
+_log = logging.getLogger("bentopack.serve")
+
 T = TypeVar("T")
 
 
@@ -20,7 +24,7 @@ class ModelThread:
     """The one thread on which a worker's model is loaded and called, for frameworks that mind which thread that is."""
 
     def __init__(self) -> None:
-        self._wake: SimpleQueue[None] = SimpleQueue()  # wakes a thread in half the time that an Event takes
+        self._wake: SimpleQueue[None] = SimpleQueue()  # written in C, where an Event is a lock in a lock in Python
         self._stopping = False
         self._busy = False
         self._lanes: list[Lane] = []
@@ -57,12 +61,17 @@ class ModelThread:
         except BaseException as error:
             loaded.set_exception(error)
             return
-        while not self._stopping:
-            self._wake.get()
-            self._busy = True
-            while (lane := self._oldest()) is not None and not self._stopping:
-                self._serve_once(lane)
-            self._busy = False
+        try:
+            while not self._stopping:
+                self._wake.get()
+                self._busy = True
+                while (lane := self._oldest()) is not None and not self._stopping:
+                    self._serve_once(lane)
+                self._busy = False
+        except BaseException:
+            # Without this thread every request would hang: ending gives them a 503, and the supervisor a new worker.
+            _log.critical("the model's thread has broken; this worker ends", exc_info=True)
+            os._exit(1)
 
     def _serve_once(self, lane: Lane) -> None:
         method = getattr(self._instance, lane.api.method)

@@ -127,6 +127,16 @@ def test_coroutines_follow_the_same_steps() -> None:
     assert isinstance(outcomes[1], ValueError)
 
 
+def test_cancellation_in_the_service_is_a_failure() -> None:
+    """A cancellation that a coroutine lets out fails its request, where it would otherwise never be answered."""
+
+    async def call(arguments: tuple[Any, ...]) -> None:
+        raise asyncio.CancelledError
+
+    (outcome,) = asyncio.run(drive_async(single((1,)), call))
+    assert isinstance(outcome, RuntimeError)
+
+
 @pytest.mark.parametrize("wrong", [SystemExit(3), StopIteration()])
 def test_exceptions_that_would_end_the_thread_do_not(wrong: BaseException) -> None:
     """A service that calls ``sys.exit()`` has failed one request, and the worker lives on."""

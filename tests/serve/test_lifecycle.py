@@ -102,6 +102,37 @@ def test_signal_to_the_whole_group_drains_too(start: Start, number: signal.Signa
     assert running.pids() == []
 
 
+def test_second_signal_does_not_wait(start: Start) -> None:
+    """Whoever asks twice is not made to wait for requests that take long."""
+    running = start(SLOW, grace=30)
+    Call(running, 30)
+    time.sleep(0.3)
+    running.process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    running.process.send_signal(signal.SIGINT)
+    assert running.process.wait(5) == 0
+    assert running.pids() == []
+
+
+def test_grace_is_the_longest_wait(start: Start) -> None:
+    """A request that outlasts the grace does not keep the service from ending."""
+    running = start(SLOW, grace=1)
+    Call(running, 30)
+    time.sleep(0.3)
+    running.process.terminate()
+    assert running.process.wait(8) == 0
+    assert running.pids() == []
+
+
+def test_other_workers_go_on(start: Start) -> None:
+    """While one worker is being replaced the others answer: no request on them is lost."""
+    running = start(SLOW, declared_workers=2)
+    wait_for(lambda: running.client.get("/readyz").status_code == 200, 5)
+    running.signal(running.pids("serve.worker")[0], signal.SIGKILL)
+    statuses = [running.client.post("/pid").status_code for _ in range(50)]
+    assert statuses.count(200) >= 49
+
+
 def test_killed_supervisor_leaves_no_orphan(start: Start) -> None:
     """When the supervisor is killed, every other process ends by itself."""
     running = start(SLOW)
