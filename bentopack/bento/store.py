@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bentopack._fs import walk_files
 from bentopack._home import home
@@ -22,6 +23,16 @@ class StoredBento:
     digest: str
     size: int
     manifest: Manifest
+
+    def facts(self) -> dict[str, Any]:
+        """What a script wants to know of it, as JSON can hold it."""
+        return {
+            "tag": str(self.stored.tag),
+            "digest": self.digest,
+            "created": self.stored.created.isoformat(),
+            "size": self.size,
+            "path": str(self.stored.path),
+        }
 
 
 def bento_store(root: Path | None = None) -> Store:

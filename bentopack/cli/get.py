@@ -33,16 +33,7 @@ def get(
         case BentoFormat.path:
             out.result(str(bento.stored.path))
         case BentoFormat.json:
-            out.json(
-                {
-                    "tag": str(bento.stored.tag),
-                    "digest": bento.digest,
-                    "created": bento.stored.created.isoformat(),
-                    "size": bento.size,
-                    "path": str(bento.stored.path),
-                    "manifest": msgspec.to_builtins(bento.manifest),
-                }
-            )
+            out.json({**bento.facts(), "manifest": msgspec.to_builtins(bento.manifest)})
         case BentoFormat.text:
             out.result(f"# {bento.stored.tag}\n# {bento.digest}\n# {bento.stored.path}")
             out.result(to_yaml(bento.manifest).decode().rstrip())

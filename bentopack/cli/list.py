@@ -16,18 +16,7 @@ def list_(name: NameArgument = None, output: OutputOption = Format.text) -> None
     out = Output()
     bentos = list_bentos(name)
     if output is Format.json:
-        out.json(
-            [
-                {
-                    "tag": str(bento.stored.tag),
-                    "digest": bento.digest,
-                    "created": bento.stored.created.isoformat(),
-                    "size": bento.size,
-                    "path": str(bento.stored.path),
-                }
-                for bento in bentos
-            ]
-        )
+        out.json([bento.facts() for bento in bentos])
         return
     rows = [
         (str(b.stored.tag), size(b.size), str(len(b.manifest.models)), b.manifest.service.target, age(b.stored.created))
