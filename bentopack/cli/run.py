@@ -46,8 +46,9 @@ def run(
 ) -> None:
     """Serve a project or a Bento on this machine.
 
-    The runtime is the same as in its image. A project runs with the packages that are installed here. A Bento runs in an environment of its own, made from its
-    lock at the first run and kept. Ctrl-C answers what has been accepted and exits with 0.
+    The runtime is the same as in its image. A project runs with the packages that are installed here. A Bento runs in
+    an environment of its own, made from its lock at the first run and kept. Ctrl-C answers what has been accepted and
+    exits with 0.
 
     Example:  bentopack run iris:latest --port 8080
     """

@@ -171,6 +171,12 @@ async def _all(starts: Any) -> list[Started]:
 
 def _unix_listener(path: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(path)
+    try:
+        listener.bind(path)
+    except OSError as error:
+        listener.close()
+        raise ServeError(
+            f"cannot make the socket {path}: {error}", hint="set TMPDIR to a short path of a local file system"
+        ) from None
     listener.listen(128)
     return listener

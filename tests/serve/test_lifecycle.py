@@ -133,8 +133,9 @@ def test_other_workers_go_on(start: Start) -> None:
     assert statuses.count(200) >= 49
 
 
-def test_killed_supervisor_leaves_no_orphan(start: Start) -> None:
+def test_killed_supervisor_leaves_no_orphan(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the supervisor is killed, every other process ends by itself."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # its private folder is all that stays
     running = start(SLOW)
     running.process.kill()
     wait_for(lambda: running.pids() == [], 5)
@@ -184,6 +185,16 @@ def test_port_in_use() -> None:
         with pytest.raises(ServeError, match=f"port {port} on 127.0.0.1 is in use") as caught:
             listen("127.0.0.1", port)
     assert "--port" in str(caught.value.hint)
+
+
+def test_long_temporary_folder_is_told(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unix sockets have short paths: a temporary folder that is too deep is one clear error."""
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+    monkeypatch.setenv("TMPDIR", str(deep))
+    running = start(SLOW, ready=False)
+    assert running.process.wait(10) == 1
+    running.wait_output("set TMPDIR to a short path")
 
 
 @pytest.mark.parametrize(
