@@ -7,11 +7,14 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 _CHUNK = 1 << 20
+_SCRATCH = ".tmp-"
+_ABANDONED = 24 * 3600  # seconds
 EPOCH = 315_532_800  # 1980-01-01 UTC, the first moment that a zip can tell
 
 
@@ -60,18 +63,28 @@ def scratch_dir(parent: Path) -> Iterator[Path]:
     Being on the same file system as its destination, what is finished in it can be renamed into place.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".tmp-", dir=parent))
+    _sweep(parent)
+    scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=parent))
     try:
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _sweep(parent: Path) -> None:
+    """Remove what killed processes left behind, once it is too old to be anyone's work."""
+    oldest = time.time() - _ABANDONED
+    for path in parent.glob(f"{_SCRATCH}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < oldest:
+                shutil.rmtree(path, ignore_errors=True)
+
+
 def write_atomic(path: Path, content: bytes | str) -> None:
     """Write a file so that a reader sees the old content or the new one, never a part."""
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=_SCRATCH, dir=path.parent)
     scratch = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,0 +1,59 @@
+"""Files, made the same everywhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bentopack import _fs
+
+
+def test_a_scratch_folder_is_gone_whatever_happened(tmp_path: Path) -> None:
+    """It is removed at the end of the block, also when the block raises."""
+    with pytest.raises(RuntimeError), _fs.scratch_dir(tmp_path) as scratch:
+        (scratch / "file").touch()
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
+    """An abandoned scratch folder goes when the next one is made; one in use stays."""
+    abandoned, used = tmp_path / ".tmp-old", tmp_path / ".tmp-new"
+    abandoned.mkdir()
+    used.mkdir()
+    os.utime(abandoned, (1, 1))
+    with _fs.scratch_dir(tmp_path):
+        assert not abandoned.exists()
+        assert used.exists()
+
+
+def test_an_atomic_write_replaces_whole(tmp_path: Path) -> None:
+    """The new content is there with a mode that others can read, and no temporary file."""
+    path = tmp_path / "deep/file"
+    _fs.write_atomic(path, "one")
+    _fs.write_atomic(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert [each.name for each in path.parent.iterdir()] == ["file"]
+
+
+def test_a_walk_is_sorted_by_path(tmp_path: Path) -> None:
+    """The order is that of the POSIX paths, whatever the file system gives."""
+    for name in ("b", "a/z", "a.txt", "B"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert [name for name, _ in _fs.walk_files(tmp_path)] == ["B", "a.txt", "a/z", "b"]
+
+
+def test_a_file_system_without_links_gets_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a hard link cannot be made the bytes are copied."""
+
+    def no_links(*_: object) -> None:
+        raise OSError("not supported")
+
+    monkeypatch.setattr(os, "link", no_links)
+    (tmp_path / "one").write_text("x")
+    _fs.link_or_copy(tmp_path / "one", tmp_path / "deep/two")
+    assert (tmp_path / "deep/two").read_text() == "x"
