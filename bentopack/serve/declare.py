@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar, overload
 
 from bentopack.errors import did_you_mean
+from bentopack.spec import defaults
 from bentopack.tag import NAME_PATTERN, is_name, slug
 
 SERVICE_MARK = "__bentopack_service__"
 API_MARK = "__bentopack_api__"
-RESERVED_ROUTES = ("/", "/livez", "/readyz", "/healthz", "/metrics", "/docs", "/openapi.json")
 
 # "concurrency" and "external_queue" speak to a cluster's autoscaler; they are recorded.
 _TRAFFIC = ("timeout", "max_concurrency", "concurrency", "external_queue")
@@ -25,7 +25,7 @@ class ServiceOptions:
     """What ``@bentopack.service`` was told."""
 
     name: str
-    workers: int | Literal["cpu_count"] = 1
+    workers: int | Literal["cpu_count"] = defaults.WORKERS
     traffic: Mapping[str, Any] = field(default_factory=dict)
     resources: Mapping[str, Any] = field(default_factory=dict)
 
@@ -48,15 +48,17 @@ class ApiOptions:
 
     name: str
     route: str
-    batchable: bool = False
-    batch_dim: int = 0
-    max_batch_size: int = 100
-    max_latency_ms: int = 60_000
+    batchable: bool = defaults.BATCHABLE
+    batch_dim: int = defaults.BATCH_DIM
+    max_batch_size: int = defaults.MAX_BATCH_SIZE
+    max_latency_ms: int = defaults.MAX_LATENCY_MS
 
     def __post_init__(self) -> None:
         where = f"@api on {self.name}"
-        if not self.route.startswith("/") or self.route in RESERVED_ROUTES:
-            raise ValueError(f"{where}: route: '{self.route}' must begin with / and be none of {RESERVED_ROUTES}")
+        if not self.route.startswith("/"):
+            raise ValueError(f"{where}: the route '{self.route}' must begin with '/'")
+        if self.route.rstrip("/") in defaults.RESERVED_ROUTES or self.route == "/":
+            raise ValueError(f"{where}: the route '{self.route}' is one of the runtime's own")
         if self.batchable not in (True, False):
             raise ValueError(f"{where}: batchable: expected True or False, found {self.batchable!r}")
         _require_count(f"{where}: batch_dim", self.batch_dim, least=0)
@@ -131,9 +133,7 @@ def api(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     def mark(target: Any) -> Any:
         if not callable(target) or isinstance(target, type):
             raise TypeError(f"@api goes on a method, found {target!r}")
-        route = options.get("route", target.__name__)
-        settings = {"name": target.__name__, **options, "route": route if route.startswith("/") else f"/{route}"}
-        setattr(target, API_MARK, ApiOptions(**settings))
+        setattr(target, API_MARK, ApiOptions(**{"name": target.__name__, "route": f"/{target.__name__}", **options}))
         return target
 
     return mark if function is None else mark(function)

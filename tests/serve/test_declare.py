@@ -16,7 +16,7 @@ class IrisClassifier:
     def classify(self, n: int) -> int:
         return n + 1
 
-    @bentopack.api(route="v2/rows", batchable=True, max_batch_size=8)
+    @bentopack.api(route="/v2/rows", batchable=True, max_batch_size=8)
     def rows(self, values: list[int]) -> list[int]:
         return values
 
