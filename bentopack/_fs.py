@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -13,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _CHUNK = 1 << 20
-_SCRATCH = ".tmp-"
+SCRATCH = ".bentopack-tmp-"
 _ABANDONED = 24 * 3600  # seconds
+# Another file system, one without links, too many links to one file, or a policy against them.
+_NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES)
 EPOCH = 315_532_800  # 1980-01-01 UTC, the first moment that a zip can tell
 
 
@@ -41,6 +44,11 @@ def walk_files(root: Path) -> Iterator[tuple[str, Path]]:
     yield from sorted(found)
 
 
+def is_scratch(name: str) -> bool:
+    """Whether a file's name is that of a temporary file of ours, left by a process that was killed."""
+    return name.startswith(SCRATCH)
+
+
 def sha256_file(path: Path) -> str:
     """Return the hex SHA-256 of a file, read in pieces."""
     digest = hashlib.sha256()
@@ -64,7 +72,7 @@ def scratch_dir(parent: Path) -> Iterator[Path]:
     """
     parent.mkdir(parents=True, exist_ok=True)
     _sweep(parent)
-    scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=parent))
+    scratch = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=parent))
     try:
         yield scratch
     finally:
@@ -74,17 +82,24 @@ def scratch_dir(parent: Path) -> Iterator[Path]:
 def _sweep(parent: Path) -> None:
     """Remove what killed processes left behind, once it is too old to be anyone's work."""
     oldest = time.time() - _ABANDONED
-    for path in parent.glob(f"{_SCRATCH}*"):
+    for path in parent.glob(f"{SCRATCH}*"):
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_mtime < oldest:
                 shutil.rmtree(path, ignore_errors=True)
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
-    """Write a file so that a reader sees the old content or the new one, never a part."""
+    """Write a file so that a reader sees the old content or the new one, never a part.
+
+    What is no regular file (a pipe, ``/dev/stdout``) is written to, not replaced, and a link's target is.
+    """
     data = content.encode() if isinstance(content, str) else content
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=_SCRATCH, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=SCRATCH, dir=path.parent)
     scratch = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -100,7 +115,9 @@ def link_or_copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)
-    except OSError:
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
         copy_normalised(source, target)
 
 

@@ -16,9 +16,9 @@ from datetime import datetime, timezone
 from difflib import get_close_matches
 from pathlib import Path
 
-from bentopack._fs import write_atomic
+from bentopack._fs import SCRATCH, write_atomic
 from bentopack.errors import NotFound
-from bentopack.tag import LATEST, Tag, is_name, is_version
+from bentopack.tag import LATEST, InvalidTag, Tag, is_name, is_version
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,13 @@ class Store:
         self.noun = noun
 
     def list(self, name: str | None = None) -> list[Stored]:
-        """Return what is stored, of one name or of all, the newest first."""
+        """Return what is stored, of one name or of all, the newest first.
+
+        Raises:
+            InvalidTag: ``name`` cannot be one.
+        """
+        if name is not None and not is_name(name):
+            raise InvalidTag.of(name)
         names = [name] if name else [path.name for path in _folders(self.root) if is_name(path.name)]
         found = [
             Stored(Tag(each, path.name), path, self._created(each, path.name))
@@ -71,12 +77,17 @@ class Store:
         ``folder`` must be on the store's file system: make it in a ``scratch_dir(store.root)``. Where the tag is
         stored already, it is left to its owner: equal tags hold equal bytes.
         """
+        if not (is_name(tag.name) and is_version(tag.version)) or tag.version == LATEST:
+            raise InvalidTag.of(str(tag))
         target = self.root / tag.name / tag.version
-        if not target.is_dir():
+        while not target.is_dir():
             target.parent.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o755)
             try:
                 folder.rename(target)
+            except FileNotFoundError:
+                if target.parent.is_dir():
+                    raise  # else the last of this name was deleted just now: once more
             except OSError:
                 if not target.is_dir():
                     raise
@@ -91,7 +102,7 @@ class Store:
         """
         item = self.get(tag)
         # Renamed first, so that a kill in the middle leaves no half of it under its tag.
-        grave = item.path.with_name(f".tmp-deleted-{item.tag.version}-{time.time_ns()}")
+        grave = self.root / f"{SCRATCH}deleted-{item.tag.name}-{item.tag.version}-{time.time_ns()}"
         item.path.rename(grave)
         self._stamp(item.tag.name, item.tag.version).unlink(missing_ok=True)
         shutil.rmtree(grave, ignore_errors=True)

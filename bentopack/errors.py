@@ -29,6 +29,12 @@ class BentopackError(Exception):
         return f"{self.message}\n{self.hint}" if self.hint else self.message
 
 
+class UsageError(BentopackError):
+    """What was asked for on the command line cannot be."""
+
+    exit_code = 2
+
+
 @dataclass(frozen=True, order=True)
 class Problem:
     """One thing that is wrong in a file the user wrote.

@@ -5,23 +5,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from bentopack.errors import BentopackError
+from bentopack.errors import UsageError
 
-# What is valid in an OCI repository name and tag and as a folder name everywhere.
-NAME_PATTERN = r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?"
+# What is valid in an OCI repository name and tag and as a folder name everywhere. The length stands in front, as a
+# look at what follows, so that the pattern can be a part of another one.
+NAME_PATTERN = r"(?![a-z0-9._-]{64})[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 VERSION_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 LATEST = "latest"
 
 _EXPECTED = (
-    "expected name or name:version; a name has at most 63 lower-case letters, digits, '.', '_' and '-', "
-    "a version at most 128 letters, digits, '.', '_' and '-'"
+    "expected name or name:version; a name has at most 63 lower-case letters and digits, with '.', '_' or '-' between "
+    "them, a version at most 128 letters, digits, '.', '_' and '-'"
 )
 
 
-class InvalidTag(BentopackError):
+class InvalidTag(UsageError):
     """A text that is not ``name`` or ``name:version``."""
-
-    exit_code = 2
 
     @classmethod
     def of(cls, text: str) -> InvalidTag:
@@ -44,13 +43,9 @@ class Tag:
         """
         name, colon, version = text.partition(":")
         name = name.lower()
-        if not is_name(name) or (colon and not is_version(version)):
+        if not is_name(name) or (colon and version != LATEST and not is_version(version)):
             raise InvalidTag.of(text)
         return cls(name, version or LATEST)
-
-    @property
-    def is_latest(self) -> bool:
-        return self.version == LATEST
 
     def __str__(self) -> str:
         return f"{self.name}:{self.version}"
@@ -62,11 +57,12 @@ def is_name(text: str) -> bool:
 
 
 def is_version(text: str) -> bool:
-    """Whether ``text`` can be a version; ``..`` and hidden names cannot."""
-    return re.fullmatch(VERSION_PATTERN, text) is not None
+    """Whether ``text`` can be the version of something; ``..`` and hidden names cannot, nor what means the newest."""
+    return text != LATEST and re.fullmatch(VERSION_PATTERN, text) is not None
 
 
 def slug(text: str) -> str:
     """Make a valid name out of an identifier: ``IrisClassifier`` gives ``iris_classifier``."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", text)
-    return re.sub(r"[^a-z0-9._-]+", "_", words.lower()).strip("._-")[:63] or "service"
+    # Cut before the ends are stripped: the cut may leave a '_' at the end.
+    return re.sub(r"[^a-z0-9]+", "_", words.lower()).lstrip("_")[:63].rstrip("_") or "service"

@@ -55,7 +55,8 @@ def demo(work: Path) -> None:
 
     say("4. Compile the Bento into a container image")
     if not engine_answers():
-        sys.exit(stop_without_engine())
+        print(stop_without_engine())
+        return
     base = base_image()
     run(f"bentopack containerize {tag} -t {IMAGE}" + (f" --base-image {base}" if base else ""))
 
@@ -63,7 +64,7 @@ def demo(work: Path) -> None:
     port = free_port()
     name = f"bentopack-demo-{os.getpid()}"
     command = f"docker run --rm --name {name} -p 127.0.0.1:{port}:3000 --read-only --tmpfs /tmp {IMAGE}"
-    contained = serve_and_ask(command, port, lambda _: stop_container(name))
+    contained = serve_and_ask(command, port, lambda process: stop_container(name, process))
 
     say("6. Compare")
     check("the container answers as this machine does", local, contained)
@@ -123,9 +124,10 @@ def interrupt(process: subprocess.Popen[bytes]) -> None:
     process.wait(30)
 
 
-def stop_container(name: str) -> None:
-    """Stop a container as an orchestrator does: SIGTERM, then wait."""
+def stop_container(name: str, process: subprocess.Popen[bytes]) -> None:
+    """Stop a container as an orchestrator does: SIGTERM, then wait; `docker run` ends with its exit code."""
     subprocess.run(["docker", "stop", name], stdout=subprocess.DEVNULL, check=False)
+    process.wait(30)
 
 
 def engine_answers() -> bool:
@@ -144,7 +146,10 @@ def stop_without_engine() -> str:
 def base_image() -> str | None:
     """The base to build on where the public one cannot be pulled, or None."""
     command = [sys.executable, str(ROOT / "tests/base_image.py"), "--print"]
-    found = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if process.returncode:
+        sys.exit("the demo stops: there is no Python image to build on (see above)")
+    found = process.stdout.strip()
     return None if found.startswith("python:") else found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def test_a_scratch_folder_is_gone_whatever_happened(tmp_path: Path) -> None:
 
 def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
     """An abandoned scratch folder goes when the next one is made; one in use stays."""
-    abandoned, used = tmp_path / ".tmp-old", tmp_path / ".tmp-new"
+    abandoned, used = tmp_path / ".bentopack-tmp-old", tmp_path / ".bentopack-tmp-new"
     abandoned.mkdir()
     used.mkdir()
     os.utime(abandoned, (1, 1))
@@ -51,9 +52,23 @@ def test_a_file_system_without_links_gets_a_copy(tmp_path: Path, monkeypatch: py
     """Where a hard link cannot be made the bytes are copied."""
 
     def no_links(*_: object) -> None:
-        raise OSError("not supported")
+        raise OSError(errno.EXDEV, "another file system")
 
     monkeypatch.setattr(os, "link", no_links)
     (tmp_path / "one").write_text("x")
     _fs.link_or_copy(tmp_path / "one", tmp_path / "deep/two")
     assert (tmp_path / "deep/two").read_text() == "x"
+
+
+def test_what_is_no_file_is_written_to(tmp_path: Path) -> None:
+    """A pipe or a device is given the content and stays what it is; a link stays a link."""
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    _fs.write_atomic(tmp_path / "pipe", "x")
+    assert os.read(reader, 9) == b"x"
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    _fs.write_atomic(tmp_path / "link", "y")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == "y"

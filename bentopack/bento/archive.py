@@ -4,45 +4,46 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import os
 import tarfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from bentopack._fs import EPOCH, normalise, scratch_dir, walk_files
 from bentopack._store import Stored
-from bentopack.bento.digest import verify, version_of
-from bentopack.bento.store import bento_store, same_bento_stored
+from bentopack.bento.digest import read_digest, verify, version_of
+from bentopack.bento.store import bento_store, require_digest
 from bentopack.errors import BentopackError, IntegrityError, NotFound
 from bentopack.spec.manifest import read_manifest
 from bentopack.tag import Tag, is_name, is_version
 
 SUFFIX = ".bento"
 _MAX_FILES = 1_000_000
+_DIGEST = "bentopack.digest"
+# How much an archive may unpack to: real ones, of code, text and weights, stay far below.
+_RATIO, _LEAST = 100, 64 << 20
 
 
 def export_bento(stored: Stored, target: Path) -> Path:
-    """Write a Bento as a gzipped tar, whose bytes follow from the Bento alone.
+    """Write a Bento as a gzipped tar. One compressor gives one Bento's archive the same bytes each time.
 
     Args:
-        target: the file to write; where it is a folder, ``<name>-<version>.bento`` in it.
+        target: the file to write, or a pipe; where it is a folder, ``<name>-<version>.bento`` in it.
 
     Raises:
         BentopackError: the place cannot be written.
     """
     path = target / f"{stored.tag.name}-{stored.tag.version}{SUFFIX}" if target.is_dir() else target
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    if not path.resolve().parent.is_dir():
+        raise BentopackError(f"cannot write {path}: there is no folder {path.resolve().parent}")
     try:
-        # A GzipFile with neither a name nor a time: its header says nothing of this machine.
-        with (
-            scratch.open("wb") as raw,
-            gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=1, mtime=0) as packed,
-        ):
-            _write_tar(stored.path, packed)
-        scratch.replace(path)
+        if path.exists() and not path.is_file():
+            _write(stored.path, path)
+            return path
+        with scratch_dir(path.resolve().parent) as scratch:
+            _write(stored.path, scratch / "archive")
+            (scratch / "archive").replace(path.resolve())
     except OSError as error:
         raise BentopackError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        scratch.unlink(missing_ok=True)
     return path
 
 
@@ -60,22 +61,32 @@ def import_bento(archive: Path) -> Stored:
         folder = scratch / "bento"
         folder.mkdir()
         try:
-            with tarfile.open(archive, "r:*") as tar:
-                _extract(tar, folder)
-        except (tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
-            raise IntegrityError(f"{archive} is not a Bento archive: {error}") from None
+            with tarfile.open(archive, "r:gz") as tar:
+                _extract(tar, folder, limit=_LEAST + _RATIO * archive.stat().st_size)
+                promised = tar.pax_headers.get(_DIGEST)
+        except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
+            raise IntegrityError(f"{archive} is not a Bento archive, or it is damaged: {error}") from None
         normalise(folder)
         digest = verify(folder)
+        if promised != digest:
+            raise IntegrityError(f"{archive} is not what was exported: its digest is {digest}, promised was {promised}")
         manifest = read_manifest(folder)
         if not is_name(manifest.name) or not (manifest.version is None or is_version(manifest.version)):
             raise IntegrityError(f"{archive} holds a Bento whose name is not valid: '{manifest.name}'")
         tag = Tag(manifest.name, manifest.version or version_of(digest))
-        same_bento_stored(store, tag, digest)
-        return store.put(tag, folder)
+        stored = store.put(tag, folder)
+        require_digest(stored, digest)
+        return stored
 
 
-def _write_tar(folder: Path, target: gzip.GzipFile) -> None:
-    with tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as tar:
+def _write(folder: Path, target: Path) -> None:
+    headers = {_DIGEST: read_digest(folder)}
+    with (
+        target.open("wb") as raw,
+        # Neither a name nor a time: the header says nothing of this machine.
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=1, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT, pax_headers=headers) as tar,
+    ):
         for relative, path in walk_files(folder):
             status = path.stat()
             member = tarfile.TarInfo(relative)
@@ -86,13 +97,17 @@ def _write_tar(folder: Path, target: gzip.GzipFile) -> None:
                 tar.addfile(member, file)
 
 
-def _extract(tar: tarfile.TarFile, folder: Path) -> None:
+def _extract(tar: tarfile.TarFile, folder: Path, *, limit: int) -> None:
     seen: set[str] = set()
+    total = 0
     for member in tar:
         if member.isdir():
             continue
         _check(member, seen)
         seen.add(member.name)
+        total += member.size
+        if total > limit:
+            raise IntegrityError(f"the archive unpacks to more than {limit} bytes, which no Bento of its size does")
         target = folder / member.name
         source = tar.extractfile(member)
         if source is None:
@@ -110,7 +125,7 @@ def _extract(tar: tarfile.TarFile, folder: Path) -> None:
 def _check(member: tarfile.TarInfo, seen: set[str]) -> None:
     """Refuse what no export writes: links, devices, names that lead out, names that come twice."""
     name = PurePosixPath(member.name)
-    if not member.isreg():
+    if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):  # a sparse file is not one either
         raise IntegrityError(f"the archive's member '{member.name}' is not a file")
     if name.is_absolute() or ".." in name.parts or str(name) != member.name or "\\" in member.name:
         raise IntegrityError(f"the archive's member '{member.name}' would leave the Bento")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bentopack._fs import copy_normalised, link_or_copy, normalise, walk_files
 from bentopack.bento.digest import write_sums
-from bentopack.bento.project import ProjectModel
+from bentopack.bento.models import HashedModel
 from bentopack.spec.manifest import MANIFEST_NAME, Manifest, to_yaml
 
 
@@ -19,7 +19,7 @@ class Contents:
     manifest: Manifest
     sources: tuple[tuple[str, Path], ...]
     """POSIX path below ``src`` and where it lies now."""
-    models: tuple[ProjectModel, ...]
+    models: tuple[HashedModel, ...]
     copied: Mapping[str, Path]
     """Other files by their path in the Bento: wheels, a setup script."""
     written: Mapping[str, bytes]
@@ -35,10 +35,9 @@ def assemble(contents: Contents, folder: Path) -> str:
     for relative, data in {MANIFEST_NAME: to_yaml(contents.manifest), **contents.written}.items():
         _write(folder / relative, data)
     for model in contents.models:
-        target = folder / f"models/{model.stored.tag.name}/{model.stored.tag.version}"
         for relative, source in walk_files(model.stored.path):
-            link_or_copy(source, target / relative)
-    digest = write_sums(folder)
+            link_or_copy(source, folder / model.info.path / relative)
+    digest = write_sums(folder, known=[file for model in contents.models for file in model.files])
     # A linked model's file is normalised already, so touching it again changes nothing in its store.
     normalise(folder)
     return digest

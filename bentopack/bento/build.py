@@ -11,14 +11,15 @@ from bentopack._report import Reporter
 from bentopack.bento.assemble import Contents, assemble
 from bentopack.bento.digest import version_of
 from bentopack.bento.manifest import SETUP_SCRIPT, manifest_of
+from bentopack.bento.models import HashedModel, hash_model
 from bentopack.bento.project import Project, source_files
 from bentopack.bento.readme import readme
 from bentopack.bento.requirements import Environment, lock_environment
 from bentopack.bento.runtime import runtime_name, write_runtime
-from bentopack.bento.store import bento_store, same_bento_stored
+from bentopack.bento.store import bento_store, require_digest
 from bentopack.lock.resolver import Resolver
 from bentopack.spec.manifest import Manifest
-from bentopack.tag import Tag
+from bentopack.tag import LATEST, InvalidTag, Tag, is_version
 
 Render = Callable[[Manifest], Mapping[str, bytes]]
 """Gives the files of ``env/docker`` for a manifest; the image room does it, and the command line hands it in."""
@@ -56,6 +57,8 @@ def build_bento(
     Raises:
         SpecError, LockError: see their rooms. Nothing is stored or written then.
     """
+    if version is not None and (not is_version(version) or version == LATEST):
+        raise InvalidTag.of(f"{project.service.name}:{version}")
     for problem in project.warnings:
         reporter.warn(str(problem))
     sources = source_files(project, strict=strict)
@@ -64,16 +67,18 @@ def build_bento(
     store = bento_store()
     with scratch_dir(store.root) as scratch:
         runtime = write_runtime(scratch)
-        models = tuple(model.info() for model in project.models)
+        hashed = tuple(hash_model(model) for model in project.models)
+        models = tuple(model.info for model in hashed)
         environment = lock_environment(project, models, runtime, platform, resolver, reporter)
         reporter.step("assembling the Bento")
         manifest = manifest_of(project, models, environment, f"env/runtime/{runtime_name()}", version)
         folder = scratch / "bento"
         folder.mkdir()
-        digest = assemble(_contents(project, sources.files, manifest, environment, runtime, render), folder)
+        digest = assemble(_contents(project, sources.files, hashed, manifest, environment, runtime, render), folder)
         tag = Tag(manifest.name, manifest.version or version_of(digest))
-        reused = same_bento_stored(store, tag, digest)
+        reused = (store.root / tag.name / tag.version).is_dir()
         stored = store.put(tag, folder)
+        require_digest(stored, digest)
     environment.commit()
     return BuiltBento(tag, stored.path, digest, manifest, reused)
 
@@ -81,6 +86,7 @@ def build_bento(
 def _contents(
     project: Project,
     sources: tuple[tuple[str, Path], ...],
+    models: tuple[HashedModel, ...],
     manifest: Manifest,
     environment: Environment,
     runtime: Path,
@@ -92,7 +98,7 @@ def _contents(
     return Contents(
         manifest=manifest,
         sources=sources,
-        models=project.models,
+        models=models,
         copied=copied,
         written={**environment.files, **render(manifest), "README.md": readme(manifest)},
     )

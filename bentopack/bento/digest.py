@@ -13,9 +13,12 @@ SUMS_NAME = "SHA256SUMS"
 _VERSION_LENGTH = 16  # hex digits: 64 bits name a version; the whole digest proves it
 
 
-def list_files(bento: Path) -> list[FileEntry]:
-    """Hash every file of a Bento but ``SHA256SUMS``, sorted by path."""
-    return sorted(describe_file(name, path) for name, path in walk_files(bento) if name != SUMS_NAME)
+def list_files(bento: Path, known: Iterable[FileEntry] = ()) -> list[FileEntry]:
+    """Hash every file of a Bento but ``SHA256SUMS``, sorted by path; those in ``known`` are not read again."""
+    hashed = {file.path: file for file in known}
+    return sorted(
+        hashed.get(name) or describe_file(name, path) for name, path in walk_files(bento) if name != SUMS_NAME
+    )
 
 
 def digest_of(files: Iterable[FileEntry]) -> str:
@@ -32,9 +35,9 @@ def version_of(digest: str) -> str:
     return digest.removeprefix("sha256:")[:_VERSION_LENGTH]
 
 
-def write_sums(bento: Path) -> str:
+def write_sums(bento: Path, known: Iterable[FileEntry] = ()) -> str:
     """Write ``SHA256SUMS`` for a finished Bento and return its digest."""
-    files = list_files(bento)
+    files = list_files(bento, known)
     # No name in a Bento has a line break or a backslash, so no line needs sha256sum's escapes.
     text = "".join(f"{file.sha256}  {file.path}\n" for file in files)
     (bento / SUMS_NAME).write_bytes(text.encode())
@@ -45,7 +48,10 @@ def read_digest(bento: Path) -> str:
     """Return the digest of a Bento from its ``SHA256SUMS``, trusting it: nothing is hashed."""
     files = []
     for name, sha256 in _read_sums(bento).items():
-        status = (bento / name).stat()
+        try:
+            status = (bento / name).stat()
+        except FileNotFoundError:
+            raise IntegrityError(f"{bento} is not the Bento it was:\n  missing: {name}") from None
         files.append(FileEntry(name, bool(status.st_mode & 0o100), status.st_size, sha256))
     return digest_of(files)
 
@@ -73,6 +79,8 @@ def _read_sums(bento: Path) -> dict[str, str]:
         text = (bento / SUMS_NAME).read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         raise IntegrityError(f"{bento} has no {SUMS_NAME}: it is not a whole Bento") from None
+    except UnicodeDecodeError:
+        raise IntegrityError(f"{bento / SUMS_NAME} is damaged: it is not text") from None
     found = {}
     for line in text.splitlines():
         sha256, separator, name = line.partition("  ")

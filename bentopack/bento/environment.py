@@ -32,15 +32,17 @@ def locked_python(bento: Path, *, reporter: Reporter, variant: str = "cpu") -> P
     requirements = bento / manifest.variants[variant].requirements
     folder = home() / "envs" / _key(manifest, bento, requirements)
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    interpreter = _interpreter(manifest.python)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
-        if (folder / _DONE).exists():
+        if (folder / _DONE).exists() and python.exists():  # its Python may have been removed since
             return python
         shutil.rmtree(folder, ignore_errors=True)
         try:
             reporter.step(f"making the environment of {manifest.name} ({manifest.variants[variant].packages} packages)")
-            _run([_interpreter(manifest.python), "-m", "venv", str(folder)], reporter)
-            pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install"]
+            # Isolated (-I), so that no module of the folder where the user stands takes part.
+            _run([interpreter, "-I", "-m", "venv", str(folder)], reporter)
+            pip = [str(python), "-I", "-m", "pip", "--disable-pip-version-check", "install"]
             _run([*pip, "--require-hashes", "-r", str(requirements)], reporter)
             _run([*pip, "--no-deps", "--no-index", str(bento / manifest.runtime)], reporter)
         except BaseException:

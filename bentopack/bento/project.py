@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bentopack._fs import is_scratch
+from bentopack._home import home
 from bentopack.errors import NotFound, Problem, SpecError
-from bentopack.models.store import StoredModel, digest_of, get
+from bentopack.models.store import StoredModel, get
 from bentopack.spec.bentofile import Model, Spec
 from bentopack.spec.document import NOWHERE, Places
 from bentopack.spec.files import CollectedFiles, collect_files
 from bentopack.spec.load import load_spec
-from bentopack.spec.manifest import ModelInfo, ServiceInfo
+from bentopack.spec.manifest import ServiceInfo
 from bentopack.spec.syntax import DeclaredModel, read_service
+from bentopack.tag import Tag
 
 
 @dataclass(frozen=True)
 class ProjectModel:
-    """A model that a project needs, found in the store."""
+    """A model that a project needs, found in the store, with every tag and alias that the project calls it by."""
 
-    requested: str
-    alias: str | None
+    spellings: tuple[str, ...]
     stored: StoredModel
-
-    def info(self) -> ModelInfo:
-        """Describe it for the manifest; hashes the artifact."""
-        return ModelInfo(
-            requested=self.requested,
-            name=self.stored.tag.name,
-            version=self.stored.tag.version,
-            digest=f"sha256:{digest_of(self.stored.path)}",
-            framework=self.stored.description.framework,
-            alias=self.alias,
-        )
 
 
 @dataclass(frozen=True)
@@ -44,6 +35,8 @@ class Project:
     file: Path
     spec: Spec
     service: ServiceInfo
+    module: str
+    """The file that the service stands in, as a POSIX path in the project."""
     models: tuple[ProjectModel, ...]
     warnings: tuple[Problem, ...]
     places: Places = field(default=NOWHERE, repr=False)
@@ -56,9 +49,9 @@ def read_target(path: Path, target: str) -> Project:
     Raises:
         SpecError, NotFound: as :func:`read_project`.
     """
-    read = read_service(path, target)
+    read = read_service(path, target, Places(target))
     models = tuple(_find_models((), read.models))
-    return Project(path, path, Spec(service=target), read.service, models, read.warnings)
+    return Project(path, path, Spec(service=target), read.service, read.file, models, read.warnings)
 
 
 def read_project(path: Path) -> Project:
@@ -75,6 +68,7 @@ def read_project(path: Path) -> Project:
         file=loaded.file,
         spec=loaded.spec,
         service=read.service,
+        module=read.file,
         models=tuple(_find_models(loaded.spec.models, read.models)),
         warnings=(*loaded.warnings, *read.warnings),
         places=loaded.places,
@@ -85,28 +79,49 @@ def source_files(project: Project, *, strict: bool) -> CollectedFiles:
     """Collect the files that include and exclude keep.
 
     Raises:
-        SpecError: a pattern matches nothing, a link leaves the project; with ``strict``, a file looks like a secret.
+        SpecError: a pattern matches nothing, the service is left out, a link leaves the project; with ``strict``, a
+            file looks like a secret.
     """
     collected = collect_files(project.path, project.spec, project.places)
     if strict and collected.warnings:
         raise SpecError(
             collected.warnings, hint="exclude them in the bentofile or in .bentoignore, or build without --strict"
         )
-    return collected
+    # The store may lie in the project (a cache of CI), and a killed process may have left a temporary file.
+    store = home().resolve()
+    files = tuple(
+        (name, path)
+        for name, path in collected.files
+        if not path.resolve().is_relative_to(store) and not is_scratch(path.name)
+    )
+    if project.module not in {name for name, _ in files}:
+        key = "include" if project.spec.include else "exclude"
+        message = f"{key}: {project.module}, which holds the service, would not be in the Bento"
+        raise SpecError(project.places.problem((key,), message))
+    return replace(collected, files=files)
 
 
 def _find_models(listed: tuple[Model, ...], declared: tuple[DeclaredModel, ...]) -> Iterator[ProjectModel]:
-    wanted: dict[str, str | None] = {model.tag: None for model in declared}
-    wanted.update({model.tag: model.alias for model in listed})
+    """Find each model once, however many names the project has for it."""
+    aliases = {model.alias: model.tag for model in listed if model.alias}
+    wanted = {model.tag for model in listed} | {model.tag for model in declared if model.tag not in aliases}
+    found: dict[Tag, StoredModel] = {}
+    spellings: dict[Tag, set[str]] = {}
     missing: list[NotFound] = []
-    for tag, alias in sorted(wanted.items()):
+    for spelled in sorted(wanted):
         try:
-            yield ProjectModel(tag, alias, get(tag))
+            stored = get(spelled)
         except NotFound as error:
             missing.append(error)
+            continue
+        found[stored.tag] = stored
+        named = {spelled, *(alias for alias, tag in aliases.items() if tag == spelled)}
+        spellings[stored.tag] = spellings.get(stored.tag, set()) | named
     if missing:
         raise NotFound(
             "\n".join(error.message for error in missing),
             hint="\n".join(dict.fromkeys(error.hint or "" for error in missing))
             + "\nsave it with bentopack.save_model(), or correct the tag",
         )
+    for tag in sorted(found):
+        yield ProjectModel(tuple(sorted(spellings[tag])), found[tag])

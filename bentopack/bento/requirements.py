@@ -10,6 +10,7 @@ from pathlib import Path
 from bentopack._report import Reporter
 from bentopack.bento.project import Project
 from bentopack.bento.runtime import REQUIRES
+from bentopack.errors import LockError
 from bentopack.lock.lockfile import LOCK_NAME, Lock, LockedModel, write_lock
 from bentopack.lock.make import LockInputs, fresh_lock, locked_python, packages_of
 from bentopack.lock.pip_tools import host_target
@@ -36,8 +37,18 @@ class Environment:
         return f"env/python/{variant}/requirements.lock"
 
     def commit(self) -> None:
-        """Write the lock beside the bentofile."""
-        write_lock(self.lock_path, self.lock)
+        """Write the lock beside the bentofile, where it changed.
+
+        Raises:
+            LockError: the project's folder cannot be written.
+        """
+        try:
+            write_lock(self.lock_path, self.lock)
+        except OSError as error:
+            raise LockError(
+                f"the Bento is stored, but {self.lock_path} cannot be written: {error.strerror}",
+                hint="build where the project can be written, and commit the lock",
+            ) from None
 
 
 def lock_environment(
@@ -61,7 +72,7 @@ def lock_environment(
     variants = ("cpu", "gpu") if project.spec.docker.cuda_version else ("cpu",)
     parts = inputs_of(request, target, ", ".join(REQUIRES), project.path) | {"variants": list(variants)}
     wanted = LockInputs(request, target, variants, parts)
-    locked_models = [LockedModel(requested=m.requested, tag=f"{m.name}:{m.version}", digest=m.digest) for m in models]
+    locked_models = [LockedModel(tag=m.tag, digest=m.digest, spellings=m.spellings) for m in models]
     lock = fresh_lock(lock_path, wanted, locked_models, resolver, reporter)
     packages = {variant: packages_of(lock, variant, platform) for variant in variants}
     _compare_models(project, packages["cpu"], reporter)

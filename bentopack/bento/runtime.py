@@ -24,7 +24,16 @@ REQUIRES = (
     "uvicorn>=0.30,<1",
     "uvloop>=0.19,<1; sys_platform != 'win32' and platform_python_implementation == 'CPython'",
 )
-_FILES = ("*.py", "py.typed", "spec/__init__.py", "spec/manifest.py", "spec/defaults.py", "models/*.py", "serve/**/*")
+_FILES = (
+    "*.py",
+    "py.typed",
+    "spec/__init__.py",
+    "spec/manifest.py",
+    "spec/defaults.py",
+    "models/*.py",
+    "serve/*.py",
+    "serve/*.html",
+)
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 

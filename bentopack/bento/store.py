@@ -8,9 +8,10 @@ from typing import Any
 
 from bentopack._fs import walk_files
 from bentopack._home import home
+from bentopack._report import Reporter
 from bentopack._store import Store, Stored
 from bentopack.bento.digest import read_digest
-from bentopack.errors import IntegrityError
+from bentopack.errors import BentopackError, IntegrityError
 from bentopack.spec.manifest import Manifest, read_manifest
 from bentopack.tag import Tag
 
@@ -49,26 +50,28 @@ def get_bento(tag: Tag | str) -> StoredBento:
     return _describe(bento_store().get(tag))
 
 
-def list_bentos(name: str | None = None) -> list[StoredBento]:
-    """Return the Bentos of the store, the newest first."""
-    return [_describe(stored) for stored in bento_store().list(name)]
+def list_bentos(name: str | None = None, *, reporter: Reporter) -> list[StoredBento]:
+    """Return the Bentos of the store, the newest first; one that is damaged is warned of and left out."""
+    found = []
+    for stored in bento_store().list(name):
+        try:
+            found.append(_describe(stored))
+        except (BentopackError, FileNotFoundError) as error:
+            reporter.warn(f"{stored.tag} cannot be read: {error}")
+    return found
 
 
-def same_bento_stored(store: Store, tag: Tag, digest: str) -> bool:
-    """Whether the store already holds this very Bento under this tag.
+def require_digest(stored: Stored, digest: str) -> None:
+    """Make sure that a tag holds the Bento that was meant, and not another that had it first.
 
     Raises:
-        IntegrityError: the tag, given by the user, is taken by other bytes.
+        IntegrityError: the tag, given by the user, was taken by other bytes.
     """
-    folder = store.root / tag.name / tag.version
-    if not folder.is_dir():
-        return False
-    if read_digest(folder) == digest:
-        return True
-    raise IntegrityError(
-        f"the Bento '{tag}' is stored already, with other content",
-        hint=f"give another version, leave the version to the digest, or run: bentopack delete {tag}",
-    )
+    if read_digest(stored.path) != digest:
+        raise IntegrityError(
+            f"the Bento '{stored.tag}' is stored already, with other content",
+            hint=f"give another version, leave the version to the digest, or run: bentopack delete {stored.tag}",
+        )
 
 
 def _describe(stored: Stored) -> StoredBento:

@@ -59,8 +59,12 @@ def main(
 
 def run_app() -> None:
     """Run the command line; every error of ours is one message and its own exit code, never a traceback."""
+    import signal
+
     from bentopack.errors import BentopackError
 
+    # As an exception, so that what a cancelled CI job leaves behind is cleaned up as after Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         app(prog_name="bentopack")
     except BentopackError as error:

@@ -50,7 +50,7 @@ def build(
                     "path": str(built.path),
                     "reused": built.reused,
                     "service": manifest.service.target,
-                    "models": [f"{model.name}:{model.version}" for model in manifest.models],
+                    "models": [model.tag for model in manifest.models],
                     "packages": {name: variant.packages for name, variant in manifest.variants.items()},
                 }
             )

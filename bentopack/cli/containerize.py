@@ -20,41 +20,52 @@ if TYPE_CHECKING:
     from bentopack.image.plan import ImagePlan
 
 
+TargetArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="TARGET", help="A Bento of the store, or its folder. Default: the project here."),
+]
+GpuOption = Annotated[bool, typer.Option("--gpu", help="The gpu variant, on a CUDA base.")]
+TagOption = Annotated[
+    list[str] | None,
+    typer.Option("--tag", "-t", metavar="NAME[:TAG]", help="Name of the image; several. Default: the Bento's tag."),
+]
+PlatformOption = Annotated[
+    str | None,
+    typer.Option(metavar="OS/ARCH", help="Such as linux/arm64. Default: the one that the Bento is locked for."),
+]
+NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Reuse no layer of earlier builds.")]
+BuildArgOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="A build argument such as HTTPS_PROXY=http://proxy:3128; several."),
+]
+SecretOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="id=NAME,src=FILE",
+        help="A file for installing Python packages, kept out of the image; several. pip reads pip.conf, netrc.",
+    ),
+]
+BaseImageOption = Annotated[
+    str | None,
+    typer.Option(metavar="IMAGE", help="Start from this image; it needs the Bento's Python, with venv."),
+]
+DockerfileOption = Annotated[
+    str | None,
+    typer.Option(metavar="PATH|-", help="Only write the Dockerfile there (- is standard output); needs no engine."),
+]
+
+
 def containerize(
-    target: Annotated[
-        str | None,
-        typer.Argument(metavar="TARGET", help="A Bento of the store, or its folder. Default: the project here."),
-    ] = None,
+    target: TargetArgument = None,
     *,
-    gpu: Annotated[bool, typer.Option("--gpu", help="The gpu variant, on a CUDA base.")] = False,
-    tag: Annotated[
-        list[str] | None,
-        typer.Option("--tag", "-t", metavar="NAME[:TAG]", help="Name of the image; several. Default: the Bento's tag."),
-    ] = None,
-    platform: Annotated[
-        str | None,
-        typer.Option(metavar="OS/ARCH", help="Such as linux/arm64. Default: the one that the Bento is locked for."),
-    ] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Reuse no layer of earlier builds.")] = False,
-    build_arg: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="A build argument such as HTTPS_PROXY=http://proxy:3128; several."),
-    ] = None,
-    secret: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="id=NAME,src=FILE",
-            help="A file for installing Python packages, kept out of the image; several. pip reads pip.conf, netrc.",
-        ),
-    ] = None,
-    base_image: Annotated[
-        str | None,
-        typer.Option(metavar="IMAGE", help="Start from this image; it needs the Bento's Python, with venv."),
-    ] = None,
-    dockerfile: Annotated[
-        str | None,
-        typer.Option(metavar="PATH|-", help="Only write the Dockerfile there (- is standard output); needs no engine."),
-    ] = None,
+    gpu: GpuOption = False,
+    tag: TagOption = None,
+    platform: PlatformOption = None,
+    no_cache: NoCacheOption = False,
+    build_arg: BuildArgOption = None,
+    secret: SecretOption = None,
+    base_image: BaseImageOption = None,
+    dockerfile: DockerfileOption = None,
     output: OutputOption = Format.text,
     verbose: VerboseOption = False,
 ) -> None:
@@ -136,7 +147,8 @@ def _write_dockerfile(out: Output, path: str, plan: ImagePlan, secrets: list[str
     from bentopack._fs import write_atomic
     from bentopack.image.render import render_dockerfile
 
-    text = render_dockerfile(plan, secrets=secrets)
+    # Which builder will read it is not known; only secrets need BuildKit.
+    text = render_dockerfile(plan, buildkit=bool(secrets), secrets=secrets)
     if path == "-":
         out.result(text.rstrip("\n"))
     else:

@@ -14,7 +14,7 @@ def list_(name: NameArgument = None, output: OutputOption = Format.text) -> None
     from bentopack.cli.output import Output, age, size
 
     out = Output()
-    bentos = list_bentos(name)
+    bentos = list_bentos(name, reporter=out)
     if output is Format.json:
         out.json([bento.facts() for bento in bentos])
         return
@@ -22,4 +22,8 @@ def list_(name: NameArgument = None, output: OutputOption = Format.text) -> None
         (str(b.stored.tag), size(b.size), str(len(b.manifest.models)), b.manifest.service.target, age(b.stored.created))
         for b in bentos
     ]
-    out.table(("TAG", "SIZE", "MODELS", "SERVICE", "CREATED"), rows, empty="no Bentos yet: bentopack build makes one")
+    out.table(
+        ("TAG", "SIZE", "MODELS", "SERVICE", "CREATED"),
+        rows,
+        empty=f"no Bento is called {name}" if name else "no Bentos yet: bentopack build makes one",
+    )

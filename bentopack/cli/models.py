@@ -29,7 +29,11 @@ def list_(name: NameArgument = None, output: OutputOption = Format.text) -> None
         out.json([_as_json(model) for model in found])
         return
     rows = [(str(model.tag), model.description.framework, age(model.created)) for model in found]
-    out.table(("TAG", "FRAMEWORK", "CREATED"), rows, empty="no models yet: bentopack.save_model() saves one")
+    out.table(
+        ("TAG", "FRAMEWORK", "CREATED"),
+        rows,
+        empty=f"no model is called {name}" if name else "no models yet: bentopack.save_model() saves one",
+    )
 
 
 @models.command("get")

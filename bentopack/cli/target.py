@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bentopack._report import Reporter
-from bentopack.errors import NotFound
+from bentopack.errors import NotFound, UsageError
 from bentopack.tag import Tag, is_name
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 # The same on every machine, so that the same project gives the same Bento everywhere.
 DEFAULT_PLATFORM = "linux/amd64"
+PLATFORMS = (DEFAULT_PLATFORM, "linux/arm64")
+# A bare word is a tag, unless a folder of that name holds one of these.
+_MARKS = ("bento.yaml", "bentofile.yaml", "bentofile.yml", "pyproject.toml")
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,18 @@ def build_project(
     platform: str = DEFAULT_PLATFORM,
     strict: bool = False,
 ) -> BuiltBento:
-    """Build the project in a folder, with the parts that the command line chooses."""
+    """Build the project in a folder, with the parts that the command line chooses.
+
+    Raises:
+        BentopackError: the platform is not one that images have, or whatever ``build_bento`` raises.
+    """
     from bentopack.bento.build import build_bento
     from bentopack.bento.project import read_project
     from bentopack.image.files import dockerfiles
     from bentopack.lock.pip_tools import PipToolsResolver
 
+    if platform not in PLATFORMS:
+        raise UsageError(f"no image can be made for the platform '{platform}'", hint=f"known: {', '.join(PLATFORMS)}")
     reporter.step("reading the project")
     return build_bento(
         read_project(folder),
@@ -116,8 +125,8 @@ def _config(project: Project) -> ServeConfig:
 
     models: dict[str, str] = {}
     for model in project.models:
-        spellings = (model.requested, str(model.stored.tag), model.alias)
-        models.update({spelling: str(model.stored.path) for spelling in spellings if spelling})
+        spellings = (str(model.stored.tag), *model.spellings)
+        models.update({spelling: str(model.stored.path) for spelling in spellings})
     return ServeConfig(service=project.service, source=str(project.path.resolve()), models=models)
 
 
@@ -125,10 +134,10 @@ def _folder(target: str | None) -> Path | None:
     """The folder that a target names, or None where it is a tag or an import string."""
     if target is None:
         return Path.cwd()
-    path = Path(target)
-    if path.is_dir():
+    path, meant = Path(target), "/" in target or target.startswith(".")
+    if path.is_dir() and (meant or any((path / name).is_file() for name in _MARKS)):
         return path
-    if "/" in target or target.startswith("."):
+    if meant:
         raise NotFound(f"'{target}' is neither a folder nor a tag")
     return None
 

@@ -18,11 +18,11 @@ _HEADER = "# Made by bentopack; commit it. `bentopack build` renews it when the 
 
 
 class LockedModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A model as it was when the lock was made. ``requested`` is the tag as it is declared."""
+    """A model as it was when the lock was made. ``spellings`` are the tags and aliases that the project uses."""
 
-    requested: str
     tag: str
     digest: str
+    spellings: tuple[str, ...]
 
 
 class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,12 +27,9 @@ def save(obj: Any, folder: Path) -> None:
     Raises:
         BentopackError: the object cannot be pickled, or could not be loaded outside the script that defines it.
     """
-    try:
-        data = pickle.dumps(obj, protocol=_PROTOCOL)
-    except Exception as error:
-        raise BentopackError(f"a {type(obj).__name__} cannot be pickled: {error}") from error
-    _refuse_main(data)
-    (folder / _FILE).write_bytes(data)
+    refuse_main(obj)
+    with (folder / _FILE).open("wb") as file:
+        pickle.dump(obj, file, protocol=_PROTOCOL)
 
 
 def load(folder: Path) -> Any:
@@ -40,8 +37,17 @@ def load(folder: Path) -> Any:
         return pickle.load(file)  # noqa: S301
 
 
-def _refuse_main(data: bytes) -> None:
-    """Refuse what refers to ``__main__``: it is another module when the model is served."""
+def refuse_main(obj: Any) -> None:
+    """Refuse what refers to ``__main__``: it is another module when the model is served.
+
+    Raises:
+        BentopackError: names what it refers to, or says why it cannot be pickled at all.
+    """
+    try:
+        # The contents of arrays stay outside, so that a large model is not copied for a look at its names.
+        data = pickle.dumps(obj, protocol=_PROTOCOL, buffer_callback=lambda _: None)
+    except Exception as error:
+        raise BentopackError(f"a {type(obj).__name__} cannot be pickled: {error}") from error
     strings: list[str] = []
     for opcode, argument, _ in pickletools.genops(data):
         if opcode.name == "STACK_GLOBAL" and len(strings) > 1 and strings[-2] == "__main__":

@@ -19,6 +19,9 @@ def owns(obj: object) -> bool:
 def save(obj: Any, folder: Path) -> None:
     import joblib
 
+    from bentopack.models.picklable import refuse_main
+
+    refuse_main(obj)  # such as a FunctionTransformer over a function of the training script
     joblib.dump(obj, folder / _FILE)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,9 +11,10 @@ from typing import Any
 
 import msgspec
 
-from bentopack._fs import describe_file, normalise, scratch_dir, walk_files
+from bentopack._fs import FileEntry, describe_file, normalise, scratch_dir, walk_files
 from bentopack._home import home
 from bentopack._store import Store, Stored
+from bentopack._yaml import decode
 from bentopack.errors import IntegrityError
 from bentopack.models.artifact import framework, framework_of, installed_versions
 from bentopack.tag import InvalidTag, Tag, is_name
@@ -89,7 +90,7 @@ def save_model(
         framework(kind).save(obj, folder)
         (folder / DESCRIPTION_NAME).write_bytes(_to_yaml(description))
         normalise(folder)
-        stored = store.put(Tag(name, digest_of(folder)[:16]), folder)
+        stored = store.put(Tag(name, version_of(digest_of(files_of(folder)))), folder)
     return _read(stored)
 
 
@@ -120,18 +121,28 @@ def read_model(folder: Path) -> StoredModel:
     """
     path = folder / DESCRIPTION_NAME
     try:
-        description: ModelDescription = msgspec.yaml.decode(path.read_bytes(), type=ModelDescription)
+        description = decode(path.read_bytes(), ModelDescription)
     except (OSError, msgspec.MsgspecError) as error:
         raise IntegrityError(f"{folder} does not hold a model: {error}", hint="save the model again") from None
     return StoredModel(Tag(folder.parent.name, folder.name), folder, description)
 
 
-def digest_of(folder: Path) -> str:
-    """Return the SHA-256 (hex) over the sorted lines ``sha256  path`` of a model's files."""
+def files_of(folder: Path) -> list[FileEntry]:
+    """Hash every file of a model, sorted by path."""
+    return [describe_file(relative, path) for relative, path in walk_files(folder)]
+
+
+def digest_of(files: Iterable[FileEntry]) -> str:
+    """Return ``sha256:<hex>`` over the lines ``sha256  path`` of a model's files, in the order of their paths."""
     total = hashlib.sha256()
-    for relative, path in walk_files(folder):
-        total.update(f"{describe_file(relative, path).sha256}  {relative}\n".encode())
-    return total.hexdigest()
+    for file in files:
+        total.update(f"{file.sha256}  {file.path}\n".encode())
+    return f"sha256:{total.hexdigest()}"
+
+
+def version_of(digest: str) -> str:
+    """Return the version that a digest gives."""
+    return digest.removeprefix("sha256:")[:16]
 
 
 def _read(stored: Stored) -> StoredModel:

@@ -26,7 +26,7 @@ def parse(arguments: Sequence[str] | None = None) -> ServeConfig:
     parser.add_argument("--front-ends", type=int, default=1, help="HTTP processes")
     parser.add_argument("--timeout", type=float, default=None, help="seconds until 504; default: the service's, or 60")
     parser.add_argument("--max-body", type=int, default=64 << 20, help="bytes; more is answered 413")
-    parser.add_argument("--grace", type=float, default=10.0, help="seconds to drain after SIGTERM")
+    parser.add_argument("--grace", type=float, default=8.0, help="seconds to drain after SIGTERM")
     parser.add_argument("--reload", action="store_true", help="restart when the source changes")
     parser.add_argument("--access-log", action=argparse.BooleanOptionalAction, default=True, help="a line a request")
     options = vars(parser.parse_args(arguments))

@@ -28,8 +28,8 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float | None = None
     """A request that takes longer is answered 504; None takes what the service says, or 60."""
     max_body: int = 64 << 20
-    grace: float = 10.0
-    """How long accepted requests have to end after SIGTERM or Ctrl-C."""
+    grace: float = 8.0
+    """How long accepted requests have to end after SIGTERM or Ctrl-C; engines send SIGKILL after 10 s."""
     access_log: bool = True
     """Log one line a request."""
 
@@ -49,6 +49,5 @@ def models_of(manifest: Manifest, bento: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for model in manifest.models:
         folder = str((bento / model.path).resolve())
-        spellings = (model.requested, f"{model.name}:{model.version}", model.alias)
-        found.update({spelling: folder for spelling in spellings if spelling})
+        found.update({spelling: folder for spelling in (model.tag, *model.spellings)})
     return found

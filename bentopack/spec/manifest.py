@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from bentopack._yaml import decode
 from bentopack.errors import IntegrityError, NotFound
 
 MANIFEST_NAME = "bento.yaml"
@@ -50,15 +51,20 @@ class ServiceInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A model in the Bento, at ``models/<name>/<version>``.
 
-    ``requested`` is the tag as the code or the bentofile spells it (``iris:latest``), which the code may go on using.
+    ``spellings`` are the tags and aliases by which the code and the bentofile name it (``iris:latest``), in alphabetical
+    order; the code may go on using each of them.
     """
 
-    requested: str
     name: str
     version: str
     digest: str
     framework: str
-    alias: str | None = None
+    spellings: tuple[str, ...]
+
+    @property
+    def tag(self) -> str:
+        """Its whole tag, ``name:version``."""
+        return f"{self.name}:{self.version}"
 
     @property
     def path(self) -> str:
@@ -133,7 +139,7 @@ def read_manifest(bento: Path) -> Manifest:
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(f"{bento} is not a Bento: it has no {MANIFEST_NAME}") from None
     try:
-        manifest: Manifest = msgspec.yaml.decode(content, type=Manifest)
+        manifest = decode(content, Manifest)
     except msgspec.MsgspecError as error:
         raise IntegrityError(f"{path} is not a manifest: {error}", hint="build or import the Bento again") from None
     if manifest.format > FORMAT:

@@ -40,6 +40,8 @@ class ServiceRead:
     """What the code says of the service."""
 
     service: ServiceInfo
+    file: str
+    """The module that the service stands in, as a POSIX path in the project."""
     models: tuple[DeclaredModel, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
@@ -64,7 +66,7 @@ def read_service(root: Path, target: str, places: Places = NOWHERE) -> ServiceRe
     models = declared_models(project, found.module, findings)
     if findings.wrong:
         raise SpecError(findings.wrong)
-    return ServiceRead(service, models, tuple(sorted(findings.odd)))
+    return ServiceRead(service, found.module.file, models, tuple(sorted(findings.odd)))
 
 
 def _service(project: Project, target: Target, findings: Findings) -> ServiceInfo:

@@ -63,6 +63,7 @@ WARNED = (
         "has no effect: bentopack always locks, so that a Bento can be built again",
         lambda value: plain(value) is False,
     ),
+    Row(("args",), "is kept in the Bento, but no service is given it yet"),
 )
 
 

@@ -44,7 +44,7 @@ def test_an_archives_bytes_follow_from_the_bento(archive: Path, tmp_path: Path) 
 def rewritten(archive: Path, change: Callable[[tarfile.TarInfo], None], add: tarfile.TarInfo | None = None) -> Path:
     """Copy an archive, changing each member, and adding one."""
     target = archive.with_name("changed.bento")
-    with tarfile.open(archive) as source, tarfile.open(target, "w:gz") as copy:
+    with tarfile.open(archive) as source, tarfile.open(target, "w:gz", pax_headers=source.pax_headers) as copy:
         for member in source:
             content = source.extractfile(member)
             change(member)
@@ -112,3 +112,35 @@ def test_what_is_not_there_is_told(home: Path, tmp_path: Path) -> None:
     built = build(echo_project(tmp_path / "p"))
     with pytest.raises(BentopackError, match="cannot write"):
         export_bento(bento_store().get(built.tag), tmp_path / "no/such/folder/x.bento")
+
+
+def test_a_damaged_byte_is_told(archive: Path) -> None:
+    """One flipped byte is one error, never a traceback; where it changes nothing that counts, the Bento is the same."""
+    whole, refused = archive.read_bytes(), 0
+    tag = import_bento(archive).tag
+    for at in range(12, len(whole), max(1, len(whole) // 60)):
+        archive.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        try:
+            assert import_bento(archive).tag == tag
+        except IntegrityError:
+            refused += 1
+    assert refused > 30
+
+
+def test_changed_modes_are_told(archive: Path) -> None:
+    """An archive whose files were made executable is not the Bento that was exported."""
+
+    def executable(entry: tarfile.TarInfo) -> None:
+        entry.mode = 0o755
+
+    with pytest.raises(IntegrityError, match="is not what was exported"):
+        import_bento(rewritten(archive, executable))
+
+
+def test_a_bomb_is_refused(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An archive that unpacks to far more than its size is refused before it fills the disk."""
+    monkeypatch.setattr("bentopack.bento.archive._LEAST", 0)
+    large = tarfile.TarInfo("large")
+    large.size = 50 << 20
+    with pytest.raises(IntegrityError, match="unpacks to more than"):
+        import_bento(rewritten(archive, lambda _: None, large))

@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 import bentopack
+from bentopack._fs import SCRATCH
 from bentopack.bento.build import BuiltBento, build_bento
 from bentopack.bento.digest import read_digest, verify
 from bentopack.bento.project import read_project
 from bentopack.bento.store import bento_store, list_bentos
 from bentopack.errors import IntegrityError, LockError, NotFound, SpecError
 from bentopack.spec.manifest import Manifest, read_manifest
+from bentopack.tag import InvalidTag
 from tests.doubles import FixedResolver, Recorder
 from tests.echo import ECHO, echo_project
 
@@ -65,7 +67,7 @@ def test_two_builds_of_one_tree_give_one_tag(home: Path, tmp_path: Path) -> None
     assert second.reused
     assert (project / "bentofile.lock").read_bytes() == lock
     assert len(resolver.asked) == 1
-    assert len(list_bentos()) == 1
+    assert len(bento_store().list()) == 1
 
 
 def test_place_mode_and_time_change_nothing(home: Path, tmp_path: Path) -> None:
@@ -123,7 +125,7 @@ def test_models_are_carried_and_linked(home: Path, tmp_path: Path) -> None:
     code = ECHO["service.py"].replace("class Echo:", "class Echo:\n    m = bentopack.model('table:latest')\n")
     built = build(echo_project(tmp_path / "p", service__py=code))
     (model,) = built.manifest.models
-    assert (model.requested, model.version, model.framework) == ("table:latest", saved.tag.version, "picklable")
+    assert (model.spellings, model.tag, model.framework) == (("table:latest",), str(saved.tag), "picklable")
     artifact = built.path / model.path / "model.pkl"
     assert artifact.samefile(saved.path / "model.pkl")
 
@@ -230,3 +232,59 @@ def test_bundled_wheels_and_a_setup_script_are_carried(home: Path, tmp_path: Pat
     assert "--find-links wheels" in (built.path / "env/python/cpu/requirements.lock").read_text()
     assert built.manifest.image.setup_script == "env/docker/setup_script"
     assert (built.path / "env/docker/setup_script").read_text() == "true\n"
+
+
+def test_one_model_by_several_names_is_carried_once(home: Path, tmp_path: Path) -> None:
+    """A model that the code and the bentofile spell differently is one model, and answers to every name."""
+    saved = bentopack.save_model("table", {"a": 1})
+    code = ECHO["service.py"].replace(
+        "class Echo:", "class Echo:\n    a = bentopack.model('table:latest')\n    b = bentopack.model('champion')\n"
+    )
+    text = f"service: service:Echo\nmodels: [table, {{tag: '{saved.tag}', alias: champion}}]\n"
+    built = build(echo_project(tmp_path / "p", service__py=code, bentofile__yaml=text))
+    (model,) = built.manifest.models
+    assert set(model.spellings) == {"table", "table:latest", str(saved.tag), "champion"}
+
+
+def test_a_model_that_was_changed_is_not_built(home: Path, tmp_path: Path) -> None:
+    """An artifact whose bytes are no longer those that were saved is refused, and named."""
+    saved = bentopack.save_model("table", {"a": 1})
+    with (saved.path / "model.pkl").open("ab") as file:
+        file.write(b"x")
+    project = echo_project(tmp_path / "p", bentofile__yaml="service: service:Echo\nmodels: [table]\n")
+    with pytest.raises(IntegrityError, match="is not what was saved"):
+        build(project)
+
+
+@pytest.mark.parametrize("version", ["../../out", "a b", "latest", "x/y", ""])
+def test_a_version_cannot_leave_the_store(home: Path, tmp_path: Path, version: str) -> None:
+    """What could not be a tag's version is refused before anything is written."""
+    with pytest.raises(InvalidTag):
+        build(echo_project(tmp_path / "p"), version=version)
+    assert not (home / "bentos").exists()
+
+
+def test_a_bento_without_its_service_is_refused(home: Path, tmp_path: Path) -> None:
+    """Patterns that leave out the service's own module are an error, not a Bento that cannot start."""
+    project = echo_project(tmp_path / "p", bentofile__yaml="service: service:Echo\nexclude: ['service.py']\n")
+    (project / "other.txt").touch()
+    with pytest.raises(SpecError, match=r"bentofile\.yaml:2:1: exclude: service\.py, which holds the service"):
+        build(project)
+
+
+def test_a_store_inside_the_project_is_not_packed(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With BENTOPACK_HOME in the project, as caches of CI have it, building twice still gives one tag."""
+    project = echo_project(tmp_path / "p", bentofile__yaml="service: service:Echo\n")
+    monkeypatch.setenv("BENTOPACK_HOME", str(project / ".store"))
+    (project / f"{SCRATCH}left").touch()
+    assert build(project).tag == build(project).tag
+    assert not (build(project).path / f"src/{SCRATCH}left").exists()
+
+
+def test_a_damaged_bento_does_not_hide_the_others(home: Path, tmp_path: Path) -> None:
+    """Listing leaves out what cannot be read, with a warning, and shows the rest."""
+    good = build(echo_project(tmp_path / "p"))
+    (home / "bentos/echo/damaged").mkdir()
+    recorder = Recorder()
+    assert [bento.stored.tag for bento in list_bentos(reporter=recorder)] == [good.tag]
+    assert "echo:damaged cannot be read" in recorder.warnings[0]

@@ -20,7 +20,7 @@ def test_an_interrupted_build_leaves_nothing(project: Path, home: Path) -> None:
         [*COMMAND, "build"], cwd=project, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     deadline = time.monotonic() + 30
-    while not list((home / "bentos").glob(".tmp-*")) and time.monotonic() < deadline:
+    while not list((home / "bentos").glob(".bentopack-tmp-*")) and time.monotonic() < deadline:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to the whole group
     _, said = process.communicate(timeout=30)
@@ -34,7 +34,7 @@ def test_a_killed_build_harms_no_later_one(project: Path, home: Path) -> None:
     """After SIGKILL in the middle the store lists, and the next build succeeds."""
     process = subprocess.Popen([*COMMAND, "build"], cwd=project)
     deadline = time.monotonic() + 30
-    while not list((home / "bentos").glob(".tmp-*")) and time.monotonic() < deadline:
+    while not list((home / "bentos").glob(".bentopack-tmp-*")) and time.monotonic() < deadline:
         time.sleep(0.002)
     process.kill()
     process.wait()

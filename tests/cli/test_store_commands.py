@@ -54,7 +54,7 @@ def test_models_have_commands_too(project: Path) -> None:
     saved = package.save_model("table", {"a": 1}, labels={"stage": "dev"})
     assert [model["tag"] for model in json.loads(done("models", "list", "-o", "json", cwd=project))] == [str(saved.tag)]
     assert "stage: dev" in done("models", "get", "table", cwd=project)
-    assert done("models", "delete", "table", cwd=project) == f"Deleted {saved.tag}"
+    assert done("models", "delete", str(saved.tag), cwd=project) == f"Deleted {saved.tag}"
     assert "no models yet" in bentopack("models", "list", cwd=project).stderr
 
 

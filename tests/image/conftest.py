@@ -48,7 +48,9 @@ def make_manifest(**fields: Any) -> Manifest:
         name="iris",
         service=ServiceInfo(target="service:Iris", kind="service", name="Iris", workers=1),
         models=(
-            ModelInfo(requested="iris:latest", name="iris", version="1.0", digest="sha256:" + "0" * 64, framework="x"),
+            ModelInfo(
+                name="iris", version="1.0", digest="sha256:" + "0" * 64, framework="x", spellings=("iris:latest",)
+            ),
         ),
         python="3.11",
         runtime=RUNTIME,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Any
 
 import pytest
@@ -99,9 +100,9 @@ def test_system_packages(name: str) -> None:
     if found is None:
         return
     [command] = [rest for keyword, rest in found if keyword == "RUN" and "apt-get" in rest]
-    listed = command.partition("--no-install-recommends")[2].partition("&&")[0].split()
+    listed = shlex.split(command.partition("--no-install-recommends")[2].partition("&&")[0])
     assert listed == sorted({"curl", name})
-    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9+.:=~/-]*", name)
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9+.:=~/_*-]*", name)
 
 
 @pytest.mark.parametrize("place", ["base", "option", "cuda", "model", "requirements", "runtime", "script", "name"])
@@ -130,7 +131,7 @@ def _with(place: str, text: str | None) -> dict[str, Any]:
 
 
 def _model(version: str) -> ModelInfo:
-    return ModelInfo(requested="m", name="m", version=version, digest="d", framework="x")
+    return ModelInfo(name="m", version=version, digest="d", framework="x", spellings=("m",))
 
 
 def _variant(requirements: str) -> VariantInfo:

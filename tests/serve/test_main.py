@@ -19,7 +19,7 @@ format: 1
 name: hello
 service: {target: "service:Hello", kind: service, name: hello, workers: 1}
 models:
-- {requested: "numbers:latest", name: numbers, version: v1, digest: "sha256:0", framework: picklable}
+- {name: numbers, version: v1, digest: "sha256:0", framework: picklable, spellings: ["numbers:latest"]}
 python: "3.11"
 runtime: env/runtime/none.whl
 variants: {}
