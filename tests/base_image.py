@@ -33,6 +33,8 @@ def base_image() -> str:
     if chosen := os.environ.get("BENTOPACK_TEST_BASE_IMAGE"):
         return chosen
     # Test processes run side by side: one makes it, the others find it made.
+    if not _answers(["docker", "version"]):
+        sys.exit("no base image: no docker command on PATH, or no engine that answers it")
     lock = Path(tempfile.gettempdir(), f"bentopack-base-image-{os.getuid()}.lock")
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -46,7 +48,14 @@ def base_image() -> str:
 
 
 def _exists(image: str) -> bool:
-    return subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode == 0
+    return _answers(["docker", "image", "inspect", image])
+
+
+def _answers(command: list[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 def _pull() -> bool:
@@ -63,16 +72,21 @@ def _pull() -> bool:
 
 def _make() -> None:
     if shutil.which("mmdebstrap") is None or os.getuid() != 0:
-        sys.exit(f"{PUBLIC} cannot be pulled, and making a base here needs root and mmdebstrap (a Debian package)")
+        sys.exit(
+            f"no base image: {PUBLIC} cannot be pulled, and making one here needs root and mmdebstrap (Debian has it)"
+        )
     _say(f"it cannot be pulled: making {LOCAL} with mmdebstrap")
     with tempfile.TemporaryDirectory(prefix="bentopack-base-") as scratch:
         root = Path(scratch, "root.tar")
-        subprocess.run(
-            ["mmdebstrap", "--quiet", "--variant=minbase", *_trust(), f"--include={_PACKAGES}", "bookworm", root],
-            check=True,
-            stdout=sys.stderr,
-        )
-        subprocess.run(["docker", "import", *_CONFIGURATION, root, LOCAL], check=True, stdout=sys.stderr)
+        include = f"--include={_PACKAGES}"
+        _do(["mmdebstrap", "--quiet", "--variant=minbase", *_trust(), include, "bookworm", str(root)])
+        _do(["docker", "import", *_CONFIGURATION, str(root), LOCAL])
+
+
+def _do(command: list[str]) -> None:
+    code = subprocess.run(command, stdout=sys.stderr, check=False).returncode
+    if code != 0:
+        sys.exit(f"no base image: {PUBLIC} cannot be pulled, and {command[0]} failed with exit code {code}, see above")
 
 
 _PACKAGES = "python3,python3-venv,ca-certificates"

@@ -25,7 +25,7 @@ class Base:
 
     ``interpreter_image`` is set where the base has no Python of the right version: a stage of that image fetches one,
     and it is copied over. ``checked`` says that the base is the user's own, so that the build first looks whether the
-    right Python is in it.
+    right Python is in it. ``digest`` pins the image to the bytes that it had when it was locked.
     """
 
     image: str
@@ -34,6 +34,12 @@ class Base:
     missing: tuple[str, ...] = ()
     interpreter_image: str | None = None
     checked: bool = False
+    digest: str | None = None
+
+    @property
+    def reference(self) -> str:
+        """What FROM names: the image, by its digest where that is known."""
+        return f"{self.image}@{self.digest}" if self.digest and "@" not in self.image else self.image
 
 
 def choose_base(

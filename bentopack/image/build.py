@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +23,8 @@ from bentopack.image.secrets import Secret
 
 # Enough to find the failing step of a build whose steps run side by side.
 _KEPT_LINES = 5000
-_STOP_SECONDS = 10
+# CI systems kill some seconds after they asked to stop; the scratch folder is to be gone by then.
+_STOP_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str], reporter: Repor
 
 @contextmanager
 def _started(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """Run the client, and end it whatever happens here: Ctrl-C must not leave a build behind."""
+    """Run the client, and end it whatever happens here: neither Ctrl-C nor SIGTERM may leave a build behind."""
     process = subprocess.Popen(
         command,
         env=dict(environment),
@@ -132,19 +133,22 @@ def _started(command: Sequence[str], environment: Mapping[str, str]) -> Iterator
         process.wait()
     finally:
         if process.poll() is None:
-            _end(process)
+            end_client(process)
         if process.stdout is not None:
             process.stdout.close()
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def end_client(process: subprocess.Popen[str]) -> None:
     """Ask as a terminal would, so that the client cancels its build in the engine; then insist."""
-    process.send_signal(signal.SIGINT)
     try:
-        process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_SECONDS)
+    finally:
+        # Also where a second Ctrl-C interrupts the waiting.
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 def _failed(log: list[str]) -> ImageBuildError:

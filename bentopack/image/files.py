@@ -13,13 +13,14 @@ def dockerfiles(manifest: Manifest) -> dict[str, bytes]:
     """Render one Dockerfile a variant, by its path in the Bento.
 
     They follow from the manifest alone, so the same Bento always carries the same bytes. By hand, from its folder:
-    ``docker build -f env/docker/Dockerfile .``
+    ``docker build -f env/docker/Dockerfile .``, with any builder: a newer docker command without its buildx plugin has
+    the classic one only.
 
     Raises:
         PlanError: the manifest asks for what no image can be; better said now than when it is containerized.
     """
     return {
-        path: render_dockerfile(plan_image(manifest, variant=variant)).encode()
+        path: render_dockerfile(plan_image(manifest, variant=variant), buildkit=False).encode()
         for variant, path in _NAMES.items()
         if variant in manifest.variants
     }

@@ -12,10 +12,13 @@ def bento_labels(tag: Tag, digest: str, plan: ImagePlan) -> dict[str, str]:
     The ``org.opencontainers`` keys are those of
     https://github.com/opencontainers/image-spec/blob/main/annotations.md.
     """
-    return {
+    labels = {
         "org.opencontainers.image.version": tag.version,
         "org.opencontainers.image.base.name": plan.base.image,
         "io.bentopack.bento.tag": str(tag),
         "io.bentopack.bento.digest": digest,
         "io.bentopack.variant": plan.variant,
     }
+    if plan.base.digest:
+        labels["org.opencontainers.image.base.digest"] = plan.base.digest
+    return labels

@@ -6,8 +6,9 @@ in which they lie in the image, from what changes least to what changes most.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bentopack.image import validate
@@ -24,6 +25,8 @@ PORT = 3000
 # Above the ids that distributions give to people and services. Group 0, as OpenShift runs any image under a random
 # uid with that group.
 USER = "10001:0"
+
+_DESCRIPTION_LENGTH = 200
 
 LayerKind = Literal["interpreter", "system", "python", "runtime", "setup", "model", "manifest", "source"]
 
@@ -86,7 +89,12 @@ class ImagePlan:
 
 
 def plan_image(
-    manifest: Manifest, *, variant: str = "cpu", platform: str | None = None, base_image: str | None = None
+    manifest: Manifest,
+    *,
+    variant: str = "cpu",
+    platform: str | None = None,
+    base_image: str | None = None,
+    base_digest: str | None = None,
 ) -> ImagePlan:
     """Plan the image of one variant of a Bento.
 
@@ -95,6 +103,7 @@ def plan_image(
         variant: ``cpu`` or ``gpu``.
         platform: such as ``linux/arm64``; the variant's own where None.
         base_image: wins over the bentofile's.
+        base_digest: of the Bento's own base, which is then named by it; it says nothing of ``base_image``.
 
     Raises:
         PlanError: the Bento has no such variant, or asks for what no image can be.
@@ -109,6 +118,8 @@ def plan_image(
         base_image=image.base_image,
         override=base_image,
     )
+    if base_digest and not base_image:
+        base = replace(base, digest=validate.image_digest(base_digest))
     environment = _environment(manifest, variant)
     return ImagePlan(
         base=base,
@@ -164,7 +175,7 @@ def _system_packages(base: Base, asked: tuple[str, ...]) -> tuple[str, ...]:
                 hint="install them in the base image, or in docker.setup_script",
             )
         return ()
-    return tuple(sorted({*base.missing, *(validate.system_package(name, manager) for name in asked)}))
+    return tuple(sorted({*base.missing, *(validate.system_package(name) for name in asked)}))
 
 
 def _environment(manifest: Manifest, variant: str) -> tuple[tuple[str, str], ...]:
@@ -190,10 +201,20 @@ def _labels(manifest: Manifest) -> tuple[tuple[str, str], ...]:
     given = manifest.labels.items()
     labels = {validate.label(key): validate.text_value(value, f"labels.{key}") for key, value in given}
     labels["org.opencontainers.image.title"] = validate.text_value(manifest.name, "name")
-    if manifest.description:
-        one_line = " ".join(manifest.description.split())
-        labels["org.opencontainers.image.description"] = validate.text_value(one_line, "description")
+    if summary := _summary(manifest.description or ""):
+        labels["org.opencontainers.image.description"] = validate.text_value(summary, "description")
     return tuple(sorted(labels.items()))
+
+
+def _summary(markdown: str) -> str:
+    """The first paragraph in one line, since a description may be a whole README; a heading where there is no other."""
+    headings, texts = [], []
+    for block in re.split(r"\n[ \t\r]*\n", markdown):
+        lines = block.strip().splitlines()
+        headings += [line for line in lines if line.startswith("#")]
+        texts.append(" ".join(" ".join(line for line in lines if not line.startswith("#")).split()))
+    first = next(filter(None, texts), None) or next((line.strip("# \t") for line in headings), "")
+    return first if len(first) <= _DESCRIPTION_LENGTH else f"{first[: _DESCRIPTION_LENGTH - 1].rstrip()}…"
 
 
 def _port(environment: dict[str, str]) -> int:

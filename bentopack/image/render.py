@@ -1,12 +1,14 @@
 """Renders a plan as the text of a Dockerfile: pure, from the templates alone.
 
-Two dialects: BuildKit's, with cache and secret mounts, and the classic builder's, without. Neither begins with a
-``# syntax=`` line, which would make every build fetch an image of the frontend first.
+Two dialects: BuildKit's, with mounts for the cache, secrets and the setup script, and the classic builder's, without,
+which every builder reads. Neither begins with a ``# syntax=`` line, which would make every build fetch an image of the
+frontend first.
 """
 
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING
@@ -81,5 +83,5 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(quoted=quoted, exec_form=exec_form)
+    environment.filters.update(quoted=quoted, exec_form=exec_form, shell_word=shlex.quote)
     return environment

@@ -10,18 +10,7 @@ from __future__ import annotations
 import re
 
 from bentopack.errors import BentopackError
-from bentopack.image.table import PackageManager
-
-# https://github.com/distribution/reference, without its length limits: host[:port]/path[:tag][@digest].
-_REFERENCE = (
-    r"(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
-    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
-)
-_PACKAGE: dict[PackageManager, str] = {
-    # Debian policy 5.6.7, with an architecture, then a version or a release: libgl1:arm64, curl=7.88.1-10, x/stable.
-    "apt": r"[A-Za-z0-9][A-Za-z0-9+.-]*(?::[a-z0-9-]+)?(?:=[A-Za-z0-9.+:~-]+|/[a-z0-9-]+)?",
-    "apk": r"[A-Za-z0-9][A-Za-z0-9+._-]*(?:[=~]{1,2}[A-Za-z0-9._-]+)?",
-}
+from bentopack.spec.patterns import IMAGE_DIGEST, IMAGE_REFERENCE, SYSTEM_PACKAGE
 
 
 class PlanError(BentopackError):
@@ -32,12 +21,17 @@ class PlanError(BentopackError):
 
 def image_reference(text: str) -> str:
     """A name such as ``python:3.11-slim`` or ``ghcr.io/me/base@sha256:…``."""
-    return _matching(_REFERENCE, text, "an image name such as python:3.11-slim")
+    return _matching(IMAGE_REFERENCE, text, "an image name such as python:3.11-slim")
 
 
-def system_package(text: str, manager: PackageManager) -> str:
-    """A name that the package manager knows, never one of its options."""
-    return _matching(_PACKAGE[manager], text, f"docker.system_packages: a name for {manager} such as libgomp1")
+def image_digest(text: str) -> str:
+    """The digest of an image's manifest: ``sha256:…``."""
+    return _matching(IMAGE_DIGEST, text, "the digest of an image such as sha256:0123…")
+
+
+def system_package(text: str) -> str:
+    """A name that a package manager may know, never one of its options."""
+    return _matching(SYSTEM_PACKAGE, text, "docker.system_packages: a name such as libgomp1")
 
 
 def variable(text: str) -> str:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from bentopack.spec.patterns import IMAGE_REFERENCE, SYSTEM_PACKAGE
 from bentopack.spec.scalars import as_text, found, plain
 from bentopack.tag import NAME_PATTERN, VERSION_PATTERN
 
@@ -89,7 +90,6 @@ def flag(value: Any) -> bool:
 
 # No control characters: a line break could begin another instruction.
 _LINE = r"[^\x00-\x1f\x7f]*"
-_SYSTEM_PACKAGE = r"[A-Za-z0-9][A-Za-z0-9+._-]*(:[a-z0-9]+)?(=[A-Za-z0-9.+:~_*-]+)?"
 # Capitals are lowered, as BentoML does.
 _NAME_ANY_CASE = NAME_PATTERN.replace("a-z", "A-Za-z")
 
@@ -100,7 +100,11 @@ Flag: TypeAlias = Annotated[bool, BeforeValidator(flag)]
 
 Name: TypeAlias = Annotated[
     str,
-    Scalar("a name of at most 63 letters, digits, '.', '_' and '-', such as iris", _NAME_ANY_CASE, takes=_NUMBER),
+    Scalar(
+        "a name of at most 63 letters and digits, with '.', '_' or '-' between them, such as iris",
+        _NAME_ANY_CASE,
+        takes=_NUMBER,
+    ),
     AfterValidator(str.lower),
 ]
 Version: TypeAlias = Annotated[
@@ -125,7 +129,7 @@ LabelName: TypeAlias = Annotated[
     str, Scalar("a label of letters, digits, '.', '_', '/' and '-'", r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?")
 ]
 SystemPackages: TypeAlias = Annotated[
-    str, Scalar("a system package such as libgomp1", rf" *{_SYSTEM_PACKAGE}( +{_SYSTEM_PACKAGE})* *")
+    str, Scalar("a system package such as libgomp1", rf" *{SYSTEM_PACKAGE}( +{SYSTEM_PACKAGE})* *")
 ]
 """One package, or several with blanks between."""
 
@@ -133,13 +137,7 @@ Host: TypeAlias = Annotated[
     str, Scalar("a host such as packages.example.com", r"([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 ]
 Distro: TypeAlias = Annotated[str, Scalar("a distribution such as debian, ubuntu or alpine", r"[a-z0-9][a-z0-9._-]*")]
-ImageReference: TypeAlias = Annotated[
-    str,
-    Scalar(
-        "an image such as python:3.11-slim",
-        r"[A-Za-z0-9][A-Za-z0-9._-]*(:[0-9]+)?(/[A-Za-z0-9._-]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?(@sha256:[0-9a-f]{64})?",
-    ),
-]
+ImageReference: TypeAlias = Annotated[str, Scalar("an image such as python:3.11-slim", IMAGE_REFERENCE)]
 FilePath: TypeAlias = Annotated[str, Scalar("the path of a file in the project", rf"{_LINE}[^\x00-\x1f\x7f\s]{_LINE}")]
 ServiceTarget: TypeAlias = Annotated[
     str,

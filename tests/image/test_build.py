@@ -17,7 +17,7 @@ import pytest
 
 from bentopack._report import Silent
 from bentopack.errors import ImageBuildError
-from bentopack.image.build import BuildOptions, build_image, dockerignore
+from bentopack.image.build import BuildOptions, build_image, dockerignore, end_client
 from bentopack.image.client import Client
 from bentopack.image.engine import Engine, ImageFacts
 from bentopack.image.plan import plan_image
@@ -184,6 +184,26 @@ def test_context_holds_what_layers_need(manifest: Make) -> None:
     assert not any("gpu" in line or "README" in line for line in kept)
 
 
+@pytest.mark.engine
+def test_setup_script_is_in_no_layer(build: Callable[..., ImageFacts], manifest: Make, tmp_path: Path) -> None:
+    """With BuildKit the image holds what the setup script did, and not what it says."""
+    build(manifest(image=ImageInfo(setup_script="env/docker/setup_script")))
+    archive = tmp_path / "image.tar"
+    subprocess.run(["docker", "save", "--output", str(archive), TAG], check=True)
+    names = [name for layer in layer_files(archive) for name in layer]
+    assert "opt/setup-ran-as" in names
+    assert not any("setup_script" in name for name in names)
+
+
+def layer_files(archive: Path) -> Iterator[list[str]]:
+    """The names in each layer of a saved image."""
+    with tarfile.open(archive) as outer:
+        [image] = json.load(cast("Any", outer.extractfile("manifest.json")))
+        for layer in image["Layers"]:
+            with tarfile.open(fileobj=outer.extractfile(layer)) as inner:
+                yield inner.getnames()
+
+
 class StopsAtTheFirstLine(Silent):
     """A user who presses Ctrl-C as soon as the build says something."""
 
@@ -211,3 +231,23 @@ def test_ctrl_c_ends_the_client(manifest: Make, bento: Write, tmp_path: Path) ->
         )
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_second_ctrl_c_ends_the_client_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who presses Ctrl-C again while the client takes its time leaves no client either."""
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", "trap '' INT; echo ready; sleep 60"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    wait = process.wait
+
+    def interrupted(timeout: float | None = None) -> int:
+        if timeout is not None:
+            raise KeyboardInterrupt
+        return wait()
+
+    monkeypatch.setattr(process, "wait", interrupted)
+    with process.stdout, pytest.raises(KeyboardInterrupt):
+        end_client(process)
+    assert process.poll() is not None

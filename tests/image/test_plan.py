@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from bentopack.image.plan import ImagePlan, plan_image
 from bentopack.image.validate import PlanError
+from bentopack.spec.bentofile import Spec
 from bentopack.spec.manifest import ImageInfo, VariantInfo
 
 from .conftest import Make
@@ -86,6 +87,44 @@ def test_system_packages_on_an_unknown_distro(manifest: Make) -> None:
 def test_ubuntu_gets_authorities(manifest: Make) -> None:
     """Ubuntu's image has no certificate authorities; a service that calls out needs them."""
     assert plan_image(manifest(image=ImageInfo(distro="ubuntu"))).of("system")[0].packages == ("ca-certificates",)
+
+
+@pytest.mark.parametrize(
+    ("description", "expected"),
+    [
+        ("Classifies\n  flowers.", "Classifies flowers."),
+        ("# Iris\n\nClassifies\nflowers.\n\n## Use\n\nmore", "Classifies flowers."),
+        ("# Iris\nClassifies flowers.\n\nmore", "Classifies flowers."),
+        ("\n\n# Iris #\n", "Iris"),
+        ("word " * 50, ("word " * 40)[:199].rstrip() + "…"),
+        ("x" * 200, "x" * 200),
+        ("  \n", None),
+    ],
+)
+def test_description(manifest: Make, description: str, expected: str | None) -> None:
+    """A label is one short line: of a README that is the description, its first paragraph."""
+    labels = dict(plan_image(manifest(description=description)).labels)
+    assert labels.get("org.opencontainers.image.description") == expected
+    assert len(expected or "") <= 200
+
+
+def test_base_by_its_digest(manifest: Make) -> None:
+    """A locked base is named by its digest; a digest says nothing of a base that is given in its place."""
+    digest = "sha256:" + "a" * 64
+    assert plan_image(manifest(), base_digest=digest).base.reference == f"python:3.11-slim-bookworm@{digest}"
+    assert plan_image(manifest(), base_digest=digest, base_image="mine:1").base.reference == "mine:1"
+    pinned = f"mine@{digest}"
+    assert plan_image(manifest(), base_image=pinned).base.reference == pinned
+    with pytest.raises(PlanError, match="the digest of an image"):
+        plan_image(manifest(), base_digest="sha256:0\nRUN id")
+
+
+@pytest.mark.parametrize("name", ["curl=7.88*", "libgl1:arm64", "x/stable", "curl=~8"])
+def test_system_packages_are_those_of_the_bentofile(manifest: Make, name: str) -> None:
+    """What the bentofile may ask for, the image takes: one pattern says what a package is."""
+    Spec.model_validate({"service": "service:Iris", "docker": {"system_packages": [name]}})
+    plan = plan_image(manifest(image=ImageInfo(system_packages=(name,))))
+    assert plan.of("system")[0].packages == (name,)
 
 
 def test_label_with_a_line_break(manifest: Make) -> None:

@@ -14,6 +14,7 @@ from bentopack.image.files import dockerfiles
 from bentopack.image.plan import plan_image
 from bentopack.image.render import render_dockerfile
 from bentopack.image.validate import PlanError
+from bentopack.spec.manifest import ImageInfo
 
 from .cases import golden, matrix
 from .conftest import Make
@@ -50,7 +51,21 @@ def test_no_syntax_line(manifest: Make) -> None:
 
 def test_classic_builder(manifest: Make) -> None:
     """The classic builder's rendering holds nothing that only BuildKit knows."""
-    assert "--mount" not in render_dockerfile(plan_image(manifest()), buildkit=False)
+    plan = plan_image(manifest(image=ImageInfo(setup_script="env/docker/setup_script")))
+    assert "--mount" not in render_dockerfile(plan, buildkit=False)
+
+
+def test_locked_base(manifest: Make) -> None:
+    """A base whose digest is known is pulled by it, so that a moved tag changes nothing."""
+    digest = "sha256:" + "a" * 64
+    text = render_dockerfile(plan_image(manifest(), base_digest=digest))
+    assert f"FROM python:3.11-slim-bookworm@{digest} AS base" in text.splitlines()
+
+
+def test_system_package_is_a_word_of_the_shell(manifest: Make) -> None:
+    """A version's star reaches the package manager, and no file's name in its place."""
+    text = render_dockerfile(plan_image(manifest(image=ImageInfo(system_packages=("curl=7.88*",)))))
+    assert "    'curl=7.88*' \\\n" in text
 
 
 def test_secrets_need_buildkit(manifest: Make) -> None:
@@ -68,9 +83,10 @@ def test_secrets_have_their_meaning(manifest: Make) -> None:
 
 
 def test_files_for_the_bento(manifest: Make) -> None:
-    """A Bento carries one Dockerfile a variant, always of the same bytes."""
+    """A Bento carries one Dockerfile a variant, always of the same bytes, which every builder reads."""
     files = dockerfiles(manifest())
     assert list(files) == ["env/docker/Dockerfile", "env/docker/Dockerfile.gpu"]
     assert files == dockerfiles(manifest())
+    assert not any(b"--mount" in text for text in files.values())
     cpu = {"cpu": manifest().variants["cpu"]}
     assert list(dockerfiles(manifest(variants=cpu))) == ["env/docker/Dockerfile"]

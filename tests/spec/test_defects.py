@@ -63,8 +63,8 @@ DEFECTS: dict[str, list[str]] = {
     "many_wrong_values": [
         ("bentofile.yaml:1:1: service: expected a service such as service:Iris, found 'service:Iris; rm -rf /'"),
         (
-            "bentofile.yaml:2:1: name: expected a name of at most 63 letters, digits, '.', '_' and '-', such "
-            "as iris, found 'Iris Classifier'"
+            "bentofile.yaml:2:1: name: expected a name of at most 63 letters and digits, with '.', '_' or '-' "
+            "between them, such as iris, found 'Iris Classifier'"
         ),
         (
             "bentofile.yaml:3:1: version: expected a version of letters, digits, '.', '_' and '-', such as "

@@ -62,7 +62,11 @@ def test_nothing_breaks_out_of_a_package_or_name(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["libgl1", "g++", "libstdc++6", "mesa-libGL", "libc6:arm64", "curl=7.88.1-10+deb12u5", "python3.11-dev"]
+    "name",
+    [
+        *("libgl1", "g++", "libstdc++6", "mesa-libGL", "libc6:arm64", "curl=7.88.1-10+deb12u5", "python3.11-dev"),
+        *("curl=7.88*", "curl/stable", "libssl3=3.0.11-1~deb12u2", "curl=~8", "curl~8.14"),
+    ],
 )
 def test_system_packages_of_every_distribution(name: str) -> None:
     """Names as Debian, Alpine and Fedora have them are taken, with a version or an architecture too."""
@@ -79,6 +83,27 @@ def test_system_packages_of_every_distribution(name: str) -> None:
 def test_images(image: str) -> None:
     """An image can have a registry, a tag and a digest."""
     assert _spec(docker={"base_image": image}).docker.base_image == image
+
+
+@pytest.mark.parametrize("image", ["a..b", "a_-b", "a___b", "a/", "A", "a:", "a@sha256:0", "-a/b", "a//b"])
+def test_what_no_engine_takes_for_an_image(image: str) -> None:
+    """What the engine would call an invalid reference is told in the bentofile already."""
+    with pytest.raises(ValidationError):
+        _spec(docker={"base_image": image})
+
+
+@pytest.mark.parametrize("name", ["a..b", "a_.b", "a___b", "-a", "a-", "a" * 64])
+def test_what_cannot_be_an_image_is_no_name(name: str) -> None:
+    """A Bento gives its image the name; one that no image can have is refused before anything is built."""
+    for keys in ({"name": name}, {"models": [name]}, {"models": [f"{name}:1"]}):
+        with pytest.raises(ValidationError):
+            _spec(**keys)
+
+
+@pytest.mark.parametrize("name", ["a.b", "a__b", "a---b", "a_b.c-d", "A", "a" * 63])
+def test_what_can_be_an_image_is_a_name(name: str) -> None:
+    """All that an image may be called is taken, alone and with a version."""
+    assert _spec(name=name, models=[f"{name}:1"]).name == name.lower()
 
 
 @pytest.mark.parametrize("text", ["3.1", "12.10", "3.10", "yes", "1_0", "0x10", "1e3"])

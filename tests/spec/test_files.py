@@ -102,6 +102,33 @@ def test_links_inside_are_followed(tmp_path: Path) -> None:
     assert _paths(tmp_path) == ["alias.txt", "folder/data.txt", "real/data.txt"]
 
 
+@pytest.mark.parametrize(
+    ("target", "keys"),
+    [
+        *((".git/config", {}), (".git", {}), ("bentofile.lock", {}), (".venv/lib/x.py", {"include": ["*"]})),
+        *(("private/key.txt", {"exclude": ["/private/"]}), ("private", {"exclude": ["private/"]})),
+        *(("private/key.txt", {"exclude": ["private/*.txt"]}), ("ignored/x.txt", {})),
+    ],
+)
+def test_a_link_to_what_is_left_out_is_left_out(tmp_path: Path, target: str, keys: dict[str, Any]) -> None:
+    """No other name brings git's credentials or an excluded file into a Bento; who made the link is told."""
+    names = (".git/config", "bentofile.lock", ".venv/lib/x.py", "private/key.txt", "ignored/x.txt", "service.py")
+    _project(tmp_path, *names)
+    (tmp_path / "ignored" / ".bentoignore").write_text("*\n")
+    (tmp_path / "link").symlink_to(target)
+    collected = _collect(tmp_path, **keys)
+    assert not any(path.startswith("link") for path, _ in collected.files)
+    assert f"link: is a link to {target}, which is left out, and so is the link" in map(str, collected.warnings)
+
+
+def test_below_a_linked_folder_the_same_is_left_out(tmp_path: Path) -> None:
+    """A folder that is linked has what it has at its own place, and no more."""
+    _project(tmp_path, "real/a.txt", "real/private/key.txt", "real/b.txt")
+    (tmp_path / "folder").symlink_to("real")
+    exclude = ["/real/private/", "/real/b.txt"]
+    assert _paths(tmp_path, exclude=exclude) == ["folder/a.txt", "real/a.txt"]
+
+
 def test_a_link_in_a_circle_is_left_out(tmp_path: Path) -> None:
     """A link to a folder around it ends, and is told."""
     _project(tmp_path, "a/b/x.txt")

@@ -47,8 +47,8 @@ ENV PYTHONUNBUFFERED="1" \
     HOME="/tmp" \
     GREETING="say \"hi\" to \$USER" \
     PATTERN="\\d+"
-COPY ["env/docker/setup_script", "/tmp/setup/script"]
-RUN chmod +x /tmp/setup/script && /tmp/setup/script && rm -r /tmp/setup
+RUN --mount=type=bind,source=env/docker/setup_script,target=/run/setup_script,rw \
+    chmod +x /run/setup_script && /run/setup_script
 COPY ["models/iris/1.0/", "/bento/models/iris/1.0/"]
 COPY ["bento.yaml", "/bento/bento.yaml"]
 COPY ["src/", "/bento/src/"]

@@ -53,8 +53,8 @@ ENV PYTHONUNBUFFERED="1" \
     NVIDIA_DRIVER_CAPABILITIES="compute,utility" \
     GREETING="say \"hi\" to \$USER" \
     PATTERN="\\d+"
-COPY ["env/docker/setup_script", "/tmp/setup/script"]
-RUN chmod +x /tmp/setup/script && /tmp/setup/script && rm -r /tmp/setup
+COPY ["env/docker/setup_script", "/run/setup_script"]
+RUN chmod +x /run/setup_script && /run/setup_script && rm /run/setup_script
 COPY ["models/iris/1.0/", "/bento/models/iris/1.0/"]
 COPY ["bento.yaml", "/bento/bento.yaml"]
 COPY ["src/", "/bento/src/"]
