@@ -9,11 +9,13 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
+_WORTH_THREADS = 16 << 20  # bytes
 SCRATCH = ".bentopack-tmp-"
 _ABANDONED = 24 * 3600  # seconds
 # Another file system, one without links, too many links to one file, or a policy against them.
@@ -50,16 +52,26 @@ def is_scratch(name: str) -> bool:
 
 
 def sha256_file(path: Path) -> str:
-    """Return the hex SHA-256 of a file, read in pieces."""
+    """Return the hex SHA-256 of a file, read once, in pieces."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
+    buffer = bytearray(_CHUNK)
+    view = memoryview(buffer)
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(buffer):
+            digest.update(view[:size])
     return digest.hexdigest()
 
 
-def describe_file(relative: str, path: Path) -> FileEntry:
-    """Stat and hash one file."""
+def describe_files(files: Iterable[tuple[str, Path]]) -> list[FileEntry]:
+    """Stat and hash files, on all processors where they are large enough to be worth it; the order is kept."""
+    pairs = list(files)
+    if sum(path.stat().st_size for _, path in pairs) < _WORTH_THREADS:
+        return [_describe(relative, path) for relative, path in pairs]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashing releases the interpreter's lock
+        return list(pool.map(_describe, *zip(*pairs, strict=True)))
+
+
+def _describe(relative: str, path: Path) -> FileEntry:
     status = path.stat()
     return FileEntry(relative, bool(status.st_mode & 0o100), status.st_size, sha256_file(path))
 

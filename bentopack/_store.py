@@ -104,7 +104,8 @@ class Store:
         # Renamed first, so that a kill in the middle leaves no half of it under its tag.
         grave = self.root / f"{SCRATCH}deleted-{item.tag.name}-{item.tag.version}-{time.time_ns()}"
         item.path.rename(grave)
-        self._stamp(item.tag.name, item.tag.version).unlink(missing_ok=True)
+        for beside in item.path.parent.glob(f".{item.tag.version}.*"):
+            beside.unlink(missing_ok=True)
         shutil.rmtree(grave, ignore_errors=True)
         with contextlib.suppress(OSError):
             item.path.parent.rmdir()

@@ -6,15 +6,15 @@ import contextlib
 import gzip
 import tarfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from bentopack._fs import EPOCH, normalise, scratch_dir, walk_files
 from bentopack._store import Stored
-from bentopack.bento.digest import read_digest, verify, version_of
+from bentopack.bento.digest import read_digest
 from bentopack.bento.store import bento_store, require_digest
+from bentopack.bento.verify import ProvenBento, prove
 from bentopack.errors import BentopackError, IntegrityError, NotFound
-from bentopack.spec.manifest import read_manifest
-from bentopack.tag import Tag, is_name, is_version
 
 SUFFIX = ".bento"
 _MAX_FILES = 1_000_000
@@ -47,8 +47,9 @@ def export_bento(stored: Stored, target: Path) -> Path:
     return path
 
 
-def import_bento(archive: Path) -> Stored:
-    """Read an archive, prove every file in it, and store the Bento.
+@contextlib.contextmanager
+def unpacked(archive: Path, parent: Path) -> Iterator[ProvenBento]:
+    """Unpack an archive into a scratch folder below ``parent``, prove every file, and give it for the block.
 
     Raises:
         NotFound: there is no such file.
@@ -56,8 +57,7 @@ def import_bento(archive: Path) -> Stored:
     """
     if not archive.is_file():
         raise NotFound(f"{archive} does not exist or is not a file")
-    store = bento_store()
-    with scratch_dir(store.root) as scratch:
+    with scratch_dir(parent) as scratch:
         folder = scratch / "bento"
         folder.mkdir()
         try:
@@ -67,15 +67,24 @@ def import_bento(archive: Path) -> Stored:
         except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
             raise IntegrityError(f"{archive} is not a Bento archive, or it is damaged: {error}") from None
         normalise(folder)
-        digest = verify(folder)
-        if promised != digest:
-            raise IntegrityError(f"{archive} is not what was exported: its digest is {digest}, promised was {promised}")
-        manifest = read_manifest(folder)
-        if not is_name(manifest.name) or not (manifest.version is None or is_version(manifest.version)):
-            raise IntegrityError(f"{archive} holds a Bento whose name is not valid: '{manifest.name}'")
-        tag = Tag(manifest.name, manifest.version or version_of(digest))
-        stored = store.put(tag, folder)
-        require_digest(stored, digest)
+        proven = prove(folder)
+        if promised != proven.digest:
+            raise IntegrityError(
+                f"{archive} is not what was exported: its digest is {proven.digest}, promised was {promised}"
+            )
+        yield proven
+
+
+def import_bento(archive: Path) -> Stored:
+    """Prove an archive's Bento and store it.
+
+    Raises:
+        NotFound, IntegrityError: see :func:`unpacked`; or its tag is taken by other bytes.
+    """
+    store = bento_store()
+    with unpacked(archive, store.root) as proven:
+        stored = store.put(proven.tag, proven.path)
+        require_digest(stored, proven.digest)
         return stored
 
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from bentopack._fs import FileEntry, describe_file, walk_files
+from bentopack._fs import FileEntry, describe_files, walk_files
 from bentopack.errors import IntegrityError
 
 SUMS_NAME = "SHA256SUMS"
@@ -16,9 +16,8 @@ _VERSION_LENGTH = 16  # hex digits: 64 bits name a version; the whole digest pro
 def list_files(bento: Path, known: Iterable[FileEntry] = ()) -> list[FileEntry]:
     """Hash every file of a Bento but ``SHA256SUMS``, sorted by path; those in ``known`` are not read again."""
     hashed = {file.path: file for file in known}
-    return sorted(
-        hashed.get(name) or describe_file(name, path) for name, path in walk_files(bento) if name != SUMS_NAME
-    )
+    unknown = [(name, path) for name, path in walk_files(bento) if name != SUMS_NAME and name not in hashed]
+    return sorted([*hashed.values(), *describe_files(unknown)])
 
 
 def digest_of(files: Iterable[FileEntry]) -> str:

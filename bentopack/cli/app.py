@@ -16,6 +16,7 @@ from bentopack.cli.import_ import import_
 from bentopack.cli.list import list_
 from bentopack.cli.models import models
 from bentopack.cli.run import run
+from bentopack.cli.verify import verify
 
 app = typer.Typer(
     name="bentopack",
@@ -33,6 +34,7 @@ app.command("get")(get)
 app.command("delete")(delete)
 app.command("export")(export)
 app.command("import")(import_)
+app.command("verify")(verify)
 app.add_typer(models, name="models")
 
 

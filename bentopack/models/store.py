@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from bentopack._fs import FileEntry, describe_file, normalise, scratch_dir, walk_files
+from bentopack._fs import EPOCH, FileEntry, describe_files, normalise, scratch_dir, walk_files, write_atomic
 from bentopack._home import home
 from bentopack._store import Store, Stored
 from bentopack._yaml import decode
@@ -90,7 +90,9 @@ def save_model(
         framework(kind).save(obj, folder)
         (folder / DESCRIPTION_NAME).write_bytes(_to_yaml(description))
         normalise(folder)
-        stored = store.put(Tag(name, version_of(digest_of(files_of(folder)))), folder)
+        files = describe_files(walk_files(folder))
+        stored = store.put(Tag(name, version_of(digest_of(files))), folder)
+        write_atomic(_record(stored.path), msgspec.json.encode(files))
     return _read(stored)
 
 
@@ -128,8 +130,37 @@ def read_model(folder: Path) -> StoredModel:
 
 
 def files_of(folder: Path) -> list[FileEntry]:
-    """Hash every file of a model, sorted by path."""
-    return [describe_file(relative, path) for relative, path in walk_files(folder)]
+    """The files of a stored model with their hashes, sorted by path.
+
+    They are hashed once, when the model is saved: a file that still has the size and the time that it was given then
+    is taken as unchanged. ``bentopack verify`` takes nothing on trust.
+    """
+    recorded = _recorded(folder)
+    names = [name for name, _ in walk_files(folder)]
+    if names == [file.path for file in recorded] and all(
+        _untouched(folder / file.path, file.size) for file in recorded
+    ):
+        return recorded
+    return describe_files(walk_files(folder))
+
+
+def _recorded(folder: Path) -> list[FileEntry]:
+    try:
+        return msgspec.json.decode(_record(folder).read_bytes(), type=list[FileEntry])
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return []
+
+
+def _record(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.files")
+
+
+def _untouched(path: Path, size: int) -> bool:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return False
+    return (status.st_size, status.st_mtime) == (size, EPOCH)
 
 
 def digest_of(files: Iterable[FileEntry]) -> str:

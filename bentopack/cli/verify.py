@@ -1,0 +1,51 @@
+"""``bentopack verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bentopack.cli.options import Format, OutputOption
+
+if TYPE_CHECKING:
+    from bentopack.bento.verify import ProvenBento
+
+
+def verify(
+    target: Annotated[str, typer.Argument(metavar="TAG|DIR|FILE", help="A stored Bento, its folder, or an archive.")],
+    output: OutputOption = Format.text,
+) -> None:
+    """Prove that every file of a Bento is what its digest says.
+
+    Names each file that is missing, added or changed, and exits with 9 then.
+
+    Example:  bentopack verify iris
+    """
+    from bentopack.cli.output import Output
+
+    out = Output()
+    with out.working() as reporter:
+        reporter.step(f"hashing {target}")
+        proven = _prove(target)
+    if output is Format.json:
+        out.json({"tag": str(proven.tag), "digest": proven.digest})
+    else:
+        out.result(f"{proven.tag} is whole: {proven.digest}")
+
+
+def _prove(target: str) -> ProvenBento:
+    import tempfile
+
+    from bentopack.bento.archive import unpacked
+    from bentopack.bento.store import bento_store
+    from bentopack.bento.verify import prove, prove_stored
+
+    path = Path(target)
+    if path.is_file():
+        with unpacked(path, Path(tempfile.gettempdir())) as proven:
+            return proven
+    if path.is_dir() and ("/" in target or (path / "bento.yaml").is_file()):
+        return prove(path)
+    return prove_stored(bento_store().get(target))
