@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import subprocess
 import tempfile
@@ -60,10 +61,12 @@ def build_image(
         reporter: gets every line that the build prints.
 
     Raises:
-        ImageBuildError: the build failed; the message holds the failing step and its last lines.
+        ImageBuildError: the build failed; the message holds the failing step and its last lines. Or the image would
+            hold files that the service may not read.
         PlanError: a tag is no image name, or secrets are asked of a builder that has none.
     """
     dockerfile = render_dockerfile(plan, buildkit=client.buildkit, secrets=[secret.id for secret in options.secrets])
+    _require_readable(bento, plan)
     with tempfile.TemporaryDirectory(prefix="bentopack-build-") as scratch:
         folder = Path(scratch)
         _write(folder, dockerfile, plan)
@@ -97,6 +100,19 @@ def dockerignore(plan: ImagePlan) -> str:
     """All is left out of the context but what a layer is made from."""
     kept = sorted({path for layer in plan.layers for path in layer.paths})
     return "\n".join(["*", *(f"!{path}" for path in kept)]) + "\n"
+
+
+def _require_readable(bento: Path, plan: ImagePlan) -> None:
+    """Refuse what was unpacked under a strict umask: COPY keeps modes, and the service is only of root's group."""
+    for layer in plan.of("model", "manifest", "source"):
+        top = bento / layer.paths[0]
+        for path in (top, *top.rglob("*")):
+            needed = 0o050 if path.is_dir() else 0o040
+            if path.stat().st_mode & needed != needed:
+                raise ImageBuildError(
+                    f"{path}: its group may not read it, and so the service in the image could not",
+                    hint=f"chmod -R g+rX {shlex.quote(str(bento))}",
+                )
 
 
 def _write(folder: Path, dockerfile: str, plan: ImagePlan) -> None:

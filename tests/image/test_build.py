@@ -204,6 +204,28 @@ def layer_files(archive: Path) -> Iterator[list[str]]:
                 yield inner.getnames()
 
 
+@pytest.mark.parametrize(("path", "mode"), [("src/service.py", 0o600), ("models/iris", 0o755), ("src", 0o700)])
+def test_unreadable_files_are_refused(manifest: Make, bento: Write, path: str, mode: int) -> None:
+    """A Bento that was unpacked under a strict umask is told at once, not by a container that does not start."""
+    folder = bento(manifest())
+    folder.joinpath(path).chmod(mode)
+    nothing = Client("/bin/false", "20.10.24", buildkit=True)
+    engine = Engine(client=cast("Any", None), endpoint="none", version="none")
+    with pytest.raises(ImageBuildError) as caught:
+        build_image(
+            engine,
+            nothing,
+            folder,
+            plan_image(manifest()),
+            BuildOptions((TAG,)),
+            environ=os.environ,
+            reporter=Silent(),
+        )
+    refused = mode & 0o040 == 0
+    assert (f"{folder / path}: its group may not read it" in caught.value.message) == refused
+    assert (caught.value.hint == f"chmod -R g+rX {folder}") == refused
+
+
 class StopsAtTheFirstLine(Silent):
     """A user who presses Ctrl-C as soon as the build says something."""
 
