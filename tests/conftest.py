@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 from bentopack.errors import EngineError
 from bentopack.image.client import Client, find_client
 from bentopack.image.engine import Engine, connect
+from tests.command import bentopack
+from tests.echo import echo_project
 
 MISSING = "a real part is missing"
 REQUIRED = os.environ.get("BENTOPACK_TEST_REQUIRE_ENGINE") == "1"
@@ -66,3 +69,19 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "home"
     monkeypatch.setenv("BENTOPACK_HOME", str(path))
     return path
+
+
+@pytest.fixture(scope="session")
+def locked_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The echo project, built once for real."""
+    folder = tmp_path_factory.mktemp("locked")
+    project = echo_project(folder / "echo")
+    built = bentopack("build", cwd=project, env={"BENTOPACK_HOME": str(folder / "home")})
+    assert built.returncode == 0, built.stderr
+    return project
+
+
+@pytest.fixture
+def project(locked_project: Path, tmp_path: Path, home: Path) -> Path:
+    """The test's own copy of it, with an empty store."""
+    return Path(shutil.copytree(locked_project, tmp_path / "echo"))
