@@ -11,13 +11,12 @@ from typing import Any
 
 import yaml
 
+from bentopack._yaml import MAX_DEPTH, loader, unfit
 from bentopack.errors import Problem, SpecError
 from bentopack.spec.document import Document, Mark, Path, Places
 from bentopack.spec.scalars import Written
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
-_MAX_DEPTH = 50
 # Aliases can make a short text into an endless one; no real bentofile comes near this.
 _MAX_NODES = 20_000
 
@@ -51,8 +50,9 @@ def read_yaml(text: str, file: str) -> Document:
 
 def _compose(text: str, file: str) -> yaml.Node | None:
     try:
-        _check_depth(text, file)
-        node: yaml.Node | None = yaml.compose(text, Loader=_LOADER)
+        if found := unfit(text, aliases=True):
+            raise SpecError(Problem(file, *found))
+        node: yaml.Node | None = yaml.compose(text, Loader=loader())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
@@ -69,15 +69,6 @@ def _compose(text: str, file: str) -> yaml.Node | None:
 
 def _advice(reason: str) -> str:
     return next((f"; {advice}" for sign, advice in _ADVICE.items() if sign in reason), "")
-
-
-def _check_depth(text: str, file: str) -> None:
-    """Refuse what nests too deep: composing recurses, and the C loader then takes the whole process down."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _MAX_DEPTH:
-            raise SpecError(Problem(file, *_mark(event), f"nested more than {_MAX_DEPTH} levels deep"))
 
 
 def _mark(at: Any) -> Mark:
@@ -101,7 +92,7 @@ class _Reader:
         self._count += 1
         if self._count > _MAX_NODES:
             raise SpecError(Problem(self.file, *_mark(node), f"more than {_MAX_NODES} values"))
-        if id(node) in self._open or len(path) > _MAX_DEPTH:
+        if id(node) in self._open or len(path) > MAX_DEPTH:
             return self._wrong(node, "an alias makes this value contain itself, or it is nested too deep")
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node)
