@@ -13,9 +13,11 @@ from bentopack.bento.runtime import REQUIRES
 from bentopack.errors import LockError
 from bentopack.lock.lockfile import LOCK_NAME, Lock, LockedModel, write_lock
 from bentopack.lock.make import LockInputs, fresh_lock, locked_python, packages_of
+from bentopack.lock.pip_file import merge, read_requirements, with_places
 from bentopack.lock.pip_tools import host_target
-from bentopack.lock.requirements import hashed_requirements, input_text, inputs_of, local_wheel
+from bentopack.lock.requirements import hashed_requirements, input_text, inputs_of
 from bentopack.lock.resolver import Indexes, LockedPackage, Request, Resolver, Target
+from bentopack.lock.wheels import bundled, local_wheel, wheels_in
 from bentopack.spec.manifest import ModelInfo
 
 
@@ -70,7 +72,7 @@ def lock_environment(
     python = project.spec.python_version or locked_python(lock_path) or host_target().python
     target = Target(python, platform)
     variants = ("cpu", "gpu") if project.spec.docker.cuda_version else ("cpu",)
-    parts = inputs_of(request, target, ", ".join(REQUIRES), project.path) | {"variants": list(variants)}
+    parts = inputs_of(request, target, ", ".join(REQUIRES)) | {"variants": list(variants)}
     wanted = LockInputs(request, target, variants, parts)
     locked_models = [LockedModel(tag=m.tag, digest=m.digest, spellings=m.spellings) for m in models]
     lock = fresh_lock(lock_path, wanted, locked_models, resolver, reporter)
@@ -81,8 +83,12 @@ def lock_environment(
         platform=platform,
         variants=variants,
         packages=len(packages["cpu"]),
-        files=dict(_files(project, request, packages)),
-        wheels={f"env/python/{each}/wheels/{w.path.name}": w.path for each in variants for w in request.wheels},
+        files=dict(_files(request, packages)),
+        wheels={
+            f"env/python/{variant}/wheels/{wheel.path.name}": wheel.path
+            for variant in variants
+            for wheel in bundled(packages[variant], request)
+        },
         lock=lock,
         lock_path=lock_path,
     )
@@ -90,30 +96,31 @@ def lock_environment(
 
 def _request(project: Project, runtime: Path) -> Request:
     python = project.spec.python
+    files = read_requirements(project.path / python.requirements_txt, project.path) if python.requirements_txt else ()
+    own = Indexes(
+        index_url=python.index_url,
+        extra_index_url=tuple(python.extra_index_url),
+        trusted_host=tuple(python.trusted_host),
+        no_index=bool(python.no_index),
+        pip_args=tuple(shlex.split(python.pip_args or "")),
+    )
+    indexes = merge(with_places(own, tuple(python.find_links), project.path, "python.find_links"), files)
     return Request(
         lines=tuple(python.packages),
-        files=tuple(project.path / each for each in ([python.requirements_txt] if python.requirements_txt else [])),
+        files=files,
         wheels=tuple(local_wheel(project.path / each) for each in python.wheels),
         runtime=runtime,
-        indexes=Indexes(
-            index_url=python.index_url,
-            extra_index_url=tuple(python.extra_index_url),
-            find_links=tuple(python.find_links),
-            trusted_host=tuple(python.trusted_host),
-            no_index=bool(python.no_index),
-            pip_args=tuple(shlex.split(python.pip_args or "")),
-        ),
+        indexes=indexes,
+        wheelhouse=wheels_in(indexes.folders),
     )
 
 
-def _files(
-    project: Project, request: Request, packages: Mapping[str, tuple[LockedPackage, ...]]
-) -> list[tuple[str, bytes]]:
-    asked = input_text(request, project.path).encode()
+def _files(request: Request, packages: Mapping[str, tuple[LockedPackage, ...]]) -> list[tuple[str, bytes]]:
+    asked = input_text(request).encode()
     found = []
     for variant, locked in packages.items():
         folder = f"env/python/{variant}"
-        hashed = hashed_requirements(locked, request.indexes, wheels=bool(request.wheels))
+        hashed = hashed_requirements(locked, request.indexes, wheels=bool(bundled(locked, request)))
         found += [(f"{folder}/requirements.in", asked), (f"{folder}/requirements.lock", hashed.encode())]
     return found
 

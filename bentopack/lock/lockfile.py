@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from bentopack._fs import write_atomic
+from bentopack._yaml import decode
 from bentopack.errors import LockError
 from bentopack.lock.resolver import LockedPackage
+from bentopack.lock.sound import require_sound
 
 LOCK_NAME = "bentofile.lock"
 FORMAT = 1
@@ -38,15 +41,15 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
     python: str
     inputs: dict[str, Any]
     """What it was resolved from, each part by name, so that a stale lock can say which of them changed."""
-    checksum: str
-    """SHA-256 (hex) over ``inputs``."""
     models: tuple[LockedModel, ...]
     variants: dict[str, dict[str, LockedEnvironment]]
+    checksum: str = ""
+    """SHA-256 (hex) over all the rest."""
 
 
-def checksum_of(inputs: dict[str, Any]) -> str:
-    """Return the SHA-256 (hex) of a lock's inputs."""
-    return hashlib.sha256(msgspec.json.encode(inputs, order="deterministic")).hexdigest()
+def sealed(lock: Lock) -> Lock:
+    """Return a lock with the checksum of what it holds."""
+    return msgspec.structs.replace(lock, checksum=_checksum(lock))
 
 
 def changed_inputs(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
@@ -66,16 +69,23 @@ def read_lock(path: Path) -> Lock | None:
         return None
     again = f"delete {path.name} and build again to make it anew"
     try:
-        document = msgspec.yaml.decode(content)
+        document = decode(content, object)
         if isinstance(document, dict) and isinstance(document.get("format"), int) and document["format"] > FORMAT:
             raise LockError(
                 f"{path} has format {document['format']}; this bentopack reads up to {FORMAT}", hint="upgrade bentopack"
             )
         lock = msgspec.convert(document, Lock)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except msgspec.MsgspecError as error:
         raise LockError(f"{path} cannot be read as a lock: {error}", hint=again) from None
-    if lock.checksum != checksum_of(lock.inputs):
-        raise LockError(f"{path} was changed by hand: its checksum does not fit its inputs", hint=again)
+    if lock.checksum != _checksum(lock):
+        raise LockError(f"{path} was changed by hand: its checksum does not fit its content", hint=again)
+    # Whoever can edit the file can also compute a checksum.
+    if not re.fullmatch(r"[0-9]+\.[0-9]+", lock.python):
+        raise LockError(f"{path}: {lock.python!r} is not a Python version", hint=again)
+    for platforms in lock.variants.values():
+        for environment in platforms.values():
+            for package in environment.packages:
+                require_sound(package, str(path))
     return lock
 
 
@@ -88,3 +98,8 @@ def write_lock(path: Path, lock: Lock) -> None:
     content = (_HEADER + text).encode()
     if not path.exists() or path.read_bytes() != content:
         write_atomic(path, content)
+
+
+def _checksum(lock: Lock) -> str:
+    content = msgspec.to_builtins(msgspec.structs.replace(lock, checksum=""))
+    return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bentopack._report import Reporter
-from bentopack.lock.lockfile import FORMAT, Lock, LockedEnvironment, LockedModel, changed_inputs, checksum_of, read_lock
+from bentopack.lock.lockfile import FORMAT, Lock, LockedEnvironment, LockedModel, changed_inputs, read_lock, sealed
 from bentopack.lock.resolver import LockedPackage, Request, Resolver, Target
 
 
@@ -38,23 +38,24 @@ def fresh_lock(
         LockError: the lock is damaged, or the requirements cannot be resolved.
     """
     old = read_lock(path)
-    if old is not None and not changed_inputs(old.inputs, wanted.parts):
+    changed = _changes(old, wanted) if old else []
+    if old and not changed:
         environments = old.variants
     else:
-        why = f" ({', '.join(changed_inputs(old.inputs, wanted.parts))} changed)" if old else ""
-        reporter.step(f"resolving the requirements{why}")
+        reporter.step("resolving the requirements" + (f" ({', '.join(changed)} changed)" if changed else ""))
         packages = resolver.resolve(wanted.request, wanted.target, reporter)
         # Both variants resolve from the same indexes so far, to the same packages.
         environments = {
             variant: {wanted.target.platform: LockedEnvironment(packages=packages)} for variant in wanted.variants
         }
-    return Lock(
-        format=FORMAT,
-        python=wanted.target.python,
-        inputs=wanted.parts,
-        checksum=checksum_of(wanted.parts),
-        models=tuple(models),
-        variants=environments,
+    return sealed(
+        Lock(
+            format=FORMAT,
+            python=wanted.target.python,
+            inputs=wanted.parts,
+            models=tuple(models),
+            variants=environments,
+        )
     )
 
 
@@ -67,3 +68,10 @@ def locked_python(path: Path) -> str | None:
 def packages_of(lock: Lock, variant: str, platform: str) -> tuple[LockedPackage, ...]:
     """Return what is locked for one variant on one platform."""
     return lock.variants[variant][platform].packages
+
+
+def _changes(old: Lock, wanted: LockInputs) -> list[str]:
+    """Name what a lock does not hold for: inputs that differ, variants and platforms that it lacks."""
+    platform = wanted.target.platform
+    lacking = [f"{name} on {platform}" for name in wanted.variants if platform not in old.variants.get(name, {})]
+    return [*changed_inputs(old.inputs, wanted.parts), *lacking]

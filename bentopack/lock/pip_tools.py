@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,10 +16,14 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from bentopack._fs import link_or_copy
 from bentopack._report import Reporter
 from bentopack.errors import LockError
 from bentopack.lock.credentials import without_credentials
-from bentopack.lock.resolver import Indexes, LockedPackage, Request, Target
+from bentopack.lock.requirements import index_lines
+from bentopack.lock.resolver import LockedPackage, Request, Target
+from bentopack.lock.sound import require_sound
+from bentopack.lock.wheels import fitting
 
 RUNTIME_NAME = "bentopack"
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -45,10 +51,9 @@ class PipToolsResolver:
     def resolve(self, request: Request, target: Target, reporter: Reporter) -> tuple[LockedPackage, ...]:
         _require_host(target)
         with tempfile.TemporaryDirectory(prefix="bentopack-lock-") as folder:
-            source = Path(folder) / "requirements.in"
-            output = Path(folder) / "requirements.txt"
-            source.write_text("\n".join(_input_lines(request)) + "\n", encoding="utf-8")
-            _compile(source, output, request.indexes, reporter)
+            source = _write_inputs(request, Path(folder).resolve())
+            output = source.with_name("requirements.txt")
+            _compile(source, output, request.indexes.pip_args, reporter)
             packages = [package for package in parse(output.read_text("utf-8")) if package.name != RUNTIME_NAME]
         return tuple(_with_local_wheels(packages, request))
 
@@ -61,19 +66,23 @@ def host_target() -> Target:
 
 
 def parse(text: str) -> Iterator[LockedPackage]:
-    """Read ``pip-compile``'s output: ``name==version ; marker --hash=… --hash=…``, lines continued by a backslash."""
+    """Read ``pip-compile``'s output: ``name==version ; marker --hash=… --hash=…``, lines continued by a backslash.
+
+    Raises:
+        LockError: a line is something else; to pass over it would be to lose a package.
+    """
     for line in text.replace("\\\n", " ").splitlines():
-        requirement, *hashes = re.split(r"\s--hash=", line.strip())
-        if not requirement or requirement.startswith(("#", "-")):
+        requirement, *hashes = re.split(r"\s+--hash=", line.strip())
+        if not requirement or requirement.startswith("#"):
             continue
         named, _, marker = (part.strip() for part in requirement.partition(" ; "))
-        name, separator, version = named.partition("==")
-        url = None
-        if not separator:
-            name, _, url = (part.strip() for part in named.partition(" @ "))
+        match = re.fullmatch(r"(?P<name>[\w.-]+)(==(?P<version>\S+)|\s*@\s*(?P<url>\S+))", named)
+        if match is None or named.startswith("-"):
+            raise LockError(f"pip-compile answered with a line that is no package: {without_credentials(line)!r}")
+        url = match["url"]
         yield LockedPackage(
-            name=canonicalize_name(name.strip()),
-            version=version.strip(),
+            name=canonicalize_name(match["name"]),
+            version=match["version"] or "",
             hashes=tuple(sorted(each.strip() for each in hashes)),
             marker=marker or None,
             url=without_credentials(url) if url else None,
@@ -94,16 +103,50 @@ def _require_host(target: Target) -> None:
     )
 
 
-def _input_lines(request: Request) -> Iterator[str]:
-    yield f"{RUNTIME_NAME} @ {request.runtime.resolve().as_uri()}"
-    yield from (f"-r {path.resolve()}" for path in request.files)
-    yield from (f"{wheel.name} @ {wheel.path.resolve().as_uri()}" for wheel in request.wheels)
-    yield from request.lines
+def _write_inputs(request: Request, folder: Path) -> Path:
+    """Write all that the resolver gets into a folder and return the file that names it."""
+    house = folder / "wheelhouse"
+    house.mkdir()
+    for wheel in request.wheelhouse:
+        link_or_copy(wheel.path.resolve(), house / wheel.path.name)
+    # Addresses stand in the file, not on the command line: there pip fills in ${VARIABLES}, and no list of the
+    # machine's processes shows them.
+    lines = list(index_lines(request.indexes))
+    lines += [f"--find-links {house.as_uri()}"] if request.wheelhouse else []
+    lines += [option for file in request.files for option in file.options]
+    lines += [f"{RUNTIME_NAME} @ {request.runtime.resolve().as_uri()}"]
+    lines += [f"{wheel.name} @ {wheel.path.resolve().as_uri()}" for wheel in request.wheels]
+    lines += request.lines
+    lines += [line for file in request.files if not file.constraint for line in file.requirements]
+    limits = [line for file in request.files if file.constraint for line in file.requirements]
+    lines += [f"-c {_write(folder / 'constraints.txt', limits).name}"] if limits else []
+    return _write(folder / "requirements.in", lines)
 
 
-def _compile(source: Path, output: Path, indexes: Indexes, reporter: Reporter) -> None:
-    command = [sys.executable, "-m", "piptools", "compile", *_OPTIONS, *_index_options(indexes)]
-    command += ["--output-file", str(output), str(source)]
+def _write(path: Path, lines: list[str]) -> Path:
+    # The first line is for a pip that would else read by the machine's locale.
+    path.write_text("\n".join(["# -*- coding: utf-8 -*-", *lines, ""]), encoding="utf-8")
+    return path
+
+
+def _compile(source: Path, output: Path, pip_args: tuple[str, ...], reporter: Reporter) -> None:
+    command = [sys.executable, "-m", "piptools", "compile", *_OPTIONS]
+    command += [f"--pip-args={shlex.join(pip_args)}"] if pip_args else []
+    said: list[str] = []
+    status = run([*command, "--output-file", str(output), str(source)], source.parent, said, reporter)
+    if status:
+        raise LockError(
+            f"the requirements cannot be resolved:\n{explain(said)}",
+            hint="correct python.packages or the requirements file; nothing was written",
+        )
+
+
+def run(command: list[str], folder: Path, said: list[str], reporter: Reporter) -> int:
+    """Run a resolver and return its exit status. However this ends, the resolver and what it started end too.
+
+    Args:
+        said: gets the lines that it prints.
+    """
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -111,24 +154,25 @@ def _compile(source: Path, output: Path, indexes: Indexes, reporter: Reporter) -
         stdin=subprocess.DEVNULL,
         text=True,
         errors="replace",
-        cwd=source.parent,
+        cwd=folder,
+        # It gets this process's environment, which no code here looks into: pip is configured there (PIP_*, proxies,
+        # certificates, HOME with pip.conf and netrc), and to resolve without it would be to resolve from elsewhere.
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        start_new_session=True,  # a group of its own, so that the builds that pip starts can be ended with it
     )
-    said: list[str] = []
     try:
-        assert process.stdout is not None  # noqa: S101 - it was asked for above
-        for line in process.stdout:
-            said.append(line.rstrip())
-            reporter.output(line.rstrip())
-        process.wait()
+        for line in process.stdout or ():
+            said.append(without_credentials(line.rstrip()))
+            reporter.output(said[-1])
+        return process.wait()
     finally:
+        if process.poll() is None and sys.platform != "win32":
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         process.kill()
         process.wait()
-    if process.returncode:
-        raise LockError(
-            f"the requirements cannot be resolved:\n{explain(said)}",
-            hint="correct python.packages or the requirements file; nothing was written",
-        )
+        if process.stdout:
+            process.stdout.close()
 
 
 def explain(said: list[str]) -> str:
@@ -149,30 +193,20 @@ def _newest(versions: re.Match[str]) -> str:
     return f"(newest versions: {', '.join(versions[1].split(', ')[-5:])})"
 
 
-def _index_options(indexes: Indexes) -> Iterator[str]:
-    if indexes.index_url:
-        yield f"--index-url={indexes.index_url}"
-    if indexes.no_index:
-        yield "--no-index"
-    yield from (f"--extra-index-url={url}" for url in indexes.extra_index_url)
-    yield from (f"--find-links={place}" for place in indexes.find_links)
-    yield from (f"--trusted-host={host}" for host in indexes.trusted_host)
-    if indexes.pip_args:
-        yield f"--pip-args={shlex.join(indexes.pip_args)}"
-
-
 def _with_local_wheels(packages: list[LockedPackage], request: Request) -> Iterator[LockedPackage]:
-    """Lock a bundled wheel by its version and its one hash, not by where it lay on this machine."""
-    local = {wheel.name: wheel for wheel in request.wheels}
+    """Lock a wheel of this machine by its version and its one hash, not by where it lay."""
+    own = {wheel.name: wheel for wheel in request.wheels}
     for package in sorted(packages, key=lambda package: package.name):
-        wheel = local.get(package.name)
+        wheel = own.get(package.name) or fitting(package, request.wheelhouse)
         if wheel:
             hashes = (f"sha256:{wheel.sha256}",)
-            yield LockedPackage(name=wheel.name, version=wheel.version, hashes=hashes, marker=package.marker)
+            locked = LockedPackage(name=wheel.name, version=wheel.version, hashes=hashes, marker=package.marker)
         elif package.hashes:
-            yield package
+            locked = package
         else:
             raise LockError(
                 f"'{package.name}' cannot be locked: {package.url or 'it'} has no hash that stays the same",
                 hint="build a wheel of it and list the wheel under python.wheels",
             )
+        require_sound(locked, "pip-compile")
+        yield locked

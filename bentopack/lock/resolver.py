@@ -21,19 +21,37 @@ class Target:
 
 @dataclass(frozen=True)
 class Indexes:
-    """Where packages come from, as the bentofile says; what the environment adds (pip.conf, netrc) stays outside."""
+    """Where packages come from, as the project says; what the environment adds (pip.conf, netrc) stays outside."""
 
     index_url: str | None = None
     extra_index_url: tuple[str, ...] = ()
     find_links: tuple[str, ...] = ()
+    """Addresses of pages with links."""
+    folders: tuple[Path, ...] = ()
+    """Folders of wheels on this machine. A Bento carries what it takes from them, since no other machine has them."""
     trusted_host: tuple[str, ...] = ()
     no_index: bool = False
     pip_args: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
+class RequirementsFile:
+    """A requirements file as pip would read it, taken apart. ``name`` is its POSIX path in the project."""
+
+    name: str
+    constraint: bool
+    """Whether it only limits versions (``-c``)."""
+    lines: tuple[str, ...]
+    """All that it says: lines without comments, continued ones joined."""
+    requirements: tuple[str, ...]
+    options: tuple[str, ...]
+    """What else it tells the resolver, such as ``--pre``."""
+    indexes: Indexes
+
+
+@dataclass(frozen=True)
 class LocalWheel:
-    """A wheel of the project, bundled into the Bento; no index is asked for it. ``name`` is normalised (PEP 503)."""
+    """A wheel on this machine. ``name`` is normalised (PEP 503)."""
 
     name: str
     version: str
@@ -46,11 +64,15 @@ class Request:
     """One resolution: requirement lines, requirements files, wheels of the project, the runtime."""
 
     lines: tuple[str, ...]
-    files: tuple[Path, ...]
+    files: tuple[RequirementsFile, ...]
     wheels: tuple[LocalWheel, ...]
+    """Installed, whatever else is asked for."""
     runtime: Path
     """The runtime's wheel: resolved along, so that its dependencies are locked with the user's."""
     indexes: Indexes = field(default_factory=Indexes)
+    """Those of the bentofile and of the files."""
+    wheelhouse: tuple[LocalWheel, ...] = ()
+    """What lies in ``indexes.folders``: taken where it is asked for."""
 
 
 class LockedPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

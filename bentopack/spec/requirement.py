@@ -44,11 +44,13 @@ def requirement(value: Any) -> str:
     text = re.sub(r"(^|\s)#.*", "", value).strip()
     if text.startswith("-"):
         raise _option(text)
+    if text.endswith("\\"):  # would join the next line of a requirements file to it
+        raise expected(_WORDS, value)
     if text.startswith((".", "/", "file:", "~")):
         raise refused(f"the path '{text}' is no package; build a wheel of it and name that under python.wheels")
     if has_password(text):
         raise _password()
-    if is_git(text) or _is_archive(text):
+    if is_git(text) or is_archive(text):
         return text
     try:
         url = Parsed(text).url or ""
@@ -77,7 +79,8 @@ def _option(text: str) -> Exception:
     return refused(f"the option '{option}' is no package; give it under python.pip_args")
 
 
-def _is_archive(text: str) -> bool:
+def is_archive(text: str) -> bool:
+    """Whether a requirement is nothing but the address of a package's file."""
     try:
         parts = urlsplit(text)
     except ValueError:

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from bentopack.errors import LockError
-from bentopack.lock.lockfile import Lock, LockedEnvironment, checksum_of, read_lock, write_lock
+from bentopack.lock.lockfile import Lock, LockedEnvironment, read_lock, sealed, write_lock
 from bentopack.lock.make import LockInputs, fresh_lock
 from bentopack.lock.resolver import LockedPackage, Request, Target
 from tests.doubles import FixedResolver, Recorder
 
+HASH = f"sha256:{'a' * 64}"
+NUMPY = LockedPackage(name="numpy", version="2.1.0", hashes=(HASH,), marker='python_version < "3.13"')
 
-def a_lock() -> Lock:
-    inputs = {"python": "3.11", "python.packages": ["numpy"]}
-    package = LockedPackage(name="numpy", version="2.1.0", hashes=("sha256:aa",))
-    return Lock(
-        format=1,
-        python="3.11",
-        inputs=inputs,
-        checksum=checksum_of(inputs),
-        models=(),
-        variants={"cpu": {"linux/amd64": LockedEnvironment(packages=(package,))}},
+
+def a_lock(package: LockedPackage = NUMPY) -> Lock:
+    return sealed(
+        Lock(
+            format=1,
+            python="3.11",
+            inputs={"python": "3.11", "python.packages": ["numpy"]},
+            models=(),
+            variants={"cpu": {"linux/amd64": LockedEnvironment(packages=(package,))}},
+        )
     )
 
 
@@ -65,13 +69,73 @@ def test_a_damaged_lock_is_told(tmp_path: Path, text: str, message: str) -> None
     assert error.value.hint
 
 
-def test_inputs_changed_by_hand_are_told(tmp_path: Path) -> None:
-    """A lock whose inputs were edited does not pass for one that was made from them."""
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("- numpy\n", "- pandas\n"),
+        ("name: numpy", "name: pandas"),
+        ("aaaa", "bbbb"),
+        ("version: 2.1.0", "version: 2.0.0"),
+        ("linux/amd64", "linux/arm64"),
+        ("models: []", "models: [{tag: 'a:1', digest: b, spellings: []}]"),
+    ],
+)
+def test_a_lock_changed_by_hand_is_told(tmp_path: Path, old: str, new: str) -> None:
+    """A lock does not pass for the one that was made, whichever part of it was edited."""
     path = tmp_path / "bentofile.lock"
     write_lock(path, a_lock())
-    path.write_text(path.read_text().replace("- numpy\n", "- pandas\n"))
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
     with pytest.raises(LockError, match="was changed by hand"):
         read_lock(path)
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"name": "numpy\n--extra-index-url https://evil.example\nx"}, "the name of the package 'numpy"),
+        ({"name": "Num_Py"}, "the name of the package 'Num_Py'"),
+        ({"version": "2.1.0\n--pre"}, "the version .* of the package 'numpy'"),
+        ({"version": "2.1.0\n"}, "the version .* of the package 'numpy'"),
+        ({"version": ""}, "the version '' of the package 'numpy'"),
+        ({"hashes": ()}, "a hash of the package 'numpy'"),
+        ({"hashes": ("md5:aa",)}, "a hash of the package 'numpy'"),
+        ({"hashes": (HASH + "\n--pre",)}, "a hash of the package 'numpy'"),
+        ({"marker": "no marker"}, "the marker 'no marker' of the package 'numpy'"),
+        ({"marker": 'os_name == "a --hash=sha256:bb"'}, "the marker .* of the package 'numpy'"),
+        ({"marker": 'os_name == "\n-i https://evil.example\n"'}, "the marker .* of the package 'numpy'"),
+        ({"url": "file:///etc/passwd"}, "the address .* of the package 'numpy'"),
+        ({"url": "https://example.org/x.whl --pre"}, "the address .* of the package 'numpy'"),
+    ],
+)
+def test_a_package_cannot_bring_another_line(tmp_path: Path, part: dict[str, Any], message: str) -> None:
+    """Each part of a package has its form, and so no lock, checksum or not, writes an option into the requirements."""
+    path = tmp_path / "bentofile.lock"
+    write_lock(path, a_lock(msgspec.structs.replace(NUMPY, **part)))
+    with pytest.raises(LockError, match=message):
+        read_lock(path)
+
+
+def test_a_lock_for_no_python_is_told(tmp_path: Path) -> None:
+    """The version of Python, which names the base image, is one."""
+    path = tmp_path / "bentofile.lock"
+    write_lock(path, sealed(msgspec.structs.replace(a_lock(), python="3.11\nRUN x")))
+    with pytest.raises(LockError, match="is not a Python version"):
+        read_lock(path)
+
+
+def test_a_lock_without_the_variant_or_platform_is_stale(tmp_path: Path) -> None:
+    """What the lock lacks is resolved, and said, though its inputs are these."""
+    path, resolver, recorder = tmp_path / "bentofile.lock", FixedResolver(), Recorder()
+    wanted = inputs(tmp_path, "numpy")
+    lock = fresh_lock(path, wanted, (), resolver, recorder)
+    elsewhere = {"linux/riscv64": lock.variants["cpu"]["linux/amd64"]}
+    damaged: list[dict[str, dict[str, LockedEnvironment]]] = [{}, {"cpu": {}}, {"cpu": elsewhere}]
+    for variants in damaged:
+        write_lock(path, sealed(msgspec.structs.replace(lock, variants=variants)))
+        assert fresh_lock(path, wanted, (), resolver, recorder) == lock
+        assert recorder.steps[-1] == "resolving the requirements (cpu on linux/amd64 changed)"
 
 
 def test_a_lock_holds_until_its_inputs_change(tmp_path: Path) -> None:

@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from bentopack._fs import sha256_file
 from bentopack._report import Silent
 from bentopack.bento.runtime import write_runtime
 from bentopack.errors import LockError
-from bentopack.lock.pip_tools import PipToolsResolver, explain, host_target, parse
+from bentopack.lock.pip_file import read_requirements
+from bentopack.lock.pip_tools import PipToolsResolver, explain, host_target, parse, run
 from bentopack.lock.resolver import Indexes, Request, Target
+from bentopack.lock.wheels import bundled, wheels_in
+from tests.doubles import Recorder, write_files
+from tests.lock.wheel import write_wheel
 
 OUTPUT = """\
+# a comment
 numpy==2.1.0 \\
     --hash=sha256:bb \\
     --hash=sha256:aa
 Foo.Bar==1.0 ; python_version < "3.12" \\
     --hash=sha256:cc
-thing @ https://example.org/thing-1.0-py3-none-any.whl \\
+thing @ https://user:word@example.org/thing-1.0-py3-none-any.whl \\
     --hash=sha256:dd
 """
 
 
 def test_each_requirement_is_read_with_its_hashes() -> None:
-    """Names are normalised, hashes sorted, markers and URLs kept."""
+    """Names are normalised, hashes sorted, markers and URLs kept, without credentials."""
     numpy, foo, thing = parse(OUTPUT)
     assert (numpy.name, numpy.version, numpy.hashes) == ("numpy", "2.1.0", ("sha256:aa", "sha256:bb"))
     assert (foo.name, foo.marker) == ("foo-bar", 'python_version < "3.12"')
     assert (thing.name, thing.url) == ("thing", "https://example.org/thing-1.0-py3-none-any.whl")
+
+
+@pytest.mark.parametrize("line", ["-e ./pkg", "--pre", "numpy", "numpy>=1", "./thing.whl", "https://example.org/x.whl"])
+def test_no_line_of_the_answer_is_passed_over(line: str) -> None:
+    """A package cannot vanish: what is not understood in pip-compile's answer is an error."""
+    with pytest.raises(LockError, match="a line that is no package"):
+        list(parse(f"a==1 --hash=sha256:aa\n{line}\n"))
 
 
 def test_an_explanation_has_no_traceback() -> None:
@@ -72,3 +88,69 @@ def test_what_cannot_be_resolved_is_explained(tmp_path: Path) -> None:
         PipToolsResolver().resolve(request, host_target(), Silent())
     assert "Traceback" not in str(error.value)
     assert "requirements.in" not in str(error.value)
+
+
+def test_a_wheel_of_a_local_folder_is_locked_to_its_one_file(tmp_path: Path) -> None:
+    """A wheel that find_links has on this machine is what gets locked, by one hash; the folder's name is nowhere."""
+    folder = tmp_path / "a house"
+    folder.mkdir()
+    wheel = write_wheel(folder / "tiny_thing-1.0-py3-none-any.whl", "tiny-thing", "1.0")
+    write_wheel(folder / "tiny_thing-2.0-cp27-none-win32.whl", "tiny-thing", "2.0")
+    request = Request(
+        lines=("tiny-thing",),
+        files=(),
+        wheels=(),
+        runtime=write_runtime(tmp_path),
+        indexes=Indexes(folders=(folder,)),
+        wheelhouse=wheels_in([folder]),
+    )
+    packages = {p.name: p for p in PipToolsResolver().resolve(request, host_target(), Silent())}
+    assert packages["tiny-thing"].version == "1.0"
+    assert packages["tiny-thing"].hashes == (f"sha256:{sha256_file(wheel)}",)
+    assert [each.path for each in bundled(tuple(packages.values()), request)] == [wheel]
+
+
+def test_requirements_files_limit_and_add(tmp_path: Path) -> None:
+    """What files require is resolved, and what they only limit is not installed."""
+    write_files(tmp_path, {"r.txt": "-c c.txt\n--prefer-binary\niniconfig\n", "c.txt": "iniconfig<2.1\ntomli==2.0.1\n"})
+    files = read_requirements(tmp_path / "r.txt", tmp_path)
+    request = Request(lines=(), files=files, wheels=(), runtime=write_runtime(tmp_path))
+    packages = {p.name: p.version for p in PipToolsResolver().resolve(request, host_target(), Silent())}
+    assert packages["iniconfig"].startswith("2.0")
+    assert "tomli" not in packages
+
+
+class Interrupted(Recorder):
+    """A reporter in whose middle the process is told to stop."""
+
+    def output(self, line: str) -> None:
+        super().output(line)
+        raise KeyboardInterrupt
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="process groups are POSIX")
+def test_a_cancelled_resolver_leaves_nothing_running(tmp_path: Path) -> None:
+    """The resolver and the builds that it started die with a cancelled command."""
+    code = (
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "print(child.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    recorder = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        run([sys.executable, "-c", code], tmp_path, [], recorder)
+    build = int(recorder.lines[0])
+    deadline = time.monotonic() + 10
+    while is_running(build) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_running(build)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")  # one that nobody waits for is dead all the same
+    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")

@@ -1,0 +1,75 @@
+"""Wheels on this machine, which a Bento carries because no index has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from packaging.tags import sys_tags
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import Version
+
+from bentopack._fs import sha256_file
+from bentopack.errors import LockError
+from bentopack.lock.resolver import LocalWheel, LockedPackage, Request
+
+
+def local_wheel(path: Path) -> LocalWheel:
+    """Describe a wheel by its file name.
+
+    Raises:
+        LockError: the name is not that of a wheel.
+    """
+    try:
+        name, version, _, _ = parse_wheel_filename(path.name)
+    except InvalidWheelFilename as error:
+        raise LockError(f"python.wheels: {path} is not a wheel: {error}") from None
+    return LocalWheel(name, str(version), path, sha256_file(path))
+
+
+def wheels_in(folders: Sequence[Path]) -> tuple[LocalWheel, ...]:
+    """Describe the wheels in folders, by file name; of two with the same one the first folder's.
+
+    Source archives are left out: what is built of them has no hash that stays the same.
+
+    Raises:
+        LockError: a folder holds none.
+    """
+    found: dict[str, LocalWheel] = {}
+    for folder in folders:
+        paths = sorted(path for path in folder.glob("*.whl") if path.is_file() and _is_wheel(path))
+        if not paths:
+            raise LockError(f"find_links: there is no wheel in {folder}", hint="build wheels of what is in it")
+        for path in paths:
+            if path.name not in found:
+                found[path.name] = local_wheel(path)
+    return tuple(found[name] for name in sorted(found))
+
+
+def fitting(package: LockedPackage, wheelhouse: Sequence[LocalWheel]) -> LocalWheel | None:
+    """Return the wheel of a package that pip would install on this machine, or None."""
+    ranks = {tag: rank for rank, tag in enumerate(sys_tags())}
+    best: tuple[int, LocalWheel] | None = None
+    for wheel in wheelhouse:
+        if package.url or wheel.name != package.name or Version(wheel.version) != Version(package.version):
+            continue
+        tags = parse_wheel_filename(wheel.path.name)[3]
+        rank = min((ranks[tag] for tag in tags if tag in ranks), default=None)
+        if rank is not None and (best is None or rank < best[0]):
+            best = rank, wheel
+    return best[1] if best else None
+
+
+def bundled(packages: Sequence[LockedPackage], request: Request) -> tuple[LocalWheel, ...]:
+    """Return the wheels that a Bento with these packages carries: the project's, and those locked by one hash."""
+    exact = {package.hashes for package in packages}
+    taken = [wheel for wheel in request.wheelhouse if (f"sha256:{wheel.sha256}",) in exact]
+    return tuple({wheel.path.name: wheel for wheel in (*taken, *request.wheels)}.values())
+
+
+def _is_wheel(path: Path) -> bool:
+    try:
+        parse_wheel_filename(path.name)
+    except InvalidWheelFilename:
+        return False
+    return True
