@@ -27,6 +27,8 @@ def as_asgi(app: Any, spelling: str) -> App:
     if _is_async(app):
         return cast(App, app)
     wanted = _positional(app)
+    if wanted == 3:  # a plain function that returns the awaitable, such as a wrapper around an application
+        return cast(App, app)
     if wanted == 0:
         raise ServeError(
             f"'{spelling}' is a factory, not an application", hint="call it in the module: app = create_app()"
@@ -60,12 +62,8 @@ def _positional(app: Any) -> int | None:
 def main() -> None:
     """Run an application; the supervisor gives its settings."""
     settings = child.begin()
-    config = settings.config
-    if config.models:
-        from bentopack import models
-
-        models.bind(config.models)
-    target = config.service.target
+    child.import_from_source(settings)
+    target = settings.config.service.target
     try:
         app = as_asgi(load_target(target), target)
     except ServeError as error:

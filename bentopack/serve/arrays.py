@@ -5,6 +5,7 @@ numpy is imported here and only when the service's own hints have brought it in.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from bentopack.validators import DType, Shape
 
 if TYPE_CHECKING:
     import numpy as np
+
+_MOST_DIMENSIONS = 32
+"""What every release of numpy allows."""
+_BEYOND = 2.0**63
 
 
 @dataclass(frozen=True)
@@ -32,17 +37,12 @@ class ArraySpec:
             ApiError: 422, naming ``field``, when it is ragged, holds something else than numbers of one kind, or has
                 the wrong shape.
         """
-        import numpy as np
-
         if not isinstance(value, list) and not (self.shape and self.shape.dimensions == ()):
             raise ApiError(422, f"{field}: expected an array, found {_json_name(value)}", field=field)
         try:
-            array = np.asarray(value)
-        except ValueError:
-            raise ApiError(422, f"{field}: the array is ragged: its rows differ in length", field=field) from None
-        if array.dtype.hasobject:
-            raise ApiError(422, f"{field}: expected numbers of one kind, found null or an object", field=field)
-        return self.check(array, field)
+            return self.check(_as_array(value, self.dtype), field)
+        except (ValueError, OverflowError) as error:
+            raise ApiError(422, f"{field}: {error}", field=field) from None
 
     def check(self, array: np.ndarray[Any, Any], field: str) -> np.ndarray[Any, Any]:
         """Return the array with the wanted dtype, or refuse it for its shape or for numbers that do not fit."""
@@ -54,14 +54,18 @@ class ArraySpec:
         if not _fits(array, self.dtype):
             found = "strings" if array.dtype.kind == "U" else str(array.dtype)
             raise ApiError(422, f"{field}: expected {self.dtype}, found {found}", field=field)
-        return array.astype(self.dtype)
+        with _quiet():
+            converted = array.astype(self.dtype)
+        if _overflows(array, converted):
+            raise ApiError(422, f"{field}: a number is too large for {self.dtype}", field=field)
+        return converted
 
 
 def read_npy(body: bytes, field: str) -> np.ndarray[Any, Any]:
     """Read the bytes of one ``.npy`` file. Nothing is unpickled, and no more is allocated than has arrived.
 
     Raises:
-        ApiError: 400 when the bytes are damaged, 422 when they hold objects.
+        ApiError: 400 when the bytes are damaged, 422 when they hold objects or records.
     """
     import numpy as np
     from numpy.lib import format as npy
@@ -71,12 +75,64 @@ def read_npy(body: bytes, field: str) -> np.ndarray[Any, Any]:
         version = npy.read_magic(file)
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = read_header(file)
-        if dtype.hasobject:
-            raise ApiError(422, f"{field}: arrays of objects are not read", field=field)
+        if dtype.hasobject or dtype.kind == "V":
+            raise ApiError(422, f"{field}: arrays of objects or records are not read", field=field)
+        # An array without elements has no bytes to bound its other dimensions by.
+        if not all(0 <= length <= len(body) for length in shape):
+            raise ApiError(400, f"the body is not a .npy file: it has {len(body)} bytes and shape {shape}")
         flat = np.frombuffer(body, dtype, offset=file.tell())
         return flat.reshape(shape, order="F" if fortran else "C").copy()
     except (ValueError, TypeError, OverflowError, EOFError) as error:
         raise ApiError(400, f"the body is not a .npy file: {error}") from None
+
+
+def _as_array(value: Any, wanted: str | None) -> np.ndarray[Any, Any]:
+    """Make an array of JSON's lists, or raise ValueError: numpy itself would turn numbers into strings or floats."""
+    import numpy as np
+
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        _check_depth(_depth(value))
+        raise ValueError("the array is ragged: its rows differ in length") from None
+    _check_depth(array.ndim)
+    large = array.dtype.kind == "f" and array.size > 0 and bool(np.abs(array).max() >= _BEYOND)
+    if array.dtype.hasobject or large:
+        return _with_large_integers(array, value, wanted)
+    if array.dtype.kind == "U" and not _all_are(value, str):
+        raise ValueError("expected numbers of one kind, found strings among numbers")
+    return array
+
+
+def _with_large_integers(array: np.ndarray[Any, Any], value: Any, wanted: str | None) -> np.ndarray[Any, Any]:
+    import numpy as np
+
+    if array.dtype.hasobject and not _all_are(value, int, float):
+        raise ValueError("expected numbers of one kind, found null or an object")
+    if wanted is not None and np.dtype(wanted).kind in "fc":
+        return np.asarray(value, "float64")
+    if _all_are(value, int) or array.dtype.hasobject:
+        raise ValueError("an integer is beyond 64 bits")
+    return array
+
+
+def _all_are(value: Any, *kinds: type) -> bool:
+    if isinstance(value, list):
+        return all(_all_are(each, *kinds) for each in value)
+    return isinstance(value, kinds)
+
+
+def _check_depth(depth: int) -> None:
+    if depth > _MOST_DIMENSIONS:
+        raise ValueError(f"the array is nested {depth} deep; at most {_MOST_DIMENSIONS} dimensions are read")
+
+
+def _depth(value: Any) -> int:
+    depth = 0
+    while isinstance(value, list):
+        depth += 1
+        value = value[0] if value else None
+    return depth
 
 
 def array_spec(hint: Any) -> ArraySpec | None:
@@ -147,6 +203,21 @@ def _fits(array: np.ndarray[Any, Any], wanted: str) -> bool:
         limits = np.iinfo(target)
         return bool(limits.min <= array.min() and array.max() <= limits.max)
     return np.can_cast(array.dtype, target, casting="same_kind")
+
+
+def _quiet() -> contextlib.AbstractContextManager[Any]:
+    import numpy as np
+
+    return np.errstate(over="ignore", invalid="ignore")
+
+
+def _overflows(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> bool:
+    """Whether a number became infinite, such as 1e300 as float32."""
+    import numpy as np
+
+    if after.dtype.kind not in "fc" or not np.isinf(after).any():
+        return False
+    return bool((np.isinf(after) & ~np.isinf(before)).any())
 
 
 def _json_name(value: Any) -> str:

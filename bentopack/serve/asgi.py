@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -42,17 +44,21 @@ def header(scope: Scope, name: bytes) -> bytes:
     return b""
 
 
-async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+async def read_body(scope: Scope, receive: Receive, limit: int, *, patience: float = 30.0) -> bytes:
     """Read a request's body, stopping as soon as it is known to be too large.
 
+    Args:
+        limit: the most bytes.
+        patience: seconds without any byte of it until it is given up.
+
     Raises:
-        ApiError: 413, the body has more than ``limit`` bytes.
+        ApiError: 413, the body has more than ``limit`` bytes; 408, it does not go on.
         ClientGone: the client went away in the middle.
     """
     length = header(scope, b"content-length")
     if length.isdigit() and int(length) > limit:
         raise _too_large(limit)
-    message = await receive()
+    message = await _within(patience, receive)
     if message["type"] == "http.request" and not message.get("more_body"):
         body: bytes = message["body"]
         if len(body) > limit:
@@ -66,8 +72,31 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
             raise _too_large(limit)
         if not message.get("more_body"):
             return b"".join(parts)
-        message = await receive()
+        message = await _within(patience, receive)
     raise ClientGone
+
+
+async def _within(seconds: float, receive: Receive) -> Message:
+    """Await a message, at most so long. ``asyncio.wait_for`` would make a task for each before Python 3.12."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine of a server is in one
+    late = False
+
+    def expire() -> None:
+        nonlocal late
+        late = task.cancel()
+
+    timer = asyncio.get_running_loop().call_later(seconds, expire)
+    try:
+        return await receive()
+    except asyncio.CancelledError:
+        if not late:
+            raise
+        if sys.version_info >= (3, 11):
+            task.uncancel()
+        raise ApiError(408, f"nothing of the body has arrived for {seconds:g} s") from None
+    finally:
+        timer.cancel()
 
 
 def _too_large(limit: int) -> ApiError:

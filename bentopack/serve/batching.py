@@ -36,12 +36,14 @@ class Batching:
         """Count the rows that one request carries.
 
         Raises:
-            ApiError: 422 when its parameters do not agree on it, or an array has too few dimensions.
+            ApiError: 422 when there are none, its parameters do not agree on it, or an array has too few dimensions.
         """
         counts = [self._length(each, value) for each, value in zip(self.parameters, arguments, strict=True)]
         if len(set(counts)) > 1:
             found = ", ".join(f"{each.name}: {count}" for each, count in zip(self.parameters, counts, strict=True))
             raise ApiError(422, f"the parameters differ in their number of rows ({found})")
+        if counts[0] == 0:
+            raise ApiError(422, "there are no rows in the request", field=self.parameters[0].name)
         return counts[0]
 
     def key(self, arguments: Arguments) -> Arguments:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
@@ -10,8 +11,10 @@ import sys
 import msgspec
 
 from bentopack.errors import ServeError
-from bentopack.serve import lifeline, logs
+from bentopack.serve import forks, lifeline, logs
 from bentopack.serve.config import ServeConfig
+
+_LONGEST_MESSAGE = 20_000
 
 
 class ChildSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,30 +48,44 @@ Status = Started | Failed
 
 
 def begin() -> ChildSettings:
-    """Read the settings, and tie this process to the supervisor. Its working directory is the source already."""
+    """Read the settings, and tie this process to the supervisor."""
     settings = msgspec.json.decode(sys.argv[1], type=ChildSettings)
     for descriptor in (settings.listener, settings.lifeline, settings.status):
         os.set_inheritable(descriptor, False)  # a process that the service starts has no business with them
-    lifeline.die_with(settings.lifeline)
-    # Ctrl-C reaches the whole terminal; only the supervisor acts on it, so that requests are drained in order.
+    lifeline.die_with(settings.lifeline, private=settings.runtime)
+    forks.guard(settings.listener, settings.lifeline, settings.status)
+    # Whoever signals every process of a service sends SIGINT here too; the supervisor alone acts on it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logs.configure(settings.role, access=settings.config.access_log)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # what a service prints is seen when it is printed
+    return settings
+
+
+def import_from_source(settings: ChildSettings) -> None:
+    """Let the user's code be imported, and bind the models that it declares."""
+    from bentopack import models
+
     if sys.path[:1] != [settings.config.source]:
         sys.path.insert(0, settings.config.source)
-    return settings
+    # Without any model too: nothing but what was declared is served, whatever this machine's store holds.
+    models.bind(settings.config.models)
 
 
 def report(settings: ChildSettings, status: Status) -> None:
     """Tell the supervisor how the start went; once."""
-    os.write(settings.status, msgspec.json.encode(status) + b"\n")
+    forks.forget(settings.status)
+    with contextlib.suppress(BrokenPipeError):  # it has gone, and the lifeline ends us too
+        os.write(settings.status, msgspec.json.encode(status) + b"\n")
     os.close(settings.status)
 
 
 def report_failure(settings: ChildSettings, error: ServeError) -> None:
     """Tell the supervisor why this process cannot serve."""
-    report(settings, Failed(error.message, error.hint))
+    message = error.message.encode(errors="replace").decode()
+    if len(message) > _LONGEST_MESSAGE:  # a traceback says most at its two ends
+        message = f"{message[: _LONGEST_MESSAGE // 2]}\n…\n{message[-_LONGEST_MESSAGE // 2 :]}"
+    report(settings, Failed(message, error.hint))
 
 
 def worker_socket(runtime: str, index: int) -> str:

@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 
-from bentopack.errors import did_you_mean
+from bentopack.errors import ServeError, did_you_mean
 from bentopack.serve.arrays import read_npy
 from bentopack.serve.errors import ApiError
 from bentopack.serve.frames import Media
-from bentopack.serve.schema import Signature, body_type, read_custom, write_custom
+from bentopack.serve.schema import Parameter, Signature, body_type, read_custom, write_custom
 
 _PLACE = re.compile(r" - at `\$\.?(.*?)`$")
 _NAMED = re.compile(r"(required|unknown) field `(.*?)`")
@@ -31,9 +31,14 @@ class Codec:
     """
 
     def __init__(self, name: str, signature: Signature) -> None:
+        """Prepare for the parameters of the API ``name``.
+
+        Raises:
+            ServeError: one has a type that cannot be read from JSON.
+        """
         self._parameters = signature.parameters
         self._names = tuple(each.name for each in self._parameters)
-        self._decoder = msgspec.json.Decoder(body_type(name, self._parameters), dec_hook=read_custom)
+        self._decoder = _decoder(name, self._parameters)
         self._positional = sum(not each.keyword_only for each in self._parameters)
         self._sole = self._parameters[0] if len(self._parameters) == 1 else None
         self._optional = not any(each.required for each in self._parameters)
@@ -70,7 +75,7 @@ class Codec:
         if all(each.array is None for each in self._parameters):
             return arguments
         return tuple(
-            value if each.array is None or value is each.default else each.array.read(value, each.name)
+            value if each.array is None or _as_it_is(each, value) else each.array.read(value, each.name)
             for each, value in zip(self._parameters, arguments, strict=True)
         )
 
@@ -100,6 +105,10 @@ class Codec:
         return ApiError(422, f"{text}: the body must be an object such as {{{expected}}}")
 
 
+def _as_it_is(parameter: Parameter, value: Any) -> bool:
+    return value is parameter.default or (value is None and parameter.nullable)
+
+
 def encode(result: Any) -> tuple[Media, bytes]:
     """Write a result: text as it is, bytes as they are, everything else as JSON.
 
@@ -111,6 +120,27 @@ def encode(result: Any) -> tuple[Media, bytes]:
     if isinstance(result, (bytes, bytearray, memoryview)):
         return Media.OTHER, bytes(result)
     return Media.JSON, _encoder.encode(result)
+
+
+def _decoder(name: str, parameters: tuple[Parameter, ...]) -> msgspec.json.Decoder[Any]:
+    try:
+        return msgspec.json.Decoder(body_type(name, parameters), dec_hook=read_custom)
+    except Exception as error:
+        raise ServeError(
+            f"API '{name}': {_culprit(name, parameters)} cannot be read from a request: {error}",
+            hint="use a numpy array, str, bytes, or a JSON value: dataclass, TypedDict, list, dict, pydantic model",
+        ) from None
+
+
+def _culprit(name: str, parameters: tuple[Parameter, ...]) -> str:
+    """Name the parameters that are to blame: those that cannot be read alone either."""
+    found = []
+    for each in parameters:
+        try:
+            msgspec.json.Decoder(body_type(name, (each,)), dec_hook=read_custom)
+        except Exception:
+            found.append(f"parameter '{each.name}'")
+    return " and ".join(found) or "its parameters"
 
 
 def _accepted(role: str) -> frozenset[Media]:

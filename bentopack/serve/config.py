@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 
 import msgspec
 
+from bentopack.errors import ServeError
 from bentopack.spec.manifest import Manifest, ServiceInfo, read_manifest
 
 
@@ -17,6 +19,10 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The folder to import the service from, and the working directory of the processes."""
     models: dict[str, str] = {}
     """Folder of each declared model, by every spelling of its tag that the code may use, and by its alias."""
+    envs: dict[str, str] = {}
+    """Environment variables of the service; a variable that is set already keeps its value."""
+    required_envs: tuple[str, ...] = ()
+    """Variables whose value the deployment gives; one that is missing is warned of."""
     host: str = "127.0.0.1"
     port: int = 3000
     """0 takes any free port; the line that is logged when the service is ready names it."""
@@ -41,7 +47,28 @@ def config_of_bento(bento: Path) -> ServeConfig:
         service=manifest.service,
         source=str((bento / "src").resolve()),
         models=models_of(manifest, bento),
+        envs={name: value for name, value in manifest.envs.items() if value},
+        required_envs=tuple(sorted(name for name, value in manifest.envs.items() if not value)),
     )
+
+
+def check(config: ServeConfig) -> None:
+    """Refuse settings that cannot be.
+
+    Raises:
+        ServeError: naming the option.
+    """
+    wanted = [
+        ("--port", config.port, 0 <= config.port <= 65535, "a number from 0 to 65535"),
+        ("--workers", config.workers, config.workers is None or config.workers >= 1, "a whole number from 1"),
+        ("--front-ends", config.front_ends, config.front_ends >= 1, "a whole number from 1"),
+        ("--timeout", config.timeout, config.timeout is None or 0 < config.timeout < inf, "seconds above 0"),
+        ("--max-body", config.max_body, config.max_body >= 0, "a number of bytes"),
+        ("--grace", config.grace, 0 <= config.grace < inf, "seconds, 0 or more"),
+    ]
+    for option, found, good, expected in wanted:
+        if not good:
+            raise ServeError(f"{option}: expected {expected}, found {found}")
 
 
 def models_of(manifest: Manifest, bento: Path) -> dict[str, str]:
@@ -49,5 +76,5 @@ def models_of(manifest: Manifest, bento: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for model in manifest.models:
         folder = str((bento / model.path).resolve())
-        found.update({spelling: folder for spelling in (model.tag, *model.spellings)})
+        found.update(dict.fromkeys((model.tag, *model.spellings), folder))
     return found

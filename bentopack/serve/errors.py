@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import msgspec
 
 
@@ -17,12 +19,13 @@ class ApiError(Exception):
     """
 
     def __init__(self, status: int, message: str, *, field: str | None = None) -> None:
-        if not 400 <= status <= 599:
-            raise ValueError(f"ApiError takes a status from 400 to 599, found {status}")
+        number = operator.index(status)
+        if not 400 <= number <= 599:
+            raise ValueError(f"ApiError takes a status from 400 to 599, found {number}")
         super().__init__(message)
-        self.status = status
-        self.message = message
-        self.field = field
+        self.status = number
+        self.message = _text(message)
+        self.field = None if field is None else _text(field)
 
 
 INTERNAL_ERROR = b'{"error":"internal error"}'
@@ -31,3 +34,8 @@ INTERNAL_ERROR = b'{"error":"internal error"}'
 def error_body(message: str, field: str | None = None) -> bytes:
     """Write the JSON body of every error: ``{"error": …}`` and, where one is at fault, ``"field"``."""
     return msgspec.json.encode({"error": message} if field is None else {"error": message, "field": field})
+
+
+def _text(value: object) -> str:
+    """Any value, such as a caught exception, as text that UTF-8 can carry."""
+    return str(value).encode(errors="replace").decode()

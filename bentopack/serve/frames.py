@@ -36,6 +36,14 @@ class Media(IntEnum):
     OTHER = 3
 
 
+CONTENT_TYPES = {
+    Media.JSON: "application/json",
+    Media.NPY: "application/x-npy",
+    Media.TEXT: "text/plain; charset=utf-8",
+    Media.OTHER: "application/octet-stream",
+}
+
+
 class Request(NamedTuple):
     """``id`` is the front end's, unique on its connection; ``api`` counts in the order of the HELLO.
 

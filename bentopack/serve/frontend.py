@@ -8,18 +8,16 @@ from pathlib import Path
 
 from bentopack.errors import did_you_mean
 from bentopack.serve import child
-from bentopack.serve.asgi import ClientGone, Headers, Receive, Scope, Send, header, read_body, refuse, respond
+from bentopack.serve.asgi import Headers, Receive, Scope, Send, header, read_body, refuse, respond
 from bentopack.serve.config import ServeConfig
 from bentopack.serve.errors import ApiError
-from bentopack.serve.frames import Media, Reply
+from bentopack.serve.frames import CONTENT_TYPES, Media, Reply
 from bentopack.serve.gate import Gate
 from bentopack.serve.hello import ApiRoute, Hello
 from bentopack.serve.httpd import run_server
 from bentopack.serve.link import Pool
 
-_TYPES = {Media.JSON: b"application/json", Media.TEXT: b"text/plain; charset=utf-8", Media.NPY: b"application/x-npy"}
-_TYPES[Media.OTHER] = b"application/octet-stream"
-_NAMES = {Media.JSON: "application/json", Media.NPY: "application/x-npy", Media.TEXT: "text/plain; charset=utf-8"}
+_TYPES = {media: name.encode() for media, name in CONTENT_TYPES.items()}
 _RETRY: Headers = [(b"retry-after", b"1")]
 _CLOSE: Headers = [(b"connection", b"close")]
 
@@ -45,8 +43,6 @@ class FrontEnd:
             await self._answer(scope, receive, send)
         except ApiError as error:
             await refuse(send, error, _headers_of(error))
-        except ClientGone:
-            pass  # there is nobody to tell
 
     def label(self, path: str) -> str:
         """Return the name of the API at a path, for the metrics."""
@@ -70,27 +66,27 @@ class FrontEnd:
             await respond(send, reply.status, reply.body, _TYPES[Media(reply.media)], more)
 
     async def _predict(self, number: int, api: ApiRoute, scope: Scope, receive: Receive) -> Reply:
-        arrived = time.monotonic()
         media = _media_of(header(scope, b"content-type"))
         if media not in api.accepts:
             raise _unsupported(api, header(scope, b"content-type"))
         if header(scope, b"content-encoding") not in (b"", b"identity"):
             raise ApiError(415, "compressed bodies are not read; send the body as it is")
+        body = await read_body(scope, receive, self._max_body)
+        # A client's slow upload is neither a request that waits nor one that is being answered.
         if self._max_concurrency is not None and self._in_flight >= self._max_concurrency:
             raise ApiError(503, f"busy: {self._max_concurrency} requests are being answered already")
         self._in_flight += 1
         try:
-            body = await read_body(scope, receive, self._max_body)
             link = self.pool.best()
             if link is None:
                 raise ApiError(503, "no worker is ready")
-            return await link.submit(number, media, body, arrived)
+            return await link.submit(number, media, body, time.monotonic())
         finally:
             self._in_flight -= 1
 
     async def _other(self, path: str, method: str, send: Send) -> None:
         if path == "/":
-            await respond(send, 307, b"", b"text/plain", [(b"location", b"/docs")])
+            await respond(send, 307, b"", b"text/plain", [(b"location", b"docs")])
         elif path == "/docs":
             await respond(send, 200, self._page, b"text/html; charset=utf-8")
         elif self._hello is None:
@@ -117,23 +113,22 @@ class FrontEnd:
 @lru_cache(maxsize=256)
 def _media_of(content_type: bytes) -> Media:
     """Sort a content type; a body without one is taken for JSON."""
-    kind, _, options = content_type.decode("latin-1").lower().partition(";")
-    kind = kind.strip()
+    kind, *options = (part.strip() for part in content_type.decode("latin-1").lower().split(";"))
     if kind in ("", "application/json") or (kind.startswith("application/") and kind.endswith("+json")):
         return Media.JSON
     if kind == "application/x-npy":
         return Media.NPY
-    charset = options.partition("charset=")[2].strip(' "')
-    return Media.TEXT if kind == "text/plain" and charset in ("", "utf-8", "us-ascii") else Media.OTHER
+    charsets = {option.removeprefix("charset=").strip('"') for option in options if option.startswith("charset=")}
+    return Media.TEXT if kind == "text/plain" and charsets <= {"utf-8", "utf8", "us-ascii"} else Media.OTHER
 
 
 def _unsupported(api: ApiRoute, content_type: bytes) -> ApiError:
-    takes = " or ".join(_NAMES[Media(kind)] for kind in api.accepts if kind in _NAMES)
+    takes = " or ".join(CONTENT_TYPES[Media(kind)] for kind in api.accepts)
     return ApiError(415, f"{api.route} takes {takes}, not {content_type.decode('latin-1')}")
 
 
 def _headers_of(error: ApiError) -> Headers | None:
-    extra: dict[int, Headers] = {413: _CLOSE, 503: _RETRY, 405: [(b"allow", b"POST")]}
+    extra: dict[int, Headers] = {408: _CLOSE, 413: _CLOSE, 503: _RETRY, 405: [(b"allow", b"POST")]}
     return extra.get(error.status)
 
 

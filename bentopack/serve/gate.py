@@ -10,9 +10,11 @@ from collections.abc import Callable
 import msgspec
 
 from bentopack.serve import metrics
-from bentopack.serve.asgi import App, Message, Receive, Scope, Send, respond
+from bentopack.serve.asgi import App, ClientGone, Message, Receive, Scope, Send, respond
 
 _access = logging.getLogger("bentopack.serve.access")
+_CLIENT_GONE = 499
+"""What nginx notes for a client that left before its answer; it is never sent."""
 
 
 class Gate:
@@ -59,12 +61,14 @@ class Gate:
         metrics.request_began()
         try:
             await self._app(scope, receive, note)
+        except ClientGone:  # there is nobody to tell
+            status = _CLIENT_GONE
         finally:
             seconds = time.perf_counter() - began
             metrics.request_ended(self._label(scope["path"]), status, seconds)
             if not _access.disabled:
                 client = (scope.get("client") or ("-",))[0]
-                _access.info('%s "%s %s" %d %.1fms', client, scope["method"], scope["path"], status, seconds * 1000)
+                _access.info('%s "%s %s" %d %.1fms', client, scope["method"], _asked(scope), status, seconds * 1000)
 
     async def _live(self, send: Send) -> None:
         await respond(send, 200, b'{"status":"live"}')
@@ -79,3 +83,9 @@ class Gate:
     async def _metrics(self, send: Send) -> None:
         body = await asyncio.to_thread(metrics.exposition)
         await respond(send, 200, body, metrics.CONTENT_TYPE.encode())
+
+
+def _asked(scope: Scope) -> str:
+    """The path as it was sent: a quoted newline or escape stays quoted, and cannot forge a line of the log."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    return raw.decode("ascii", "backslashreplace")

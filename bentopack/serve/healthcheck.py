@@ -18,10 +18,19 @@ def is_ready(port: int, *, host: str = "127.0.0.1", timeout: float = 3.0) -> boo
         with socket.create_connection((host, port), timeout) as connection:
             connection.sendall(_REQUEST)
             status = connection.makefile("rb").readline().split()
-    except OSError:
+    except (OSError, OverflowError):
         return False
     return status[1:2] == [b"200"]
 
 
+def main() -> int:
+    """Return the exit code."""
+    port = os.environ.get("PORT") or "3000"
+    if not port.isdecimal():
+        print(f"error: $PORT: expected a number from 0 to 65535, found '{port}'", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0 if is_ready(int(port)) else 1
+
+
 if __name__ == "__main__":
-    sys.exit(0 if is_ready(int(os.environ.get("PORT") or 3000)) else 1)
+    sys.exit(main())

@@ -22,5 +22,7 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float | None
     """Seconds, from ``traffic.timeout``."""
     max_concurrency: int | None
+    pid: int
+    """The worker's process."""
     apis: tuple[ApiRoute, ...]
     openapi: msgspec.Raw

@@ -54,6 +54,7 @@ def run_server(settings: child.ChildSettings, app: App, *, ws: Literal["none", "
         timeout_graceful_shutdown=max(1, math.ceil(settings.config.grace)),
     )
     server = Server(config, settings)
+    # It is the supervisor's as well, which listens on while this process is replaced.
     with socket.socket(fileno=settings.listener) as listener:
         loops.run(server.serve(sockets=[listener]))
     if not server.started:

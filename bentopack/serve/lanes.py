@@ -37,6 +37,8 @@ class Job:
     sender: ReplyTo
     arguments: tuple[Any, ...] | None = None
     rows: int = 1
+    key: Any = None
+    """Requests with equal keys can be joined."""
     dropped: bool = False
 
     def answer(self, status: int, media: int, body: bytes) -> None:
@@ -45,8 +47,13 @@ class Job:
             self.sender.reply(Reply(self.request.id, status, media, body))
 
     def refuse(self, error: ApiError) -> None:
-        """Answer with an error."""
-        self.answer(error.status, Media.JSON, error_body(error.message, error.field))
+        """Answer with an error. A subclass may have left out or replaced its parts: then it is a 500."""
+        try:
+            status, body = error.status, error_body(error.message, error.field)
+        except Exception:
+            _log.exception("an ApiError cannot be sent")
+            status, body = 500, INTERNAL_ERROR
+        self.answer(status, Media.JSON, body)
 
 
 @dataclass(eq=False)
@@ -84,7 +91,7 @@ class Lane:
                 self._jobs.appendleft(job)
                 break
             total += job.rows
-            groups.setdefault(self.api.batching.key(job.arguments or ()), []).append(job)
+            groups.setdefault(job.key, []).append(job)
         return list(groups.values())
 
     def steps(self, group: list[Job]) -> Steps:
@@ -144,3 +151,4 @@ class Lane:
             job.arguments = self.api.codec.decode(job.request.media, job.request.body)
             if self.api.batching is not None:
                 job.rows = self.api.batching.rows(job.arguments)
+                job.key = self.api.batching.key(job.arguments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Callable
 from typing import cast
@@ -32,6 +33,7 @@ class Link(asyncio.Protocol):
     def __init__(self, greeted: Callable[[Link, Hello], None]) -> None:
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.ready = False
+        self._pid = 0
         self._loop = asyncio.get_running_loop()
         self._greeted = greeted
         self._reader = FrameReader()
@@ -75,7 +77,9 @@ class Link(asyncio.Protocol):
                 for reply in cast("list[Reply]", payload):
                     self._settle(reply)
             elif kind == Kind.HELLO:
-                self._greeted(self, msgspec.json.decode(cast(bytes, payload), type=Hello))
+                hello = msgspec.json.decode(cast(bytes, payload), type=Hello)
+                self._pid = hello.pid
+                self._greeted(self, hello)
                 self.ready = True
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -84,6 +88,14 @@ class Link(asyncio.Protocol):
             self._settle(Reply(identity, *_LOST))
         if not self.closed.done():
             self.closed.set_result(None)
+
+    def check(self) -> None:
+        """Close the connection if the worker has died.
+
+        The kernel does so, but for a copy of the connection in a process that the worker's code has made.
+        """
+        if self._pid and not _lives(self._pid):
+            self._transport.abort()
 
     def close(self) -> None:
         """Close the connection."""
@@ -176,3 +188,14 @@ class Pool:
             for link in self._links:
                 if link is not None:
                     link.expire(before)
+                    link.check()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is there, as another user
+        return True
+    return True

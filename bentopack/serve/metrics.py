@@ -55,6 +55,13 @@ def batch_rows(api: str) -> Histogram:
 
 def exposition() -> bytes:
     """Write the metrics of all processes in Prometheus' text format."""
+    try:
+        return _collect()
+    except FileNotFoundError:  # a process has ended, and its files were folded while they were read
+        return _collect()
+
+
+def _collect() -> bytes:
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=os.environ[FOLDER_VARIABLE])  # type: ignore[no-untyped-call]
     return generate_latest(registry)

@@ -8,14 +8,15 @@ import msgspec
 
 from bentopack.errors import ServeError
 from bentopack.serve.arrays import ArraySpec, array_spec
-from bentopack.serve.frames import Media
-from bentopack.serve.schema import Parameter, is_pydantic
+from bentopack.serve.frames import CONTENT_TYPES, Media
+from bentopack.serve.schema import Parameter, is_pydantic, write_custom
 from bentopack.serve.service import Api, Service
 
 _REFERENCES = "#/components/schemas/{name}"
-_MEDIA = {Media.NPY: "application/x-npy", Media.TEXT: "text/plain", Media.OTHER: "application/octet-stream"}
+_ERROR = "BentopackError"
 _ERRORS = {
     "400": "The body cannot be parsed.",
+    "408": "The body stopped to arrive.",
     "413": "The body is too large.",
     "415": "The API does not take a body of this type.",
     "422": "The body is not what the parameters ask for; `field` names the one at fault.",
@@ -31,25 +32,27 @@ def document(service: Service) -> dict[str, Any]:
     Raises:
         ServeError: a parameter's type cannot be read from a request.
     """
-    schemas: dict[str, Any] = {"Error": _error_schema()}
+    schemas: dict[str, Any] = {}
     paths = {api.options.route: {"post": _operation(service, api, schemas)} for api in service.apis}
     return {
         "openapi": "3.1.0",
         "info": {"title": service.options.name, "description": service.cls.__doc__ or "", "version": "1"},
         "paths": paths,
-        "components": {"schemas": schemas},
+        "components": {"schemas": {**schemas, _ERROR: _error_schema()}},
     }
 
 
 def _operation(service: Service, api: Api, schemas: dict[str, Any]) -> dict[str, Any]:
     signature = api.signature
-    properties = {each.name: _parameter_schema(api, each, schemas) for each in signature.parameters}
+    properties = {
+        each.name: {**_parameter_schema(api, each, schemas), **_default(each)} for each in signature.parameters
+    }
     body: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
     required = [each.name for each in signature.parameters if each.required]
     if required:
         body["required"] = required
     content: dict[str, Any] = {"application/json": {"schema": body}}
-    content.update({_MEDIA[Media(kind)]: {} for kind in sorted(api.codec.accepts) if kind != Media.JSON})
+    content.update({_media(kind): {} for kind in sorted(api.codec.accepts) if kind != Media.JSON})
     return {
         "operationId": api.options.name,
         "summary": api.description.partition("\n")[0],
@@ -62,7 +65,8 @@ def _operation(service: Service, api: Api, schemas: dict[str, Any]) -> dict[str,
 
 def _parameter_schema(api: Api, parameter: Parameter, schemas: dict[str, Any]) -> dict[str, Any]:
     if parameter.array is not None:
-        return _array_schema(parameter.array)
+        schema = _array_schema(parameter.array)
+        return {"anyOf": [schema, {"type": "null"}]} if parameter.nullable else schema
     try:
         return _schema(parameter.hint, schemas)
     except (TypeError, NotImplementedError) as error:
@@ -72,12 +76,26 @@ def _parameter_schema(api: Api, parameter: Parameter, schemas: dict[str, Any]) -
         ) from None
 
 
+def _default(parameter: Parameter) -> dict[str, Any]:
+    """The default, where JSON can say it."""
+    if parameter.required:
+        return {}
+    try:
+        return {"default": msgspec.json.decode(msgspec.json.encode(parameter.default, enc_hook=write_custom))}
+    except Exception:
+        return {}
+
+
+def _media(kind: int) -> str:
+    return CONTENT_TYPES[Media(kind)].partition(";")[0]
+
+
 def _result(api: Api, schemas: dict[str, Any]) -> dict[str, Any]:
     hint = api.signature.result
     if hint is str:
-        return {"text/plain": {"schema": {"type": "string"}}}
+        return {_media(Media.TEXT): {"schema": {"type": "string"}}}
     if hint is bytes:
-        return {"application/octet-stream": {}}
+        return {_media(Media.OTHER): {}}
     try:
         spec = array_spec(hint)
         schema = _array_schema(spec) if spec else _schema(hint, schemas)
@@ -129,7 +147,7 @@ def _options(api: Api) -> dict[str, Any]:
 
 
 def _error_responses() -> dict[str, Any]:
-    content = {"application/json": {"schema": {"$ref": _REFERENCES.format(name="Error")}}}
+    content = {"application/json": {"schema": {"$ref": _REFERENCES.format(name=_ERROR)}}}
     return {status: {"description": text, "content": content} for status, text in _ERRORS.items()}
 
 

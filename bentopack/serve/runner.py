@@ -77,8 +77,11 @@ class ModelThread:
         method = getattr(self._instance, lane.api.method)
         codec = lane.api.codec
         for group in lane.take():
-            observe(lane, group)
-            lane.finish(group, drive(lane.steps(group), lambda arguments: codec.call(method, arguments)))
+            try:
+                observe(lane, group)
+                lane.finish(group, drive(lane.steps(group), lambda arguments: codec.call(method, arguments)))
+            except Exception as error:  # as in AsyncLane
+                lane.finish(group, [error] * len(group))
 
     def _oldest(self) -> Lane | None:
         waiting = [(since, lane) for lane in self._lanes if (since := lane.waiting_since) is not None]
@@ -92,13 +95,18 @@ class AsyncLane:
         self._lane = lane
         self._method = getattr(instance, lane.api.method)
         self._tasks: set[asyncio.Task[None]] = set()
+        # A task that has ended stays in the set for a turn of the loop: whether one drains is noted apart.
+        self._draining = False
 
     def notify(self) -> None:
         """Something was put in the lane: call it in a task."""
-        if self._lane.api.batching is None or not self._tasks:
-            task = asyncio.get_running_loop().create_task(self._drain())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        if self._lane.api.batching is not None:
+            if self._draining:
+                return
+            self._draining = True
+        task = asyncio.get_running_loop().create_task(self._drain())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     @property
     def idle(self) -> bool:
@@ -107,10 +115,17 @@ class AsyncLane:
     async def _drain(self) -> None:
         while groups := self._lane.take():
             for group in groups:
-                observe(self._lane, group)
-                if self._lane.api.batching is None:
+                if self._lane.api.batching is None and self._lane.waiting_since is not None:
                     self.notify()  # the next request need not wait for this one
-                self._lane.finish(group, await drive_async(self._lane.steps(group), self._call))
+                await self._serve_once(group)
+        self._draining = False  # nothing was awaited since the lane was found empty
+
+    async def _serve_once(self, group: list[Job]) -> None:
+        try:
+            observe(self._lane, group)
+            self._lane.finish(group, await drive_async(self._lane.steps(group), self._call))
+        except Exception as error:  # whatever it is, its requests are answered and the next group is called
+            self._lane.finish(group, [error] * len(group))
 
     async def _call(self, arguments: tuple[Any, ...]) -> Any:
         return await self._lane.api.codec.call(self._method, arguments)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import sys
+import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ import msgspec
 from bentopack.errors import ServeError
 from bentopack.serve.arrays import ArraySpec, array_spec, plain
 from bentopack.serve.errors import ApiError
+from bentopack.validators import DType, Shape
 
 Role = Literal["array", "text", "bytes", "json"]
 
@@ -28,6 +31,8 @@ class Parameter:
     array: ArraySpec | None
     default: Any
     keyword_only: bool
+    nullable: bool = False
+    """Whether an array may be left out by ``null``."""
 
     @property
     def required(self) -> bool:
@@ -55,7 +60,7 @@ def read_signature(name: str, function: Callable[..., Any]) -> Signature:
     """
     try:
         hints = typing.get_type_hints(function, include_extras=True)
-    except (NameError, TypeError) as error:
+    except (NameError, TypeError, AttributeError) as error:
         raise ServeError(
             f"API '{name}': its type hints cannot be resolved: {error}",
             hint="import what the hints name at the top of the module, not under TYPE_CHECKING",
@@ -116,11 +121,49 @@ def _read_nested(spec: ArraySpec, value: Any) -> Any:
 def _parameter(api: str, declared: inspect.Parameter, hint: Any) -> Parameter:
     if declared.kind in (declared.VAR_POSITIONAL, declared.VAR_KEYWORD):
         raise ServeError(f"API '{api}': *{declared.name} cannot be given by a request; name each parameter")
-    spec = array_spec(hint)
+    where = f"API '{api}': parameter '{declared.name}'"
+    inner = _without_none(hint)
+    try:
+        spec = array_spec(inner)
+    except TypeError as error:  # numpy's word on a DType that it does not know
+        raise ServeError(f"{where}: {error}") from None
+    if spec is None and _has_array_notes(hint, set()):
+        raise ServeError(
+            f"{where}: Shape and DType are read on an array parameter itself (or on it | None), not inside {hint}",
+            hint="make the array a parameter of its own",
+        )
     bare = get_args(hint)[0] if get_origin(hint) is typing.Annotated else hint
     roles: dict[Any, Role] = {str: "text", bytes: "bytes"}
     role: Role = "array" if spec else roles.get(bare, "json")
-    return Parameter(declared.name, hint, role, spec, declared.default, declared.kind is declared.KEYWORD_ONLY)
+    return Parameter(
+        declared.name,
+        inner if spec else hint,
+        role,
+        spec,
+        declared.default,
+        keyword_only=declared.kind is declared.KEYWORD_ONLY,
+        nullable=spec is not None and inner is not hint,
+    )
+
+
+def _without_none(hint: Any) -> Any:
+    """Return ``X`` of ``X | None``, and every other hint as it is."""
+    if get_origin(hint) not in (typing.Union, types.UnionType):
+        return hint
+    rest = [each for each in get_args(hint) if each is not type(None)]
+    return rest[0] if len(rest) == 1 else hint
+
+
+def _has_array_notes(hint: Any, seen: set[Any]) -> bool:
+    """Whether Shape or DType stands anywhere inside a hint, the fields of its classes included."""
+    if any(isinstance(note, (Shape, DType)) for note in getattr(hint, "__metadata__", ())):
+        return True
+    inside = [each for each in get_args(hint) if not isinstance(each, str)]
+    if isinstance(hint, type) and hint not in seen and getattr(hint, "__annotations__", None):
+        seen.add(hint)
+        with contextlib.suppress(NameError, TypeError):  # the decoder tells better what it cannot resolve
+            inside += typing.get_type_hints(hint, include_extras=True).values()
+    return any(_has_array_notes(each, seen) for each in inside)
 
 
 def _shared(default: Any) -> Any:

@@ -63,13 +63,14 @@ def describe(target: object, spelling: str) -> Service:
     options = service_options(target)
     if options is None or not isinstance(target, type):
         raise ServeError(f"'{spelling}' is not a service", hint="put @bentopack.service on the class")
-    apis = tuple(_api(target, method, each) for method, each in api_methods(target).items())
+    apis = _apis(target)
     if not apis:
         raise ServeError(f"'{spelling}' has no API", hint="put @bentopack.api on a method")
-    routes = [api.options.route for api in apis]
-    double = {route for route in routes if routes.count(route) > 1}
-    if double:
-        raise ServeError(f"'{spelling}': two APIs have the route {', '.join(sorted(double))}")
+    for what in ("route", "name"):
+        found = [getattr(api.options, what) for api in apis]
+        double = {each for each in found if found.count(each) > 1}
+        if double:
+            raise ServeError(f"'{spelling}': two APIs have the {what} {', '.join(sorted(double))}")
     return Service(target, options, apis)
 
 
@@ -81,8 +82,29 @@ def worker_count(options: ServiceOptions) -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
+def _apis(cls: type) -> tuple[Api, ...]:
+    """Read every API; what is wrong with several is told at once."""
+    apis, wrong = [], []
+    for method, options in api_methods(cls).items():
+        try:
+            apis.append(_api(cls, method, options))
+        except ServeError as error:
+            wrong.append(error)
+    if len(wrong) == 1:
+        raise wrong[0]
+    if wrong:
+        raise ServeError("\n".join(map(str, wrong)))
+    return tuple(apis)
+
+
 def _api(cls: type, method: str, options: ApiOptions) -> Api:
-    function = inspect.unwrap(getattr(cls, method))
+    outer = getattr(cls, method)
+    function = inspect.unwrap(outer)
+    if any(inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each) for each in (outer, function)):
+        raise ServeError(
+            f"API '{options.name}': '{method}' is a generator; answers are sent whole, not streamed",
+            hint="return a list, or what the parts make together",
+        )
     signature = read_signature(options.name, function)
     return Api(
         method=method,
@@ -90,7 +112,8 @@ def _api(cls: type, method: str, options: ApiOptions) -> Api:
         signature=signature,
         codec=Codec(options.name, signature),
         batching=_batching(options, signature) if options.batchable else None,
-        is_async=inspect.iscoroutinefunction(function),
+        # What is called is the outermost wrapper, whatever it wraps.
+        is_async=inspect.iscoroutinefunction(outer),
         description=inspect.getdoc(function) or "",
     )
 
@@ -99,7 +122,7 @@ def _batching(options: ApiOptions, signature: Signature) -> Batching:
     if not signature.parameters:
         raise ServeError(f"batchable API '{options.name}' takes no parameter that could carry rows")
     for each in signature.parameters:
-        if each.array is None and not each.is_list:
+        if (each.array is None and not each.is_list) or each.nullable:
             raise ServeError(
                 f"batchable API '{options.name}': parameter '{each.name}' must be a numpy array or a list[...]",
                 hint="each parameter of a batchable API carries a batch of rows",

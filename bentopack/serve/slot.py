@@ -16,6 +16,7 @@ import msgspec
 from bentopack.errors import ServeError
 from bentopack.serve.child import ChildSettings, Failed, Started, Status
 from bentopack.serve.config import ServeConfig
+from bentopack.serve.dead_metrics import fold_metrics
 
 _log = logging.getLogger("bentopack.serve")
 _FIRST_PAUSE = 0.1
@@ -41,8 +42,11 @@ class Slot:
     listener: int
     lifeline: int
     environ: Mapping[str, str]
+    folder: str
+    """Its working directory, which Python also imports from."""
     _process: asyncio.subprocess.Process | None = None
     _keeper: asyncio.Task[None] | None = field(default=None, repr=False)
+    _ending: bool = False
 
     async def start(self) -> Started:
         """Start the process, and keep one running from then on.
@@ -51,15 +55,23 @@ class Slot:
             ServeError: it cannot serve; nothing is left running.
         """
         started = await self._spawn()
-        self._keeper = asyncio.create_task(self._keep())
+        if not self._ending:
+            self._keeper = asyncio.create_task(self._keep())
         return started
 
     async def stop(self, grace: float) -> None:
         """Ask the process to finish what it has, and end it after ``grace`` seconds."""
+        self._ending = True
         if self._keeper is not None:
             self._keeper.cancel()
         process = self._process
-        if process is None or process.returncode is not None:
+        if process is None:
+            return
+        await self._finish(process, grace)
+        fold_metrics(self.runtime, process.pid)
+
+    async def _finish(self, process: asyncio.subprocess.Process, grace: float) -> None:
+        if process.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
@@ -71,7 +83,8 @@ class Slot:
             await process.wait()
 
     def kill(self) -> None:
-        """End the process at once."""
+        """End the process at once, for good."""
+        self._ending = True
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
@@ -81,41 +94,29 @@ class Slot:
         began = clock()
         while self._process is not None:
             code = await self._process.wait()
+            if self._ending:
+                return
+            fold_metrics(self.runtime, self._process.pid)
             pause = _FIRST_PAUSE if clock() - began > _HEALTHY_AFTER else min(pause * 2, _LONGEST_PAUSE)
-            self._forget(self._process.pid)
-            if code != 0:  # 0 is a signal to the whole process group, which is about to end us as well
-                _log.warning("%s %s; it is restarted in %.1f s", self.role, _how_it_ended(code), pause)
+            _log.warning("%s %s; it is restarted in %.1f s", self.role, _how_it_ended(code), pause)
             await asyncio.sleep(pause)
-            began = clock()
-            try:
-                await self._spawn()
-                _log.info("%s is back", self.role)
-            except ServeError as error:
-                _log.error("%s", error)
+            await self._replace()
+            began = clock()  # after the start: one that takes long to load and then dies has not been healthy
+
+    async def _replace(self) -> None:
+        try:
+            await self._spawn()
+            _log.info("%s is back", self.role)
+        except ServeError as error:
+            _log.error("%s", error)
+        except Exception:  # whatever it is, the next try may go better: a slot is never given up
+            _log.exception("%s cannot be started", self.role)
 
     async def _spawn(self) -> Started:
-        reading, writing = os.pipe()
-        settings = ChildSettings(
-            role=self.role,
-            config=self.config,
-            runtime=self.runtime,
-            listener=self.listener,
-            lifeline=self.lifeline,
-            status=writing,
-        )
         try:
-            process = self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                self.module,
-                msgspec.json.encode(settings).decode(),
-                stdin=asyncio.subprocess.DEVNULL,
-                cwd=self.config.source,
-                env=self.environ,
-                pass_fds=(self.listener, self.lifeline, writing),
-            )
-        finally:
-            os.close(writing)
+            process, reading = await self._execute()
+        except OSError as error:
+            raise ServeError(f"{self.role} cannot be started: {error}") from None
         status = await _read_status(reading, process)
         if isinstance(status, Started):
             return status
@@ -124,11 +125,36 @@ class Slot:
             raise ServeError(f"{self.role} {how} while it was starting", hint="what it printed stands above")
         raise ServeError(f"{self.role}: {status.message}", hint=status.hint)
 
-    def _forget(self, pid: int) -> None:
-        """Remove a dead process from the gauges that show living ones."""
-        from prometheus_client.multiprocess import mark_process_dead
-
-        mark_process_dead(pid, os.path.join(self.runtime, "metrics"))  # type: ignore[no-untyped-call] # noqa: PTH118
+    async def _execute(self) -> tuple[asyncio.subprocess.Process, int]:
+        """Start the process; the descriptor is where it reports."""
+        reading, writing = os.pipe()
+        settings = ChildSettings(
+            role=self.role,
+            # The environment carries them; arguments are seen by every user of the machine.
+            config=msgspec.structs.replace(self.config, envs={}),
+            runtime=self.runtime,
+            listener=self.listener,
+            lifeline=self.lifeline,
+            status=writing,
+        )
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                self.module,
+                msgspec.json.encode(settings).decode(),
+                stdin=asyncio.subprocess.DEVNULL,
+                cwd=self.folder,
+                env=self.environ,
+                pass_fds=(self.listener, self.lifeline, writing),
+                start_new_session=True,  # Ctrl-C and a closed terminal reach the supervisor alone
+            )
+        except BaseException:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        return self._process, reading
 
 
 async def _read_status(fd: int, process: asyncio.subprocess.Process) -> Status | None:
@@ -154,5 +180,8 @@ async def _read_status(fd: int, process: asyncio.subprocess.Process) -> Status |
 def _how_it_ended(code: int) -> str:
     if code >= 0:
         return f"ended with exit code {code}"
-    name = signal.Signals(-code).name
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:  # the kernel has more signals than Python names
+        name = f"signal {-code}"
     return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")

@@ -15,11 +15,13 @@ from typing import Any
 
 from bentopack.errors import ServeError
 from bentopack.serve.child import Started, worker_socket
-from bentopack.serve.config import ServeConfig
+from bentopack.serve.config import ServeConfig, check
 from bentopack.serve.listening import listen, url_of
 from bentopack.serve.slot import Slot
 
 _log = logging.getLogger("bentopack.serve")
+_FRONT_END = "bentopack.serve.frontend"
+_MEMORY = "/dev/shm"  # noqa: S108 - the folder in it is private
 
 OnReady = Callable[[str], None]
 
@@ -32,14 +34,39 @@ def serve(config: ServeConfig, *, on_ready: OnReady = _log.info) -> None:
         on_ready: given one line with the URL, each time that all processes have started.
 
     Raises:
-        ServeError: the address cannot be had, or the service cannot be loaded.
+        ServeError: a setting or the address cannot be had, or the service cannot be loaded.
     """
-    with (
-        listen(config.host, config.port) as listener,
-        tempfile.TemporaryDirectory(prefix="bentopack-", ignore_cleanup_errors=True) as runtime,
-    ):
+    check(config)
+    missing = sorted(set(config.required_envs) - set(os.environ))
+    if missing:
+        _log.warning("the Bento needs values for the environment variables %s, which are not set", ", ".join(missing))
+    with listen(config.host, config.port) as listener, private_folder() as runtime:
         Path(runtime, "metrics").mkdir()
         asyncio.run(Supervisor(config, listener, runtime, on_ready).run())
+
+
+def private_folder() -> tempfile.TemporaryDirectory[str]:
+    """Make the folder of sockets and metrics, in memory where the whole file system is read-only.
+
+    Raises:
+        ServeError: there is no place for it.
+    """
+    for place in (None, _MEMORY):
+        with contextlib.suppress(OSError):
+            return tempfile.TemporaryDirectory(prefix="bentopack-", dir=place, ignore_cleanup_errors=True)
+    raise ServeError(
+        "there is no folder for temporary files that this user can write to",
+        hint="set TMPDIR to one; for a container, mount one: docker run --tmpfs /tmp",
+    )
+
+
+def environment(config: ServeConfig, runtime: str) -> dict[str, str]:
+    """Return the environment of the processes: the Bento's variables, before which the real ones go."""
+    found = {**config.envs, **os.environ}
+    if Path(runtime).parent == Path(_MEMORY):
+        found.setdefault("TMPDIR", _MEMORY)  # what had no place for our files has none for theirs
+    # Read by prometheus_client when it is imported.
+    return {**found, "PROMETHEUS_MULTIPROC_DIR": str(Path(runtime, "metrics"))}
 
 
 class Supervisor:
@@ -60,8 +87,9 @@ class Supervisor:
     async def run(self) -> None:
         """Start, wait for a signal, end."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._signalled)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means what it says
+                loop.add_signal_handler(number, self._signalled)
         try:
             if self._config.reload:
                 await self._until_stopped(self._start_and_reload())
@@ -92,7 +120,7 @@ class Supervisor:
             return
         first, _ = await asyncio.gather(
             self._start_workers(self._config.workers or service.workers),
-            self._start_front_ends("bentopack.serve.frontend", self._config.front_ends),
+            self._start_front_ends(_FRONT_END, self._config.front_ends),
         )
         apis = f"{first.apis} API{'s' if first.apis > 1 else ''}"
         self._on_ready(f"Serving {service.name} on {self._url} ({apis}, docs at /docs)")
@@ -124,8 +152,9 @@ class Supervisor:
             runtime=self._runtime,
             listener=listener.fileno(),
             lifeline=self._lifeline,
-            # Read by prometheus_client when it is imported.
-            environ={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(Path(self._runtime, "metrics"))},
+            environ=environment(self._config, self._runtime),
+            # Python imports from the working directory first: a front end has no business with the user's modules.
+            folder=self._runtime if module == _FRONT_END else self._config.source,
         )
 
     async def _start_and_reload(self) -> None:
@@ -144,7 +173,7 @@ class Supervisor:
             _log.error("%s\nwaiting for a change", error)
 
     async def _end(self) -> None:
-        self._listener.close()  # from here on the kernel refuses new connections
+        self._listener.close()  # the kernel refuses new connections when the last front end has closed its copy
         await self._stop_all(self._config.grace)
         for listener in self._worker_listeners:
             listener.close()

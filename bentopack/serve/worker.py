@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
+import os
 import signal
 import socket
 import sys
@@ -13,13 +15,16 @@ from typing import Any, cast
 import msgspec
 
 from bentopack.errors import ServeError
-from bentopack.serve import child, loops, openapi
-from bentopack.serve.frames import FrameReader, Kind, Reply, Request, pack_hello, pack_replies
+from bentopack.serve import child, forks, loops, openapi
+from bentopack.serve.errors import INTERNAL_ERROR
+from bentopack.serve.frames import FrameReader, Kind, Media, Reply, Request, pack_hello, pack_replies
 from bentopack.serve.hello import ApiRoute, Hello
 from bentopack.serve.lanes import Job, Lane
 from bentopack.serve.loading import load_target
 from bentopack.serve.runner import AsyncLane, ModelThread
 from bentopack.serve.service import Service, describe, worker_count
+
+_log = logging.getLogger("bentopack.serve")
 
 
 class Worker:
@@ -66,6 +71,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._worker.connections.add(self)
+        self._descriptor: int = transport.get_extra_info("socket").fileno()
+        forks.guard(self._descriptor)
         self._transport.write(self._worker.hello)
 
     def data_received(self, data: bytes) -> None:
@@ -78,6 +85,7 @@ class Connection(asyncio.Protocol):
                 self._drop(cast("list[int]", payload))
 
     def connection_lost(self, exc: Exception | None) -> None:
+        forks.forget(self._descriptor)
         self._worker.connections.discard(self)
         self._drop(list(self._jobs))
 
@@ -94,13 +102,30 @@ class Connection(asyncio.Protocol):
         for reply in replies:
             self._jobs.pop(reply.id, None)
         if replies and not self._transport.is_closing():
-            self._transport.write(pack_replies(replies))
+            self._transport.write(_packed(replies))
 
     def _drop(self, ids: list[int]) -> None:
         for each in ids:
             job = self._jobs.pop(each, None)
             if job is not None:
                 job.dropped = True
+
+
+def _packed(replies: list[Reply]) -> bytes:
+    """Write replies as one frame; one that has no place in it becomes a 500, so that its neighbours are sent."""
+    try:
+        return pack_replies(replies)
+    except Exception:
+        return pack_replies([_packable(reply) for reply in replies])
+
+
+def _packable(reply: Reply) -> Reply:
+    try:
+        pack_replies([reply])
+    except Exception as error:
+        _log.error("a reply with status %r and %d bytes cannot be sent: %s", reply.status, len(reply.body), error)
+        return Reply(reply.id, 500, Media.JSON, INTERNAL_ERROR)
+    return reply
 
 
 def hello_of(service: Service) -> Hello:
@@ -111,6 +136,7 @@ def hello_of(service: Service) -> Hello:
         workers=worker_count(options),
         timeout=options.traffic.get("timeout"),
         max_concurrency=options.traffic.get("max_concurrency"),
+        pid=os.getpid(),
         apis=tuple(
             ApiRoute(name=api.options.name, route=api.options.route, accepts=tuple(sorted(api.codec.accepts)))
             for api in service.apis
@@ -125,12 +151,9 @@ def load(settings: child.ChildSettings, thread: ModelThread) -> tuple[Service, A
     Raises:
         ServeError: the user's code cannot be loaded.
     """
-    config = settings.config
-    if config.models:
-        from bentopack import models
-
-        models.bind(config.models)
-    service = describe(load_target(config.service.target), config.service.target)
+    child.import_from_source(settings)
+    target = settings.config.service.target
+    service = describe(load_target(target), target)
     return service, thread.start(service.instantiate)
 
 

@@ -38,6 +38,7 @@ class Running:
 
     def __init__(self, config: ServeConfig) -> None:
         self.lines: list[str] = []
+        self._source = f'"source":{msgspec.json.encode(config.source).decode()}'
         self.process = subprocess.Popen(
             [sys.executable, "-c", _START, msgspec.json.encode(config).decode()],
             stdout=subprocess.PIPE,
@@ -88,12 +89,13 @@ class Running:
 
     def pids(self, module: str = "") -> list[int]:
         """The living processes of this service, or those that run one module of the runtime."""
-        listing = subprocess.run(["ps", "-eo", "pid=,sess=,stat=,args="], capture_output=True, text=True, check=True)
-        rows = [line.split(None, 3) for line in listing.stdout.splitlines()]
+        listing = subprocess.run(["ps", "-ww", "-eo", "pid=,stat=,args="], capture_output=True, text=True, check=True)
+        rows = [line.split(None, 2) for line in listing.stdout.splitlines()]
+        # Every process of the service has its configuration among its arguments, forked ones too.
         return [
             int(pid)
-            for pid, session, state, arguments in rows
-            if int(session) == self.process.pid and not state.startswith("Z") and module in arguments
+            for pid, state, arguments in (row for row in rows if len(row) == 3)
+            if self._source in arguments and not state.startswith("Z") and module in arguments
         ]
 
     def signal(self, pid: int, number: signal.Signals) -> None:

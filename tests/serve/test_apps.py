@@ -111,7 +111,7 @@ def test_both_kinds_are_told_apart() -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
-    [(_Asgi, "is a class"), (_factory, "is a factory"), (3, "cannot be called"), (lambda a, b, c: 0, "3 arguments")],
+    [(_Asgi, "is a class"), (_factory, "is a factory"), (3, "cannot be called"), (lambda a, b, c, d: 0, "4 arguments")],
 )
 def test_what_is_no_application_is_refused(wrong: Any, words: str) -> None:
     """A class, a factory and anything else is refused with what to write instead."""

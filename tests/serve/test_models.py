@@ -31,17 +31,18 @@ class Service:
 
 def test_model_is_loaded_and_called_on_one_thread(start: Start, home: Path) -> None:
     """``self.model`` is the saved object, and the thread that made the service is the one that calls it."""
-    save_model("numbers", [1, 2, 3])
-    running = start(SOURCE)
+    stored = save_model("numbers", [1, 2, 3])
+    running = start(SOURCE, models={"numbers:latest": str(stored.path)})
     assert running.json("/add", {"n": 4}).json() == 10
     assert running.client.post("/threads").json() == ["model", "model"]
 
 
 def test_missing_model_ends_the_start(start: Start, home: Path) -> None:
-    """A declared model that is not in the store is told at the start, not at the first request."""
+    """A model that was not declared is told at the start, whether or not this machine's store happens to hold it."""
+    save_model("numbers", [1, 2, 3])
     running = start(SOURCE, ready=False)
     assert running.process.wait(20) == 1
-    running.wait_output("'numbers:latest' is not in the store")
+    running.wait_output("the model 'numbers:latest' is not in this Bento")
 
 
 def test_bound_models_are_read_from_their_folder(start: Start, home: Path) -> None:
