@@ -77,6 +77,7 @@ class Running:
         found = re.search(r"Serving \S+ on (http://\S+)", self.output)
         assert found, self.output
         self.client.base_url = httpx.URL(found[1])
+        wait_for(lambda: self.client.get("/readyz").status_code == 200, timeout, lambda: self.output)
         return self
 
     def wait_output(self, words: str, timeout: float = 5) -> None:

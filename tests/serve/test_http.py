@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import httpx
 import numpy as np
@@ -78,6 +79,25 @@ class Service:
     @bentopack.api
     def unwritable(self, name: str) -> dict:
         return {"it": object()}
+
+    @bentopack.api
+    def odd(self, kind: str) -> str:
+        if kind == "exception":
+            raise bentopack.ApiError(409, ValueError("taken"))
+        if kind == "surrogate":
+            raise bentopack.ApiError(409, "\\ud800 taken", field="\\udfff")
+        if kind == "fraction":
+            raise bentopack.ApiError(404.5, "half found")
+        error = bentopack.ApiError(404, "changed later")
+        if kind == "status":
+            error.status = 404.5
+        else:
+            error.message = object()
+        raise error
+
+    @bentopack.api
+    def maybe(self, a: Optional[Rows] = None) -> str:
+        return "nothing" if a is None else str(a.dtype)
 
     @bentopack.api
     async def slow(self) -> str:
@@ -160,6 +180,13 @@ def test_numpy_scalars_are_numbers_and_nan_is_null(shared: Running) -> None:
         ("/move", {"point": {"y": 1}}, 422, "point.x", "missing field 'point.x'"),
         ("/older", {"person": {"name": "Ada", "age": -1}}, 422, "person", "age: Input should be greater"),
         ("/refuse", {"name": "bob"}, 404, "name", "no user bob"),
+        ("/classify", {"features": []}, 422, "features", "expected shape"),
+        ("/maybe", {"a": [[1]]}, 422, "a", "expected shape (*, 4), found (1, 1)"),
+        ("/odd", {"kind": "exception"}, 409, None, "taken"),
+        ("/odd", {"kind": "surrogate"}, 409, "?", "? taken"),
+        ("/odd", {"kind": "fraction"}, 500, None, "internal error"),
+        ("/odd", {"kind": "status"}, 500, None, "internal error"),
+        ("/odd", {"kind": "message"}, 500, None, "internal error"),
     ],
 )
 def test_bad_values_name_the_field(
@@ -178,6 +205,27 @@ def test_malformed_json_is_400(shared: Running, body: bytes) -> None:
     answer = shared.client.post("/classify", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 400, answer.text
     assert "error" in answer.json()
+
+
+def test_optional_array_may_be_null(shared: Running) -> None:
+    """``X | None`` takes null, and reads an array as its Shape and DType say."""
+    assert shared.json("/maybe", {}).text == "nothing"
+    assert shared.json("/maybe", {"a": None}).text == "nothing"
+    assert shared.json("/maybe", {"a": [[1, 2, 3, 4]]}).text == "float32"
+
+
+def test_request_without_rows_is_422(shared: Running) -> None:
+    """A batch of nothing is the client's mistake; the model never sees it."""
+    empty = _npy(np.ones((0, 4), "float32"))
+    answer = shared.client.post("/classify", content=empty, headers={"content-type": "application/x-npy"})
+    assert (answer.status_code, answer.json()["field"]) == (422, "features")
+    assert "no rows" in answer.json()["error"]
+
+
+def test_parameters_of_a_media_type_come_in_any_order(shared: Running) -> None:
+    """``charset`` is found among other parameters; another encoding than UTF-8 is refused."""
+    for kind, status in (("text/plain; charset=utf-8; format=flowed", 200), ("text/plain; charset=latin-1", 415)):
+        assert shared.client.post("/shout", content=b"a", headers={"content-type": kind}).status_code == status
 
 
 def test_wrong_media_type_is_415(shared: Running) -> None:
@@ -232,6 +280,8 @@ def test_openapi_describes_each_api(shared: Running) -> None:
     assert "/deep/route" in document["paths"]
     references = [text.split('"')[0] for text in json.dumps(document).split("#/components/schemas/")[1:]]
     assert set(references) <= set(document["components"]["schemas"])
+    matrix = document["paths"]["/matrix"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert matrix["properties"]["scale"]["default"] == 1.0
 
 
 def test_docs_page_stands_alone(shared: Running) -> None:
@@ -241,3 +291,6 @@ def test_docs_page_stands_alone(shared: Running) -> None:
     assert "<html" in page.text
     assert "https://" not in page.text
     assert "http://" not in page.text
+    # A path prefix in front of the service stays in front.
+    assert not re.search(r"""(href=|fetch\()["']/""", page.text)
+    assert shared.client.get("/").headers["location"] == "docs"

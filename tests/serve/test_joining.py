@@ -48,7 +48,7 @@ class Service:
 
     @bentopack.api(batchable=True, max_latency_ms=50)
     def hurried(self, values: list[int]) -> list[int]:
-        time.sleep(0.2)
+        time.sleep(0.4)
         return values
 
     @bentopack.api
@@ -145,10 +145,10 @@ def test_wrong_number_of_results_is_500_and_says_so(shared: Running) -> None:
 
 def test_stale_requests_never_reach_the_model(shared: Running) -> None:
     """A request that has waited longer than ``max_latency_ms`` is answered 503 before the model is called for it."""
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(2) as pool, httpx.Client(base_url=shared.client.base_url, timeout=20) as client:
         first = pool.submit(shared.json, "/hurried", {"values": [1]})
         time.sleep(0.05)
-        second = httpx.post(f"{shared.client.base_url}/hurried", json={"values": [2]}, timeout=20)
+        second = client.post("/hurried", json={"values": [2]})
         assert first.result().status_code == 200
     assert second.status_code == 503
     assert "max_latency_ms (50)" in second.json()["error"]

@@ -12,7 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bentopack.errors import ServeError
 from bentopack.serve.__main__ import parse
+from bentopack.serve.supervisor import environment, serve
 
 MANIFEST = """
 format: 1
@@ -79,6 +81,46 @@ def test_options_and_port_variable(bento: Path, monkeypatch: pytest.MonkeyPatch)
     assert (config.host, config.port, config.workers) == ("0.0.0.0", 4000, None)
     assert set(config.models) == {"numbers:latest", "numbers:v1"}
     assert parse(["--bento", str(bento), "--port", "5000", "--workers", "3"]).port == 5000
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (["--workers", "-1"], "--workers: expected a whole number from 1, found -1"),
+        (["--front-ends", "0"], "--front-ends: expected a whole number from 1, found 0"),
+        (["--port", "99999"], "--port: expected a number from 0 to 65535, found 99999"),
+        (["--timeout", "0"], "--timeout: expected seconds above 0, found 0.0"),
+        (["--timeout", "nan"], "--timeout"),
+        (["--grace", "inf"], "--grace"),
+    ],
+)
+def test_settings_that_cannot_be(bento: Path, option: list[str], words: str) -> None:
+    """A setting out of its range is refused before anything starts, by the option's name."""
+    with pytest.raises(ServeError, match=words):
+        serve(parse(["--bento", str(bento), *option]))
+
+
+def test_port_variable_that_is_no_number(bento: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong ``$PORT`` is named, unless an option goes before it; the health check says so too."""
+    monkeypatch.setenv("PORT", "abc")
+    with pytest.raises(ServeError, match=r"\$PORT: expected a number from 0 to 65535, found 'abc'"):
+        parse(["--bento", str(bento)])
+    assert parse(["--bento", str(bento), "--port", "1"]).port == 1
+    command = [sys.executable, "-m", "bentopack.serve.healthcheck"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "$PORT" in done.stderr
+
+
+def test_variables_of_the_manifest(bento: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manifest's variables are set, the real environment goes before them, and one without a value is needed."""
+    with (bento / "bento.yaml").open("a") as file:
+        file.write('envs: {GIVEN: "bento", TAKEN: "bento", NEEDED: ""}\n')
+    monkeypatch.setenv("TAKEN", "real")
+    config = parse(["--bento", str(bento)])
+    assert config.required_envs == ("NEEDED",)
+    found = environment(config, "/somewhere/bentopack-1")
+    assert (found["GIVEN"], found["TAKEN"], "NEEDED" in found) == ("bento", "real", False)
 
 
 @pytest.mark.parametrize(("what", "code", "words"), [("no-bento", 4, "is not a Bento"), ("no-service", 8, "no module")])

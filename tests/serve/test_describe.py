@@ -1,0 +1,176 @@
+"""What a service class may declare: everything else is refused at load, by the name of the API and the parameter."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Optional
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import bentopack
+from bentopack.errors import ServeError
+from bentopack.serve.openapi import document
+from bentopack.serve.service import describe
+from bentopack.validators import DType, Shape
+
+Rows = Annotated[np.ndarray, Shape((-1, 4)), DType("float32")]
+
+
+@dataclass
+class Left:
+    a: int
+
+
+@dataclass
+class Right:
+    b: int
+
+
+@dataclass
+class Holder:
+    rows: Rows
+
+
+@dataclass
+class Error:
+    """A user's own type of that name."""
+
+    why: str
+
+
+def _service(function: Any, **options: Any) -> type:
+    function.__name__ = "predict"
+    cls = type("S", (), {"predict": bentopack.api(**options)(function)})
+    return bentopack.service(name="s")(cls)
+
+
+def _takes(hint: Any) -> Any:
+    def predict(self: Any, x: Any) -> Any:
+        return x
+
+    predict.__annotations__["x"] = hint
+    return predict
+
+
+@pytest.mark.parametrize(
+    ("hint", "words"),
+    [
+        (Left | Right, "more than one"),
+        (np.ndarray | list[int], "cannot be read from a request"),
+        (Annotated[np.ndarray, DType("floaty")], "floaty"),
+        (Holder, "Shape and DType are read on an array parameter itself"),
+        (list[Rows], "Shape and DType are read on an array parameter itself"),
+        (Annotated[list, Shape((-1,))], "Shape and DType are read on an array parameter itself"),
+    ],
+)
+def test_hints_that_cannot_be_kept_are_refused(hint: Any, words: str) -> None:
+    """A type that cannot be read, or a Shape that would not be looked at, is one clear error at load."""
+    with pytest.raises(ServeError, match=words) as caught:
+        describe(_service(_takes(hint)), "m:S")
+    assert "API 'predict': parameter 'x'" in str(caught.value)
+
+
+@pytest.mark.parametrize("hint", [Optional[Rows], Rows | None, Optional[NDArray[np.float32]]])  # noqa: UP045
+def test_optional_arrays_keep_shape_and_dtype(hint: Any) -> None:
+    """``X | None`` is read as X is, in both spellings."""
+    (api,) = describe(_service(_takes(hint)), "m:S").apis
+    (parameter,) = api.signature.parameters
+    assert parameter.nullable
+    assert parameter.array is not None
+    assert parameter.array.dtype == "float32"
+
+
+def test_every_wrong_api_is_told() -> None:
+    """Two mistakes are two lines of one error, not two starts."""
+
+    @bentopack.service
+    class Two:
+        @bentopack.api
+        def first(self, x: Left | Right) -> int: ...
+
+        @bentopack.api
+        def second(self, *xs: int) -> int: ...
+
+    with pytest.raises(ServeError) as caught:
+        describe(Two, "m:Two")
+    assert "API 'first'" in str(caught.value)
+    assert "API 'second'" in str(caught.value)
+
+
+def test_generators_are_refused() -> None:
+    """Answers are not streamed: a generator is refused at load, plain, async or wrapped."""
+
+    def plain(self: Any) -> Iterator[int]:
+        yield 1
+
+    async def later(self: Any) -> Any:
+        yield 1
+
+    @functools.wraps(plain)
+    def wrapped(*arguments: Any) -> Any:
+        return plain(*arguments)
+
+    for function in (plain, later, wrapped):
+        with pytest.raises(ServeError, match="is a generator"):
+            describe(_service(function), "m:S")
+
+
+def test_outermost_wrapper_says_whether_it_is_async() -> None:
+    """What is called decides, not what it wraps."""
+
+    async def later(self: Any, n: int) -> int:
+        return n
+
+    @functools.wraps(later)
+    def blocking(*arguments: Any) -> int:
+        return asyncio.run(later(*arguments))
+
+    def plain(self: Any, n: int) -> int:
+        return n
+
+    @functools.wraps(plain)
+    async def awaited(*arguments: Any) -> int:
+        return plain(*arguments)
+
+    assert not describe(_service(blocking), "m:S").apis[0].is_async
+    assert describe(_service(awaited), "m:S").apis[0].is_async
+
+
+def test_two_apis_of_one_name_are_refused() -> None:
+    """The name is what metrics and the document tell APIs apart by."""
+
+    @bentopack.service
+    class Twice:
+        @bentopack.api(name="same")
+        def first(self) -> int: ...
+
+        @bentopack.api(name="same")
+        def second(self) -> int: ...
+
+    with pytest.raises(ServeError, match="two APIs have the name same"):
+        describe(Twice, "m:Twice")
+
+
+def test_batches_cannot_be_null() -> None:
+    """An optional array has no rows when it is left out, so it cannot be a batch."""
+    with pytest.raises(ServeError, match="must be a numpy array"):
+        describe(_service(_takes(Rows | None), batchable=True), "m:S")
+
+
+def test_document_keeps_types_of_users_apart() -> None:
+    """A user's type named Error stands beside the runtime's own error, and defaults are told."""
+
+    def predict(self: Any, error: Error, n: int = 2**60) -> Any: ...
+
+    predict.__annotations__.update(error=Error, n=int)
+    found = document(describe(_service(predict), "m:S"))
+    schemas = found["components"]["schemas"]
+    assert schemas["Error"]["required"] == ["why"]
+    assert schemas["BentopackError"]["required"] == ["error"]
+    body = found["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body["properties"]["n"]["default"] == 2**60
