@@ -77,7 +77,7 @@ class Store:
         ``folder`` must be on the store's file system: make it in a ``scratch_dir(store.root)``. Where the tag is
         stored already, it is left to its owner: equal tags hold equal bytes.
         """
-        if not (is_name(tag.name) and is_version(tag.version)) or tag.version == LATEST:
+        if not (is_name(tag.name) and is_version(tag.version)):
             raise InvalidTag.of(str(tag))
         target = self.root / tag.name / tag.version
         while not target.is_dir():

@@ -19,7 +19,7 @@ from bentopack.bento.runtime import runtime_name, write_runtime
 from bentopack.bento.store import bento_store, require_digest
 from bentopack.lock.resolver import Resolver
 from bentopack.spec.manifest import Manifest
-from bentopack.tag import LATEST, InvalidTag, Tag, is_version
+from bentopack.tag import InvalidTag, Tag, is_version
 
 Render = Callable[[Manifest], Mapping[str, bytes]]
 """Gives the files of ``env/docker`` for a manifest; the image room does it, and the command line hands it in."""
@@ -57,7 +57,7 @@ def build_bento(
     Raises:
         SpecError, LockError: see their rooms. Nothing is stored or written then.
     """
-    if version is not None and (not is_version(version) or version == LATEST):
+    if version is not None and not is_version(version):
         raise InvalidTag.of(f"{project.service.name}:{version}")
     for problem in project.warnings:
         reporter.warn(str(problem))

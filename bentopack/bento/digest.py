@@ -46,7 +46,7 @@ def write_sums(bento: Path, known: Iterable[FileEntry] = ()) -> str:
 def read_digest(bento: Path) -> str:
     """Return the digest of a Bento from its ``SHA256SUMS``, trusting it: nothing is hashed."""
     files = []
-    for name, sha256 in _read_sums(bento).items():
+    for name, sha256 in read_sums(bento).items():
         try:
             status = (bento / name).stat()
         except FileNotFoundError:
@@ -61,7 +61,7 @@ def verify(bento: Path) -> str:
     Raises:
         IntegrityError: names each file that is missing, added or changed.
     """
-    recorded = _read_sums(bento)
+    recorded = read_sums(bento)
     found = {file.path: file for file in list_files(bento)}
     problems = [f"missing: {name}" for name in recorded.keys() - found.keys()]
     problems += [f"added: {name}" for name in found.keys() - recorded.keys()]
@@ -73,7 +73,12 @@ def verify(bento: Path) -> str:
     return digest_of(found.values())
 
 
-def _read_sums(bento: Path) -> dict[str, str]:
+def read_sums(bento: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file of a Bento, as ``SHA256SUMS`` says.
+
+    Raises:
+        IntegrityError: there is none, or it is damaged.
+    """
     try:
         text = (bento / SUMS_NAME).read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):

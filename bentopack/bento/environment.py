@@ -13,7 +13,7 @@ from filelock import FileLock
 from bentopack._home import home
 from bentopack._report import Reporter
 from bentopack.errors import LockError
-from bentopack.lock.pip_tools import explain
+from bentopack.lock.process import explain
 from bentopack.spec.manifest import Manifest, read_manifest
 
 _DONE = ".bentopack-complete"

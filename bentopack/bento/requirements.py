@@ -14,9 +14,8 @@ from bentopack.errors import LockError
 from bentopack.lock.lockfile import LOCK_NAME, Lock, LockedModel, write_lock
 from bentopack.lock.make import LockInputs, fresh_lock, locked_python, packages_of
 from bentopack.lock.pip_file import merge, read_requirements, with_places
-from bentopack.lock.pip_tools import host_target
 from bentopack.lock.requirements import hashed_requirements, input_text, inputs_of
-from bentopack.lock.resolver import Indexes, LockedPackage, Request, Resolver, Target
+from bentopack.lock.resolver import Indexes, LockedPackage, Request, Resolver, Target, host_target
 from bentopack.lock.wheels import bundled, local_wheel, wheels_in
 from bentopack.spec.manifest import ModelInfo
 

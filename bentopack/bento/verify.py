@@ -9,7 +9,7 @@ from bentopack._store import Stored
 from bentopack.bento.digest import verify, version_of
 from bentopack.errors import IntegrityError
 from bentopack.spec.manifest import read_manifest
-from bentopack.tag import LATEST, Tag, is_name, is_version
+from bentopack.tag import Tag, is_name, is_version
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def prove(folder: Path) -> ProvenBento:
     digest = verify(folder)
     manifest = read_manifest(folder)
     version = manifest.version or version_of(digest)
-    if not is_name(manifest.name) or not is_version(version) or version == LATEST:
+    if not is_name(manifest.name) or not is_version(version):
         raise IntegrityError(f"{folder} is a Bento whose tag is not valid: '{manifest.name}:{version}'")
     return ProvenBento(Tag(manifest.name, version), folder, digest)
 

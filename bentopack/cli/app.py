@@ -10,6 +10,7 @@ import typer
 from bentopack.cli.build import build
 from bentopack.cli.containerize import containerize
 from bentopack.cli.delete import delete
+from bentopack.cli.diff import diff
 from bentopack.cli.export import export
 from bentopack.cli.get import get
 from bentopack.cli.import_ import import_
@@ -35,6 +36,7 @@ app.command("delete")(delete)
 app.command("export")(export)
 app.command("import")(import_)
 app.command("verify")(verify)
+app.command("diff")(diff)
 app.add_typer(models, name="models")
 
 

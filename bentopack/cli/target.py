@@ -13,6 +13,7 @@ from bentopack.tag import Tag, is_name
 if TYPE_CHECKING:
     from bentopack.bento.build import BuiltBento
     from bentopack.bento.project import Project
+    from bentopack.lock.resolver import Resolver
     from bentopack.serve.config import ServeConfig
 
 # The same on every machine, so that the same project gives the same Bento everywhere.
@@ -55,20 +56,30 @@ def build_project(
     from bentopack.bento.build import build_bento
     from bentopack.bento.project import read_project
     from bentopack.image.files import dockerfiles
-    from bentopack.lock.pip_tools import PipToolsResolver
 
     if platform not in PLATFORMS:
         raise UsageError(f"no image can be made for the platform '{platform}'", hint=f"known: {', '.join(PLATFORMS)}")
     reporter.step("reading the project")
+    project = read_project(folder)
     return build_bento(
-        read_project(folder),
+        project,
         render=dockerfiles,
-        resolver=PipToolsResolver(),
+        resolver=_resolver(project),
         reporter=reporter,
         version=version,
         platform=platform,
         strict=strict,
     )
+
+
+def _resolver(project: Project) -> Resolver:
+    """uv, which locks for any platform; pip-tools where uv has no build, or where options for pip are given."""
+    from importlib.util import find_spec
+
+    from bentopack.lock.pip_tools import PipToolsResolver
+    from bentopack.lock.uv import UvResolver
+
+    return PipToolsResolver() if project.spec.python.pip_args or find_spec("uv") is None else UvResolver()
 
 
 def resolve_bento(target: str | None, *, reporter: Reporter, platform: str | None = None) -> ResolvedBento:
@@ -127,7 +138,14 @@ def _config(project: Project) -> ServeConfig:
     for model in project.models:
         spellings = (str(model.stored.tag), *model.spellings)
         models.update({spelling: str(model.stored.path) for spelling in spellings})
-    return ServeConfig(service=project.service, source=str(project.path.resolve()), models=models)
+    envs = project.spec.environment
+    return ServeConfig(
+        service=project.service,
+        source=str(project.path.resolve()),
+        models=models,
+        envs={name: value for name, value in envs.items() if value},
+        required_envs=tuple(sorted(name for name, value in envs.items() if not value)),
+    )
 
 
 def _folder(target: str | None) -> Path | None:

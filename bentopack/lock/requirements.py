@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -65,6 +66,12 @@ def input_text(request: Request) -> str:
     for file in request.files:
         parts += ["", f"# {_label(file)}", *map(without_credentials, file.lines)]
     return "\n".join(parts).rstrip() + "\n"
+
+
+def locked_versions(text: str) -> dict[str, str]:
+    """Return what ``hashed_requirements`` wrote, as the version (or URL) of each package."""
+    found = re.findall(r"^([a-z0-9-]+)(?:==| @ )(\S+)", text, flags=re.MULTILINE)
+    return dict(found)
 
 
 def _label(file: RequirementsFile) -> str:

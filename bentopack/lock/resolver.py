@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +12,9 @@ import msgspec
 
 from bentopack._report import Reporter
 
+_MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+_SYSTEMS = {"linux": "linux", "darwin": "macOS", "win32": "Windows"}
+
 
 @dataclass(frozen=True)
 class Target:
@@ -17,6 +22,13 @@ class Target:
 
     python: str
     platform: str
+
+
+def host_target() -> Target:
+    """The Python and platform that this process runs on."""
+    machine = platform.machine().lower()
+    system = _SYSTEMS.get(sys.platform, sys.platform)
+    return Target(f"{sys.version_info.major}.{sys.version_info.minor}", f"{system}/{_MACHINES.get(machine, machine)}")
 
 
 @dataclass(frozen=True)

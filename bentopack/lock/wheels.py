@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from packaging.tags import sys_tags
+from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
 from bentopack._fs import sha256_file
 from bentopack.errors import LockError
-from bentopack.lock.resolver import LocalWheel, LockedPackage, Request
+from bentopack.lock.resolver import LocalWheel, LockedPackage, Request, Target
+
+_GLIBC = 36  # 2.36, that of Debian 12, which the default base is
 
 
 def local_wheel(path: Path) -> LocalWheel:
@@ -46,9 +48,9 @@ def wheels_in(folders: Sequence[Path]) -> tuple[LocalWheel, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
-def fitting(package: LockedPackage, wheelhouse: Sequence[LocalWheel]) -> LocalWheel | None:
-    """Return the wheel of a package that pip would install on this machine, or None."""
-    ranks = {tag: rank for rank, tag in enumerate(sys_tags())}
+def fitting(package: LockedPackage, wheelhouse: Sequence[LocalWheel], target: Target) -> LocalWheel | None:
+    """Return the wheel of a package that pip would install in the image, or None."""
+    ranks = {tag: rank for rank, tag in enumerate(_tags(target))}
     best: tuple[int, LocalWheel] | None = None
     for wheel in wheelhouse:
         if package.url or wheel.name != package.name or Version(wheel.version) != Version(package.version):
@@ -73,3 +75,13 @@ def _is_wheel(path: Path) -> bool:
     except InvalidWheelFilename:
         return False
     return True
+
+
+def _tags(target: Target) -> Iterator[Tag]:
+    """The tags of wheels that an image's Python takes, the best first."""
+    machine = {"amd64": "x86_64", "arm64": "aarch64"}[target.platform.partition("/")[2]]
+    platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(_GLIBC, 4, -1)]
+    platforms += [f"{old}_{machine}" for old in ("manylinux2014", "manylinux2010", "manylinux1", "linux")]
+    major, minor = (int(part) for part in target.python.split("."))
+    yield from cpython_tags((major, minor), platforms=platforms)
+    yield from compatible_tags((major, minor), f"cp{major}{minor}", platforms)

@@ -63,3 +63,15 @@ def test_deleting_several_is_all_or_nothing(project: Path) -> None:
     tag = done("build", "-o", "tag", cwd=project)
     assert bentopack("delete", tag, "echo:none", cwd=project).returncode == 4
     assert done("get", tag, "-o", "tag", cwd=project) == tag
+
+
+def test_two_bentos_can_be_compared(project: Path) -> None:
+    """``diff`` shows what an edit changed, as a table and as JSON."""
+    before = done("build", "-o", "tag", cwd=project)
+    with (project / "service.py").open("a") as file:
+        file.write("# edited\n")
+    after = done("build", "-o", "tag", cwd=project)
+    (change,) = json.loads(done("diff", before, after, "-o", "json", cwd=project))
+    assert (change["section"], change["name"]) == ("file", "src/service.py")
+    assert "src/service.py" in done("diff", before, after, cwd=project)
+    assert "no difference" in bentopack("diff", after, after, cwd=project).stderr

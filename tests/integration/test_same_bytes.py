@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -23,12 +23,14 @@ AS_NOBODY = (
 FAKETIME = [Path(f"/usr/lib/{machine}-linux-gnu/faketime/libfaketime.so.1") for machine in ("x86_64", "aarch64")]
 
 
-def build(project: Path, store: Path, *, umask: int = 0o022, before: tuple[str, ...] = (), **env: str) -> Path:
+def build(
+    project: Path, store: Path, env: Mapping[str, str] | None = None, umask: int = 0o022, before: tuple[str, ...] = ()
+) -> Path:
     """Build in a process of its own, behind another command where one is given, and return the Bento's folder."""
     done = subprocess.run(
         [*before, *COMMAND, "build", "--output", "path"],
         cwd=project,
-        env={**os.environ, "BENTOPACK_HOME": str(store), **env},
+        env={**os.environ, "BENTOPACK_HOME": str(store), **(env or {})},
         umask=umask,
         capture_output=True,
         text=True,
@@ -76,7 +78,7 @@ def test_the_environment_changes_nothing(
     locked_project: Path, reference: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     """Time zone, locale, hash seed, home folder and the like leave no trace."""
-    assert_same(reference, build(locked_project, tmp_path, **environment))
+    assert_same(reference, build(locked_project, tmp_path, environment))
 
 
 @pytest.mark.parametrize("umask", [0o077, 0o002, 0o000], ids=oct)
@@ -133,7 +135,7 @@ def test_the_user_changes_nothing(locked_project: Path, reference: Path) -> None
     try:
         for path in (with_access, *with_access.rglob("*")):
             os.chown(path, NOBODY, NOBODY)
-        assert_same(reference, build(with_access, with_access / ".store", before=AS_NOBODY, HOME=str(with_access)))
+        assert_same(reference, build(with_access, with_access / ".store", {"HOME": str(with_access)}, before=AS_NOBODY))
     finally:
         shutil.rmtree(with_access)
 
@@ -146,4 +148,4 @@ def test_the_clock_changes_nothing(locked_project: Path, reference: Path, tmp_pa
         if os.environ.get("BENTOPACK_TEST_REQUIRE_ENGINE") == "1":
             pytest.fail("libfaketime is missing: apt-get install libfaketime")
         pytest.skip("libfaketime is missing")
-    assert_same(reference, build(locked_project, tmp_path, LD_PRELOAD=str(library), FAKETIME=f"@{moment}"))
+    assert_same(reference, build(locked_project, tmp_path, {"LD_PRELOAD": str(library), "FAKETIME": f"@{moment}"}))

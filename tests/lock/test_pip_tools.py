@@ -13,9 +13,11 @@ from bentopack._fs import sha256_file
 from bentopack._report import Silent
 from bentopack.bento.runtime import write_runtime
 from bentopack.errors import LockError
+from bentopack.lock.compiled import parse
 from bentopack.lock.pip_file import read_requirements
-from bentopack.lock.pip_tools import PipToolsResolver, explain, host_target, parse, run
-from bentopack.lock.resolver import Indexes, Request, Target
+from bentopack.lock.pip_tools import PipToolsResolver
+from bentopack.lock.process import explain, run
+from bentopack.lock.resolver import Indexes, Request, Target, host_target
 from bentopack.lock.wheels import bundled, wheels_in
 from tests.doubles import Recorder, write_files
 from tests.lock.wheel import write_wheel

@@ -1,0 +1,44 @@
+"""``bentopack diff``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bentopack.cli.options import Format, OutputOption
+
+
+def diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="A Bento's tag or folder.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="Another one's.")],
+    output: OutputOption = Format.text,
+) -> None:
+    """Show what differs between two Bentos.
+
+    Tells settings, APIs, models, packages and source files that were changed, added or removed.
+
+    Example:  bentopack diff iris:0b1c9d2e4f5a6b7c iris
+    """
+    from dataclasses import asdict
+
+    from bentopack.bento.diff import diff_bentos
+    from bentopack.cli.output import Output
+
+    out = Output()
+    changes = diff_bentos(_folder(before), _folder(after))
+    if output is Format.json:
+        out.json([asdict(change) for change in changes])
+        return
+    rows = [(change.section, change.name, change.before or "-", change.after or "-") for change in changes]
+    out.table(("WHAT", "NAME", "BEFORE", "AFTER"), rows, empty="no difference")
+
+
+def _folder(target: str) -> Path:
+    from bentopack.bento.store import bento_store
+
+    path = Path(target)
+    if path.is_dir() and ("/" in target or (path / "bento.yaml").is_file()):
+        return path
+    return bento_store().get(target).path

@@ -1,0 +1,96 @@
+"""What pip-compile and uv share: a requirements file goes in, one with exact versions and hashes comes out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from bentopack._fs import link_or_copy
+from bentopack.errors import LockError
+from bentopack.lock.credentials import without_credentials
+from bentopack.lock.requirements import index_lines
+from bentopack.lock.resolver import LockedPackage, Request, Target
+from bentopack.lock.sound import require_sound
+from bentopack.lock.wheels import fitting
+
+RUNTIME_NAME = "bentopack"
+
+
+def write_inputs(request: Request, folder: Path) -> Path:
+    """Write all that the resolver gets into a folder and return the file that names it."""
+    house = folder / "wheelhouse"
+    house.mkdir()
+    for wheel in request.wheelhouse:
+        link_or_copy(wheel.path.resolve(), house / wheel.path.name)
+    # Addresses stand in the file, not on the command line: there pip fills in ${VARIABLES}, and no list of the
+    # machine's processes shows them.
+    lines = list(index_lines(request.indexes))
+    lines += [f"--find-links {house.as_uri()}"] if request.wheelhouse else []
+    lines += [option for file in request.files for option in file.options]
+    lines += [f"{RUNTIME_NAME} @ {request.runtime.resolve().as_uri()}"]
+    lines += [f"{wheel.name} @ {wheel.path.resolve().as_uri()}" for wheel in request.wheels]
+    lines += request.lines
+    lines += [line for file in request.files if not file.constraint for line in file.requirements]
+    limits = [line for file in request.files if file.constraint for line in file.requirements]
+    lines += [f"-c {_write(folder / 'constraints.txt', limits).name}"] if limits else []
+    return _write(folder / "requirements.in", lines)
+
+
+def _write(path: Path, lines: list[str]) -> Path:
+    # The first line is for a pip that would else read by the machine's locale.
+    path.write_text("\n".join(["# -*- coding: utf-8 -*-", *lines, ""]), encoding="utf-8")
+    return path
+
+
+def parse(text: str) -> Iterator[LockedPackage]:
+    """Read what a resolver wrote: ``name==version ; marker --hash=… --hash=…``, lines continued by a backslash.
+
+    Raises:
+        LockError: a line is something else; to pass over it would be to lose a package.
+    """
+    for line in text.replace("\\\n", " ").splitlines():
+        requirement, *hashes = re.split(r"\s+--hash=", line.strip())
+        if not requirement or requirement.startswith("#"):
+            continue
+        named, _, marker = (part.strip() for part in requirement.partition(" ; "))
+        match = re.fullmatch(r"(?P<name>[\w.-]+)(==(?P<version>\S+)|\s*@\s*(?P<url>\S+))", named)
+        if match is None or named.startswith("-"):
+            raise LockError(f"the resolver answered with a line that is no package: {without_credentials(line)!r}")
+        url = match["url"]
+        yield LockedPackage(
+            name=canonicalize_name(match["name"]),
+            version=match["version"] or "",
+            hashes=tuple(sorted(each.strip() for each in hashes)),
+            marker=marker or None,
+            url=without_credentials(url) if url else None,
+        )
+
+
+def locked(packages: Iterable[LockedPackage], request: Request, target: Target) -> Iterator[LockedPackage]:
+    """Give what was resolved in the order of its names, without the runtime, and every package hashed.
+
+    A wheel of this machine is locked by its version and its one hash, not by where it lay.
+
+    Raises:
+        LockError: something has no hash, or is not what can be written into a requirements file.
+    """
+    own = {wheel.name: wheel for wheel in request.wheels}
+    for package in sorted(packages, key=lambda package: package.name):
+        if package.name == RUNTIME_NAME:
+            continue
+        wheel = own.get(package.name) or fitting(package, request.wheelhouse, target)
+        if wheel:
+            hashes = (f"sha256:{wheel.sha256}",)
+            found = LockedPackage(name=wheel.name, version=wheel.version, hashes=hashes, marker=package.marker)
+        elif package.hashes:
+            found = package
+        else:
+            raise LockError(
+                f"'{package.name}' cannot be locked: {package.url or 'it'} has no hash that stays the same",
+                hint="build a wheel of it and list the wheel under python.wheels",
+            )
+        require_sound(found, "the resolver")
+        yield found

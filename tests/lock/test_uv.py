@@ -1,0 +1,60 @@
+"""uv as the resolver: any target, the same packages as pip, the same kind of answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bentopack._report import Silent
+from bentopack.bento.runtime import write_runtime
+from bentopack.errors import LockError
+from bentopack.lock.pip_tools import PipToolsResolver
+from bentopack.lock.resolver import Request, Target, host_target
+from bentopack.lock.uv import UvResolver, as_uv_reads
+
+
+def request(tmp_path: Path, *lines: str) -> Request:
+    return Request(lines=lines, files=(), wheels=(), runtime=write_runtime(tmp_path))
+
+
+def test_both_resolvers_agree(tmp_path: Path) -> None:
+    """For the machine it runs on, uv locks the packages, versions and hashes that pip-tools locks."""
+    asked = request(tmp_path, "iniconfig==2.0.0")
+    ours = {p.name: p for p in UvResolver().resolve(asked, host_target(), Silent())}
+    theirs = {p.name: p for p in PipToolsResolver().resolve(asked, host_target(), Silent())}
+    assert {name: p.version for name, p in ours.items()} == {name: p.version for name, p in theirs.items()}
+    assert ours["iniconfig"].hashes == theirs["iniconfig"].hashes
+    assert "bentopack" not in ours
+
+
+@pytest.mark.parametrize("python", ["3.10", "3.13"])
+@pytest.mark.parametrize("platform", ["linux/amd64", "linux/arm64"])
+def test_any_target_is_locked_from_this_machine(tmp_path: Path, python: str, platform: str) -> None:
+    """An image of another architecture and Python is locked here, with what that Python needs."""
+    asked = request(tmp_path, "numpy", "exceptiongroup ; python_version < '3.11'")
+    packages = {p.name: p for p in UvResolver().resolve(asked, Target(python, platform), Silent())}
+    assert packages["numpy"].hashes
+    assert ("exceptiongroup" in packages) == (python == "3.10")
+
+
+def test_what_cannot_be_resolved_is_explained(tmp_path: Path) -> None:
+    """uv's own explanation of a conflict is shown whole, without our temporary files."""
+    with pytest.raises(LockError, match="iniconfig==999") as error:
+        UvResolver().resolve(request(tmp_path, "iniconfig==999"), host_target(), Silent())
+    assert "requirements.in" not in str(error.value)
+    assert "bentopack-lock" not in str(error.value)
+
+
+def test_another_platform_is_refused(tmp_path: Path) -> None:
+    """A platform that no image has is named."""
+    with pytest.raises(LockError, match="windows/amd64"):
+        UvResolver().resolve(request(tmp_path), Target("3.11", "windows/amd64"), Silent())
+
+
+def test_an_index_that_pip_is_told_of_is_uvs_too() -> None:
+    """A machine whose pip is pointed at a mirror needs no second setting, unless uv has its own."""
+    pip = {"PIP_INDEX_URL": "https://mirror/simple", "PIP_EXTRA_INDEX_URL": "https://extra/simple"}
+    assert as_uv_reads(pip) == {"UV_DEFAULT_INDEX": "https://mirror/simple", "UV_INDEX": "https://extra/simple"}
+    assert as_uv_reads({**pip, "UV_DEFAULT_INDEX": "https://own/simple"}) == {"UV_INDEX": "https://extra/simple"}
+    assert as_uv_reads({}) == {}
