@@ -1,0 +1,87 @@
+"""What is counted and logged of a request, and how long its body may take; without any process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from bentopack.serve import gate, metrics
+from bentopack.serve.asgi import ClientGone, read_body
+from bentopack.serve.errors import ApiError
+from bentopack.serve.gate import Gate
+
+
+async def _never() -> Any:
+    await asyncio.sleep(60)
+
+
+def test_body_that_stops_is_408() -> None:
+    """A client that sends half a body and stops is answered 408; the task that reads it goes on."""
+
+    async def go() -> None:
+        parts = iter([{"type": "http.request", "body": b"a", "more_body": True}])
+
+        async def receive() -> Any:
+            return next(parts, None) or await _never()
+
+        with pytest.raises(ApiError) as caught:
+            await read_body({"headers": []}, receive, 10, patience=0.05)
+        assert caught.value.status == 408
+        await asyncio.sleep(0)  # a cancellation that is left over would come out here
+
+    asyncio.run(go())
+
+
+def test_cancellation_of_the_server_is_not_408() -> None:
+    """A read that the server itself ends is cancelled, not answered."""
+
+    async def go() -> None:
+        task = asyncio.create_task(read_body({"headers": []}, _never, 10))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(go())
+
+
+def _request(app: Any, scope: dict[str, Any]) -> None:
+    async def send(message: Any) -> None: ...
+
+    gated = Gate(app, waiting_for=lambda: "", label=lambda path: "api")
+    asyncio.run(gated({"type": "http", "method": "POST", "headers": [], **scope}, _never, send))
+
+
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> list[int]:
+    """The statuses that were counted; the access log goes to ``caplog``."""
+    statuses: list[int] = []
+    monkeypatch.setattr(metrics, "request_ended", lambda api, status, seconds: statuses.append(status))
+    monkeypatch.setattr(gate._access, "disabled", False)
+    monkeypatch.setattr(logging.getLogger("bentopack.serve"), "propagate", True)
+    caplog.set_level(logging.INFO, "bentopack.serve.access")
+    return statuses
+
+
+def test_client_that_leaves_is_499(ended: list[int], caplog: pytest.LogCaptureFixture) -> None:
+    """A client that goes away before its answer is no failure of the service, and nothing is raised."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise ClientGone
+
+    _request(app, {"path": "/x", "raw_path": b"/x"})
+    assert ended == [499]
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+
+
+def test_path_cannot_forge_a_line_of_the_log(ended: list[int], caplog: pytest.LogCaptureFixture) -> None:
+    """A quoted newline or escape in a path is logged quoted."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None: ...
+
+    _request(app, {"path": "/x\n\x1b[31m forged", "raw_path": b"/x%0A%1B[31m forged\x9b"})
+    assert '"POST /x%0A%1B[31m forged\\x9b"' in caplog.text
+    assert "\x1b" not in caplog.text
