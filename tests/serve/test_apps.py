@@ -98,15 +98,20 @@ def _wsgi(environ: Any, start_response: Any) -> list[bytes]:
     return []
 
 
+def _wrapper(scope: Any, receive: Any, send: Any) -> Any:
+    return _asgi(scope, receive, send)
+
+
 def _factory() -> None: ...
 
 
 def test_both_kinds_are_told_apart() -> None:
-    """ASGI is known by its coroutine, as a function or an instance; WSGI by its two arguments."""
+    """ASGI is known by its coroutine (a function or an instance) or its three arguments; WSGI by its two."""
     instance = _Asgi()
     assert as_asgi(_asgi, "m:app") is _asgi
     assert as_asgi(instance, "m:app") is instance
     assert isinstance(as_asgi(_wsgi, "m:app"), WSGIMiddleware)
+    assert as_asgi(_wrapper, "m:app") is _wrapper
 
 
 @pytest.mark.parametrize(

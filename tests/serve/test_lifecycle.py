@@ -112,6 +112,7 @@ def test_second_signal_does_not_wait(start: Start) -> None:
     running.process.send_signal(signal.SIGINT)
     assert running.process.wait(5) == 0
     assert running.pids() == []
+    assert "restarted" not in running.output
 
 
 def test_grace_is_the_longest_wait(start: Start) -> None:
