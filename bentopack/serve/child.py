@@ -82,10 +82,13 @@ def report(settings: ChildSettings, status: Status) -> None:
 
 def report_failure(settings: ChildSettings, error: ServeError) -> None:
     """Tell the supervisor why this process cannot serve."""
-    message = error.message.encode(errors="replace").decode()
+    report(settings, Failed(_shortened(error.message), error.hint and _shortened(error.hint)))
+
+
+def _shortened(message: str) -> str:
     if len(message) > _LONGEST_MESSAGE:  # a traceback says most at its two ends
         message = f"{message[: _LONGEST_MESSAGE // 2]}\n…\n{message[-_LONGEST_MESSAGE // 2 :]}"
-    report(settings, Failed(message, error.hint))
+    return message.encode(errors="replace").decode()
 
 
 def worker_socket(runtime: str, index: int) -> str:

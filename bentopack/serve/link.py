@@ -34,6 +34,7 @@ class Link(asyncio.Protocol):
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.ready = False
         self._pid = 0
+        self._dead = False
         self._loop = asyncio.get_running_loop()
         self._greeted = greeted
         self._reader = FrameReader()
@@ -95,7 +96,9 @@ class Link(asyncio.Protocol):
         The kernel does so, but for a copy of the connection in a process that the worker's code has made.
         """
         if self._pid and not _lives(self._pid):
-            self._transport.abort()
+            if self._dead:
+                self._transport.abort()
+            self._dead = True  # a turn later, when what it had sent has been read
 
     def close(self) -> None:
         """Close the connection."""

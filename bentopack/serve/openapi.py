@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -81,9 +82,11 @@ def _default(parameter: Parameter) -> dict[str, Any]:
     if parameter.required:
         return {}
     try:
-        return {"default": msgspec.json.decode(msgspec.json.encode(parameter.default, enc_hook=write_custom))}
+        plain = msgspec.to_builtins(parameter.default, enc_hook=write_custom)
+        json.dumps(plain, allow_nan=False)  # NaN would be written as null, which is another value
     except Exception:
         return {}
+    return {"default": plain}
 
 
 def _media(kind: int) -> str:

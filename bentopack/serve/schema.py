@@ -161,7 +161,9 @@ def _has_array_notes(hint: Any, seen: set[Any]) -> bool:
     inside = [each for each in get_args(hint) if not isinstance(each, str)]
     if isinstance(hint, type) and hint not in seen and getattr(hint, "__annotations__", None):
         seen.add(hint)
-        with contextlib.suppress(NameError, TypeError):  # the decoder tells better what it cannot resolve
+        with contextlib.suppress(
+            NameError, TypeError, AttributeError
+        ):  # the decoder tells better what it cannot resolve
             inside += typing.get_type_hints(hint, include_extras=True).values()
     return any(_has_array_notes(each, seen) for each in inside)
 

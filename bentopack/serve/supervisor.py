@@ -64,7 +64,7 @@ def environment(config: ServeConfig, runtime: str) -> dict[str, str]:
     """Return the environment of the processes: the Bento's variables, before which the real ones go."""
     found = {**config.envs, **os.environ}
     if Path(runtime).parent == Path(_MEMORY):
-        found.setdefault("TMPDIR", _MEMORY)  # what had no place for our files has none for theirs
+        found["TMPDIR"] = _MEMORY  # what had no place for our files has none for theirs
     # Read by prometheus_client when it is imported.
     return {**found, "PROMETHEUS_MULTIPROC_DIR": str(Path(runtime, "metrics"))}
 

@@ -165,12 +165,13 @@ def test_batches_cannot_be_null() -> None:
 def test_document_keeps_types_of_users_apart() -> None:
     """A user's type named Error stands beside the runtime's own error, and defaults are told."""
 
-    def predict(self: Any, error: Error, n: int = 2**60) -> Any: ...
+    def predict(self: Any, error: Error, n: int = 2**60, limit: float = float("nan")) -> Any: ...
 
-    predict.__annotations__.update(error=Error, n=int)
+    predict.__annotations__.update(error=Error, n=int, limit=float)
     found = document(describe(_service(predict), "m:S"))
     schemas = found["components"]["schemas"]
     assert schemas["Error"]["required"] == ["why"]
     assert schemas["BentopackError"]["required"] == ["error"]
     body = found["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["properties"]["n"]["default"] == 2**60
+    assert "default" not in body["properties"]["limit"]  # JSON cannot say it
