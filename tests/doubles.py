@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bentopack._report import Reporter
+from bentopack.lock.lockfile import LockedBase
 from bentopack.lock.resolver import LockedPackage, Request, Target
+from bentopack.spec.manifest import ImageInfo, Manifest
 
 
 class FixedResolver:
@@ -23,6 +25,25 @@ class FixedResolver:
             LockedPackage(name=name, version=version, hashes=(f"sha256:{hashlib.sha256(name.encode()).hexdigest()}",))
             for name, version in sorted(self.packages.items())
         )
+
+
+class FixedImages:
+    """A registry that has every image under the same digest, or with ``digest=None`` cannot be reached."""
+
+    def __init__(self, digest: str | None = f"sha256:{'0' * 64}", base: str = "python:3.11-slim") -> None:
+        self.digest = digest
+        self.name = base
+        self.asked: list[str] = []
+
+    def base(self, image: ImageInfo, variant: str, python: str) -> str:
+        return f"{self.name}-{variant}"
+
+    def pin(self, name: str) -> LockedBase:
+        self.asked.append(name)
+        return LockedBase(image=name, digest=self.digest, unpinned=None if self.digest else "no registry answers")
+
+    def dockerfiles(self, manifest: Manifest) -> Mapping[str, bytes]:
+        return {"env/docker/Dockerfile": b"FROM scratch\n"}
 
 
 class Recorder:

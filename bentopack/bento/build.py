@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bentopack._fs import scratch_dir
 from bentopack._report import Reporter
 from bentopack.bento.assemble import Contents, assemble
 from bentopack.bento.digest import version_of
-from bentopack.bento.manifest import SETUP_SCRIPT, manifest_of
+from bentopack.bento.images import SETUP_SCRIPT, Images
+from bentopack.bento.manifest import manifest_of
 from bentopack.bento.models import HashedModel, hash_model
 from bentopack.bento.project import Project, source_files
 from bentopack.bento.readme import readme
-from bentopack.bento.requirements import Environment, lock_environment
+from bentopack.bento.requirements import Environment, lock_environment, wanted_lock
 from bentopack.bento.runtime import runtime_name, write_runtime
 from bentopack.bento.store import bento_store, require_digest
+from bentopack.errors import LockError
+from bentopack.lock.lockfile import LOCK_NAME, read_lock
+from bentopack.lock.make import LockInputs, Renewal, stale
 from bentopack.lock.resolver import Resolver
 from bentopack.spec.manifest import Manifest
 from bentopack.tag import InvalidTag, Tag, is_version
 
-Render = Callable[[Manifest], Mapping[str, bytes]]
-"""Gives the files of ``env/docker`` for a manifest; the image room does it, and the command line hands it in."""
+
+@dataclass(frozen=True)
+class Tools:
+    """What a build works with; the command line chooses them, and tests name their own."""
+
+    resolver: Resolver
+    images: Images
+    reporter: Reporter
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How a project is built.
+
+    ``version`` overrides the bentofile's; by default it is derived from the digest. ``platform`` is the image's, which
+    the requirements are locked for. With ``strict``, files that look like secrets are errors. ``allow_unpinned`` lets a
+    lock that must not change name a base without its digest.
+    """
+
+    platform: str
+    version: str | None = None
+    strict: bool = False
+    renewal: Renewal = field(default_factory=Renewal)
+    allow_unpinned: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,68 +64,92 @@ class BuiltBento:
     """Whether the store held this very Bento already."""
 
 
-def build_bento(
-    project: Project,
-    *,
-    render: Render,
-    resolver: Resolver,
-    reporter: Reporter,
-    version: str | None = None,
-    platform: str,
-    strict: bool = False,
-) -> BuiltBento:
+def build_bento(project: Project, options: BuildOptions, tools: Tools) -> BuiltBento:
     """Build a project's Bento and store it; the lock beside the bentofile is renewed where its inputs changed.
-
-    Args:
-        version: overrides the bentofile's; by default it is derived from the digest.
-        platform: the image's platform, which the requirements are locked for.
-        strict: files that look like secrets are errors.
 
     Raises:
         SpecError, LockError: see their rooms. Nothing is stored or written then.
     """
-    if version is not None and not is_version(version):
-        raise InvalidTag.of(f"{project.service.name}:{version}")
-    for problem in project.warnings:
-        reporter.warn(str(problem))
-    sources = source_files(project, strict=strict)
-    for problem in sources.warnings:
-        reporter.warn(str(problem))
-    store = bento_store()
-    with scratch_dir(store.root) as scratch:
-        runtime = write_runtime(scratch)
-        hashed = tuple(hash_model(model) for model in project.models)
-        models = tuple(model.info for model in hashed)
-        environment = lock_environment(project, models, runtime, platform, resolver, reporter)
-        reporter.step("assembling the Bento")
-        manifest = manifest_of(project, models, environment, f"env/runtime/{runtime_name()}", version)
+    if options.version is not None and not is_version(options.version):
+        raise InvalidTag.of(f"{project.service.name}:{options.version}")
+    sources = source_files(project, strict=options.strict)
+    for problem in (*project.warnings, *sources.warnings):
+        tools.reporter.warn(str(problem))
+    with _locking(project, options.platform, tools) as (scratch, runtime, models, wanted):
+        environment = _locked(project, wanted, options, tools)
+        tools.reporter.step("assembling the Bento")
+        infos = tuple(model.info for model in models)
+        manifest = manifest_of(project, infos, environment, f"env/runtime/{runtime_name()}", options.version)
         folder = scratch / "bento"
         folder.mkdir()
-        digest = assemble(_contents(project, sources.files, hashed, manifest, environment, runtime, render), folder)
-        tag = Tag(manifest.name, manifest.version or version_of(digest))
-        reused = (store.root / tag.name / tag.version).is_dir()
-        stored = store.put(tag, folder)
-        require_digest(stored, digest)
+        copied = {manifest.runtime: runtime, **environment.wheels()}
+        if project.spec.docker.setup_script:
+            copied[SETUP_SCRIPT] = project.path / project.spec.docker.setup_script
+        written = {**environment.files(), **tools.images.dockerfiles(manifest), "README.md": readme(manifest)}
+        digest = assemble(Contents(manifest, sources.files, models, copied, written), folder)
+        built = _store(manifest, digest, folder)
     environment.commit()
-    return BuiltBento(tag, stored.path, digest, manifest, reused)
+    return built
 
 
-def _contents(
-    project: Project,
-    sources: tuple[tuple[str, Path], ...],
-    models: tuple[HashedModel, ...],
-    manifest: Manifest,
-    environment: Environment,
-    runtime: Path,
-    render: Render,
-) -> Contents:
-    copied = {manifest.runtime: runtime, **environment.wheels}
-    if project.spec.docker.setup_script:
-        copied[SETUP_SCRIPT] = project.path / project.spec.docker.setup_script
-    return Contents(
-        manifest=manifest,
-        sources=sources,
-        models=models,
-        copied=copied,
-        written={**environment.files, **render(manifest), "README.md": readme(manifest)},
+def lock_project(project: Project, options: BuildOptions, tools: Tools) -> Environment:
+    """Lock a project as a build would, write the lock, and build nothing.
+
+    Raises:
+        LockError: see :func:`build_bento`.
+    """
+    with _locking(project, options.platform, tools) as (_, _, _, wanted):
+        environment = _locked(project, wanted, options, tools)
+    environment.commit()
+    return environment
+
+
+def check_lock(project: Project, platform: str, tools: Tools) -> list[str]:
+    """Say what the project's lock does not hold for; nothing is resolved, and an empty list means that it is fresh.
+
+    Raises:
+        LockError: it is damaged.
+    """
+    with _locking(project, platform, tools) as (_, _, _, wanted):
+        return stale(read_lock(project.path / LOCK_NAME), wanted)
+
+
+@contextmanager
+def _locking(
+    project: Project, platform: str, tools: Tools
+) -> Iterator[tuple[Path, Path, tuple[HashedModel, ...], LockInputs]]:
+    """Give a scratch folder in the store, the runtime's wheel in it, the models, and what the lock has to hold for."""
+    with scratch_dir(bento_store().root) as scratch:
+        runtime = write_runtime(scratch)
+        models = tuple(hash_model(model) for model in project.models)
+        infos = [model.info for model in models]
+        yield scratch, runtime, models, wanted_lock(project, infos, runtime, platform, tools.images)
+
+
+def _locked(project: Project, wanted: LockInputs, options: BuildOptions, tools: Tools) -> Environment:
+    environment = lock_environment(
+        project,
+        wanted,
+        options.renewal,
+        resolver=tools.resolver,
+        images=tools.images,
+        reporter=tools.reporter,
     )
+    for variant, locked in environment.variants.items():
+        if locked.base.digest is None:
+            problem = f"the base image {locked.base.image} of {variant} has no digest: {locked.base.unpinned}"
+            if options.renewal.refuse and not options.allow_unpinned:
+                raise LockError(
+                    problem, hint="run `bentopack lock` where its registry can be reached, or add --allow-unpinned"
+                )
+            tools.reporter.warn(problem)
+    return environment
+
+
+def _store(manifest: Manifest, digest: str, folder: Path) -> BuiltBento:
+    store = bento_store()
+    tag = Tag(manifest.name, manifest.version or version_of(digest))
+    reused = (store.root / tag.name / tag.version).is_dir()
+    stored = store.put(tag, folder)
+    require_digest(stored, digest)
+    return BuiltBento(tag, stored.path, digest, manifest, reused)

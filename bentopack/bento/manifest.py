@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from bentopack.bento.images import image_info
 from bentopack.bento.project import Project
 from bentopack.bento.requirements import Environment
-from bentopack.spec.manifest import FORMAT, ImageInfo, Manifest, ModelInfo, VariantInfo
-
-SETUP_SCRIPT = "env/docker/setup_script"
+from bentopack.spec.manifest import FORMAT, BaseInfo, Manifest, ModelInfo, VariantInfo
 
 
 def manifest_of(
@@ -26,29 +25,18 @@ def manifest_of(
         labels=dict(sorted(spec.labels.items())),
         service=project.service,
         models=models,
-        python=environment.python,
+        python=environment.target.python,
         runtime=runtime,
         envs=dict(spec.environment),
-        image=_image(project),
+        image=image_info(project),
         variants={
             variant: VariantInfo(
-                platform=environment.platform,
+                platform=environment.target.platform,
                 requirements=environment.requirements(variant),
-                packages=environment.packages,
+                packages=len(locked.packages),
+                base=BaseInfo(image=locked.base.image, digest=locked.base.digest),
             )
-            for variant in environment.variants
+            for variant, locked in environment.variants.items()
         },
         args=dict(spec.args),
-    )
-
-
-def _image(project: Project) -> ImageInfo:
-    docker = project.spec.docker
-    return ImageInfo(
-        distro=docker.distro or "debian",
-        base_image=docker.base_image,
-        cuda_version=docker.cuda_version,
-        system_packages=docker.system_packages,
-        env=dict(docker.env),
-        setup_script=SETUP_SCRIPT if docker.setup_script else None,
     )

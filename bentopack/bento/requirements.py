@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import bentopack
 from bentopack._report import Reporter
+from bentopack.bento.images import Images, image_info
 from bentopack.bento.project import Project
 from bentopack.bento.runtime import REQUIRES
 from bentopack.errors import LockError
-from bentopack.lock.lockfile import LOCK_NAME, Lock, LockedModel, write_lock
-from bentopack.lock.make import LockInputs, fresh_lock, locked_python, packages_of
+from bentopack.lock.existing import LockfileResolver, describe_lockfile
+from bentopack.lock.lockfile import LOCK_NAME, Lock, LockedEnvironment, LockedModel, write_lock
+from bentopack.lock.make import LockInputs, Renewal, fresh_lock, locked_python
 from bentopack.lock.pip_file import merge, read_requirements, with_places
 from bentopack.lock.requirements import hashed_requirements, input_text, inputs_of
 from bentopack.lock.resolver import Indexes, LockedPackage, Request, Resolver, Target, host_target
@@ -22,20 +25,40 @@ from bentopack.spec.manifest import ModelInfo
 
 @dataclass(frozen=True)
 class Environment:
-    """A locked environment. ``files`` are written into the Bento, ``wheels`` copied, both by their path there."""
+    """A project's locked environment on one platform."""
 
-    python: str
-    platform: str
-    variants: tuple[str, ...]
-    packages: int
-    files: Mapping[str, bytes]
-    wheels: Mapping[str, Path]
+    target: Target
+    request: Request
     lock: Lock
     lock_path: Path
+
+    @property
+    def variants(self) -> dict[str, LockedEnvironment]:
+        """Each variant's base and packages."""
+        return {name: platforms[self.target.platform] for name, platforms in self.lock.variants.items()}
 
     def requirements(self, variant: str) -> str:
         """Path in the Bento of a variant's hashed requirements."""
         return f"env/python/{variant}/requirements.lock"
+
+    def files(self) -> dict[str, bytes]:
+        """The files of ``env/python`` that bentopack writes, by their path in the Bento."""
+        asked = input_text(self.request).encode()
+        found = {}
+        for variant, locked in self.variants.items():
+            wheels = bool(bundled(locked.packages, self.request))
+            hashed = hashed_requirements(locked.packages, self.request.indexes, wheels=wheels)
+            found[f"env/python/{variant}/requirements.in"] = asked
+            found[self.requirements(variant)] = hashed.encode()
+        return found
+
+    def wheels(self) -> dict[str, Path]:
+        """The wheels that the Bento carries, by their path in it."""
+        return {
+            f"env/python/{variant}/wheels/{wheel.path.name}": wheel.path
+            for variant, locked in self.variants.items()
+            for wheel in bundled(locked.packages, self.request)
+        }
 
     def commit(self) -> None:
         """Write the lock beside the bentofile, where it changed.
@@ -47,50 +70,54 @@ class Environment:
             write_lock(self.lock_path, self.lock)
         except OSError as error:
             raise LockError(
-                f"the Bento is stored, but {self.lock_path} cannot be written: {error.strerror}",
+                f"{self.lock_path} cannot be written: {error.strerror}",
                 hint="build where the project can be written, and commit the lock",
             ) from None
 
 
+def wanted_lock(
+    project: Project, models: Sequence[ModelInfo], runtime: Path, platform: str, images: Images
+) -> LockInputs:
+    """Gather what the project's lock has to hold for; nothing is resolved, and nothing asked of the network.
+
+    Raises:
+        LockError: the requirements cannot be read, or the lock is damaged.
+    """
+    request = _request(project, runtime)
+    # Where the bentofile names no Python, the lock's stays; the first lock takes that of the one who makes it.
+    python = project.spec.python_version or locked_python(project.path / LOCK_NAME) or host_target().python
+    target = Target(python, platform)
+    variants = ("cpu", "gpu") if project.spec.docker.cuda_version else ("cpu",)
+    image = image_info(project)
+    return LockInputs(
+        request=request,
+        target=target,
+        bases={variant: images.base(image, variant, python) for variant in variants},
+        models=[LockedModel(tag=m.tag, digest=m.digest, spellings=m.spellings) for m in models],
+        runtime=bentopack.__version__,
+        parts=inputs_of(request, target, ", ".join(REQUIRES)) | {"variants": list(variants)},
+    )
+
+
 def lock_environment(
     project: Project,
-    models: tuple[ModelInfo, ...],
-    runtime: Path,
-    platform: str,
+    wanted: LockInputs,
+    renewal: Renewal,
+    *,
     resolver: Resolver,
+    images: Images,
     reporter: Reporter,
 ) -> Environment:
     """Lock a project's requirements, or use the lock it has.
 
     Raises:
-        LockError: they cannot be resolved, or the lock is damaged.
+        LockError: they cannot be resolved, the lock is damaged, or it is stale and must not change.
     """
     lock_path = project.path / LOCK_NAME
-    request = _request(project, runtime)
-    # Where the bentofile names no Python, the lock's stays; the first lock takes that of the one who makes it.
-    python = project.spec.python_version or locked_python(lock_path) or host_target().python
-    target = Target(python, platform)
-    variants = ("cpu", "gpu") if project.spec.docker.cuda_version else ("cpu",)
-    parts = inputs_of(request, target, ", ".join(REQUIRES)) | {"variants": list(variants)}
-    wanted = LockInputs(request, target, variants, parts)
-    locked_models = [LockedModel(tag=m.tag, digest=m.digest, spellings=m.spellings) for m in models]
-    lock = fresh_lock(lock_path, wanted, locked_models, resolver, reporter)
-    packages = {variant: packages_of(lock, variant, platform) for variant in variants}
-    _compare_models(project, packages["cpu"], reporter)
-    return Environment(
-        python=python,
-        platform=platform,
-        variants=variants,
-        packages=len(packages["cpu"]),
-        files=dict(_files(request, packages)),
-        wheels={
-            f"env/python/{variant}/wheels/{wheel.path.name}": wheel.path
-            for variant in variants
-            for wheel in bundled(packages[variant], request)
-        },
-        lock=lock,
-        lock_path=lock_path,
-    )
+    lock = fresh_lock(lock_path, wanted, renewal, resolver=LockfileResolver(resolver), pin=images.pin, reporter=reporter)
+    environment = Environment(wanted.target, wanted.request, lock, lock_path)
+    _compare_models(project, environment.variants["cpu"].packages, reporter)
+    return environment
 
 
 def _request(project: Project, runtime: Path) -> Request:
@@ -108,20 +135,11 @@ def _request(project: Project, runtime: Path) -> Request:
         lines=tuple(python.packages),
         files=files,
         wheels=tuple(local_wheel(project.path / each) for each in python.wheels),
+        lockfile=describe_lockfile(project.path / python.lockfile, python.lockfile) if python.lockfile else None,
         runtime=runtime,
         indexes=indexes,
         wheelhouse=wheels_in(indexes.folders),
     )
-
-
-def _files(request: Request, packages: Mapping[str, tuple[LockedPackage, ...]]) -> list[tuple[str, bytes]]:
-    asked = input_text(request).encode()
-    found = []
-    for variant, locked in packages.items():
-        folder = f"env/python/{variant}"
-        hashed = hashed_requirements(locked, request.indexes, wheels=bool(bundled(locked, request)))
-        found += [(f"{folder}/requirements.in", asked), (f"{folder}/requirements.lock", hashed.encode())]
-    return found
 
 
 def _compare_models(project: Project, packages: tuple[LockedPackage, ...], reporter: Reporter) -> None:

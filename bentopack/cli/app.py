@@ -15,6 +15,7 @@ from bentopack.cli.export import export
 from bentopack.cli.get import get
 from bentopack.cli.import_ import import_
 from bentopack.cli.list import list_
+from bentopack.cli.lock import lock
 from bentopack.cli.models import models
 from bentopack.cli.run import run
 from bentopack.cli.verify import verify
@@ -28,6 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command("build")(build)
+app.command("lock")(lock)
 app.command("containerize")(containerize)
 app.command("run")(run)
 app.command("list")(list_)

@@ -7,17 +7,21 @@ from typing import Annotated
 
 import typer
 
-from bentopack.cli.options import BentoFormat, PlatformOption, StrictOption, VerboseOption
-from bentopack.cli.target import DEFAULT_PLATFORM
+from bentopack.cli.options import BentoFormat, PlatformOption, ProjectArgument, StrictOption, VerboseOption
+from bentopack.cli.target import DEFAULT_PLATFORM, checked_platform
 
 
 def build(
-    project: Annotated[Path, typer.Argument(metavar="PROJECT", help="The folder with the bentofile.")] = Path(),
+    project: ProjectArgument = Path(),
     version: Annotated[
         str | None, typer.Option(metavar="VERSION", help="Instead of the version that the digest gives.")
     ] = None,
     platform: PlatformOption = DEFAULT_PLATFORM,
     strict: StrictOption = False,
+    locked: Annotated[bool, typer.Option("--locked", help="Refuse where bentofile.lock is not up to date.")] = False,
+    allow_unpinned: Annotated[
+        bool, typer.Option("--allow-unpinned", help="With --locked: accept a base image without its digest.")
+    ] = False,
     output: Annotated[
         BentoFormat, typer.Option("--output", "-o", help="Write the result for people, as JSON, or only tag or path.")
     ] = BentoFormat.text,
@@ -30,12 +34,21 @@ def build(
 
     Example:  bentopack build --output tag
     """
+    from bentopack.bento.build import BuildOptions
     from bentopack.cli.output import Output
     from bentopack.cli.target import build_project
+    from bentopack.lock.make import Renewal
 
     out = Output(verbose=verbose)
+    options = BuildOptions(
+        platform=checked_platform(platform),
+        version=version,
+        strict=strict,
+        renewal=Renewal(refuse=locked),
+        allow_unpinned=allow_unpinned,
+    )
     with out.working() as reporter:
-        built = build_project(project, reporter, version=version, platform=platform, strict=strict)
+        built = build_project(project, options, reporter)
     match output:
         case BentoFormat.tag:
             out.result(str(built.tag))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,4 +33,5 @@ PlatformOption = Annotated[
 StrictOption = Annotated[bool, typer.Option("--strict", help="Files that look like secrets are errors, not warnings.")]
 BentoArgument = Annotated[str, typer.Argument(metavar="TAG", help="name:version, or name for the newest.")]
 ModelArgument = Annotated[str, typer.Argument(metavar="TAG", help="name:version, or name for the newest.")]
+ProjectArgument = Annotated[Path, typer.Argument(metavar="PROJECT", help="The folder with the bentofile.")]
 NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="Only those of this name.")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from bentopack.errors import NotFound, UsageError
 from bentopack.tag import Tag, is_name
 
 if TYPE_CHECKING:
-    from bentopack.bento.build import BuiltBento
+    from bentopack.bento.build import BuildOptions, BuiltBento, Tools
     from bentopack.bento.project import Project
     from bentopack.lock.resolver import Resolver
     from bentopack.serve.config import ServeConfig
@@ -40,36 +41,42 @@ class ServePlan:
     bento: Path | None
 
 
-def build_project(
-    folder: Path,
-    reporter: Reporter,
-    *,
-    version: str | None = None,
-    platform: str = DEFAULT_PLATFORM,
-    strict: bool = False,
-) -> BuiltBento:
+def build_project(folder: Path, options: BuildOptions, reporter: Reporter) -> BuiltBento:
     """Build the project in a folder, with the parts that the command line chooses.
 
     Raises:
-        BentopackError: the platform is not one that images have, or whatever ``build_bento`` raises.
+        BentopackError: whatever ``build_bento`` raises.
     """
     from bentopack.bento.build import build_bento
-    from bentopack.bento.project import read_project
-    from bentopack.image.files import dockerfiles
 
-    if platform not in PLATFORMS:
-        raise UsageError(f"no image can be made for the platform '{platform}'", hint=f"known: {', '.join(PLATFORMS)}")
+    project, tools = open_project(folder, reporter)
+    return build_bento(project, options, tools)
+
+
+def open_project(folder: Path, reporter: Reporter) -> tuple[Project, Tools]:
+    """Read the project in a folder, and choose what to build or lock it with.
+
+    Raises:
+        SpecError, NotFound: see :func:`read_project`.
+    """
+    from bentopack.bento.build import Tools
+    from bentopack.bento.project import read_project
+    from bentopack.image.images import EngineImages
+
     reporter.step("reading the project")
     project = read_project(folder)
-    return build_bento(
-        project,
-        render=dockerfiles,
-        resolver=_resolver(project),
-        reporter=reporter,
-        version=version,
-        platform=platform,
-        strict=strict,
-    )
+    return project, Tools(_resolver(project), EngineImages(os.environ), reporter)
+
+
+def checked_platform(text: str) -> str:
+    """Return the platform that was asked for.
+
+    Raises:
+        UsageError: no image has it.
+    """
+    if text not in PLATFORMS:
+        raise UsageError(f"no image can be made for the platform '{text}'", hint=f"known: {', '.join(PLATFORMS)}")
+    return text
 
 
 def _resolver(project: Project) -> Resolver:
@@ -92,6 +99,7 @@ def resolve_bento(target: str | None, *, reporter: Reporter, platform: str | Non
     Raises:
         NotFound: it is none of these.
     """
+    from bentopack.bento.build import BuildOptions
     from bentopack.bento.digest import read_digest, version_of
     from bentopack.bento.store import bento_store
     from bentopack.spec.manifest import read_manifest
@@ -103,7 +111,7 @@ def resolve_bento(target: str | None, *, reporter: Reporter, platform: str | Non
     if _is_bento(folder):
         manifest, digest = read_manifest(folder), read_digest(folder)
         return ResolvedBento(Tag(manifest.name, manifest.version or version_of(digest)), folder, digest)
-    built = build_project(folder, reporter, platform=platform or DEFAULT_PLATFORM)
+    built = build_project(folder, BuildOptions(checked_platform(platform or DEFAULT_PLATFORM)), reporter)
     return ResolvedBento(built.tag, built.path, built.digest)
 
 

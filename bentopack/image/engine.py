@@ -56,6 +56,21 @@ class Engine:
             size=attributes["Size"],
         )
 
+    def registry_digest(self, reference: str) -> str:
+        """Ask an image's registry for the digest that it has under this name now; nothing is pulled.
+
+        Raises:
+            EngineError: the registry cannot be reached, or does not have it.
+        """
+        from docker.errors import DockerException
+
+        try:
+            api: Any = self.client.api  # the package's own types leave this call out
+            return str(api.inspect_distribution(reference)["Descriptor"]["digest"])
+        except (DockerException, OSError, KeyError) as error:
+            reason = getattr(error, "explanation", None) or str(error)
+            raise EngineError(f"its registry gave no digest: {reason}") from None
+
 
 def connect(environ: Mapping[str, str]) -> Engine:
     """Connect to the engine that ``docker`` itself would use: DOCKER_HOST, else the current context.

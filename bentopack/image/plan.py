@@ -94,7 +94,6 @@ def plan_image(
     variant: str = "cpu",
     platform: str | None = None,
     base_image: str | None = None,
-    base_digest: str | None = None,
 ) -> ImagePlan:
     """Plan the image of one variant of a Bento.
 
@@ -103,7 +102,6 @@ def plan_image(
         variant: ``cpu`` or ``gpu``.
         platform: such as ``linux/arm64``; the variant's own where None.
         base_image: wins over the bentofile's.
-        base_digest: of the Bento's own base, which is then named by it; it says nothing of ``base_image``.
 
     Raises:
         PlanError: the Bento has no such variant, or asks for what no image can be.
@@ -118,8 +116,9 @@ def plan_image(
         base_image=image.base_image,
         override=base_image,
     )
-    if base_digest and not base_image:
-        base = replace(base, digest=validate.image_digest(base_digest))
+    # The lock's digest is of the base that was chosen then; another release may choose another, or the caller does.
+    if info.base and info.base.digest and info.base.image == base.image and "@" not in base.image:
+        base = replace(base, digest=validate.image_digest(info.base.digest))
     environment = _environment(manifest, variant)
     return ImagePlan(
         base=base,

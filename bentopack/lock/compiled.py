@@ -17,6 +17,7 @@ from bentopack.lock.sound import require_sound
 from bentopack.lock.wheels import fitting
 
 RUNTIME_NAME = "bentopack"
+OUTPUT_NAME = "requirements.txt"
 
 
 def write_inputs(request: Request, folder: Path) -> Path:
@@ -36,6 +37,9 @@ def write_inputs(request: Request, folder: Path) -> Path:
     lines += [line for file in request.files if not file.constraint for line in file.requirements]
     limits = [line for file in request.files if file.constraint for line in file.requirements]
     lines += [f"-c {_write(folder / 'constraints.txt', limits).name}"] if limits else []
+    if request.preferred:
+        # What both resolvers find in the place of their output they keep, where the rest allows.
+        _write(folder / OUTPUT_NAME, list(request.preferred))
     return _write(folder / "requirements.in", lines)
 
 

@@ -17,7 +17,7 @@ from bentopack.lock.sound import require_sound
 
 LOCK_NAME = "bentofile.lock"
 FORMAT = 1
-_HEADER = "# Made by bentopack; commit it. `bentopack build` renews it when the inputs it was made from change.\n"
+_HEADER = "# Made by bentopack; commit it. `bentopack lock` makes it anew.\n"
 
 
 class LockedModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,9 +28,19 @@ class LockedModel(msgspec.Struct, frozen=True, kw_only=True):
     spellings: tuple[str, ...]
 
 
-class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True):
-    """The packages of one variant on one platform."""
+class LockedBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A base image: its name, and its digest or why there is none."""
 
+    image: str
+    digest: str | None = None
+    """``sha256:<hex>`` of what its registry has under the name."""
+    unpinned: str | None = None
+
+
+class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True):
+    """The base and the packages of one variant on one platform."""
+
+    base: LockedBase
     packages: tuple[LockedPackage, ...]
 
 
@@ -39,6 +49,8 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int
     python: str
+    runtime: str
+    """The version of bentopack whose runtime the Bento carries."""
     inputs: dict[str, Any]
     """What it was resolved from, each part by name, so that a stale lock can say which of them changed."""
     models: tuple[LockedModel, ...]
@@ -84,6 +96,8 @@ def read_lock(path: Path) -> Lock | None:
         raise LockError(f"{path}: {lock.python!r} is not a Python version", hint=again)
     for platforms in lock.variants.values():
         for environment in platforms.values():
+            if environment.base.digest and not re.fullmatch(r"sha256:[0-9a-f]{64}", environment.base.digest):
+                raise LockError(f"{path}: the digest of the base {environment.base.image!r} is not valid", hint=again)
             for package in environment.packages:
                 require_sound(package, str(path))
     return lock

@@ -1,15 +1,29 @@
-"""Uses the lock while its inputs hold, and makes it anew when they do not."""
+"""Uses the lock while its inputs hold, and makes it anew where they do not."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bentopack._report import Reporter
-from bentopack.lock.lockfile import FORMAT, Lock, LockedEnvironment, LockedModel, changed_inputs, read_lock, sealed
+from bentopack.errors import LockError
+from bentopack.lock.lockfile import (
+    FORMAT,
+    Lock,
+    LockedBase,
+    LockedEnvironment,
+    LockedModel,
+    changed_inputs,
+    read_lock,
+    sealed,
+)
 from bentopack.lock.resolver import LockedPackage, Request, Resolver, Target
+
+Environments = dict[str, dict[str, LockedEnvironment]]
+Pin = Callable[[str], LockedBase]
+"""Asks for the digest of an image by its name; says why where there is none."""
 
 
 @dataclass(frozen=True)
@@ -18,16 +32,29 @@ class LockInputs:
 
     request: Request
     target: Target
-    variants: Sequence[str]
+    bases: Mapping[str, str]
+    """The base image of each variant, by its name."""
+    models: Sequence[LockedModel]
+    runtime: str
+    """The runtime's version."""
     parts: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Renewal:
+    """How a lock may change.
+
+    ``refuse``: not at all (``--locked``). ``upgrade``: everything to its newest; ``packages``: only these. By default
+    what is locked stays where the inputs allow.
+    """
+
+    refuse: bool = False
+    upgrade: bool = False
+    packages: tuple[str, ...] = ()
+
+
 def fresh_lock(
-    path: Path,
-    wanted: LockInputs,
-    models: Sequence[LockedModel],
-    resolver: Resolver,
-    reporter: Reporter,
+    path: Path, wanted: LockInputs, renewal: Renewal, *, resolver: Resolver, pin: Pin, reporter: Reporter
 ) -> Lock:
     """Return a lock that holds: the one at ``path`` if its inputs are still these, else a new one.
 
@@ -35,28 +62,40 @@ def fresh_lock(
     written here: the caller writes the lock once the Bento that it belongs to is whole.
 
     Raises:
-        LockError: the lock is damaged, or the requirements cannot be resolved.
+        LockError: the lock is damaged, the requirements cannot be resolved, or it is stale and must not change.
     """
     old = read_lock(path)
-    changed = _changes(old, wanted) if old else []
-    if old and not changed:
-        environments = old.variants
-    else:
-        reporter.step("resolving the requirements" + (f" ({', '.join(changed)} changed)" if changed else ""))
-        packages = resolver.resolve(wanted.request, wanted.target, reporter)
-        # Both variants resolve from the same indexes so far, to the same packages.
-        environments = {
-            variant: {wanted.target.platform: LockedEnvironment(packages=packages)} for variant in wanted.variants
-        }
+    changed = stale(old, wanted)
+    if renewal.refuse and changed:
+        raise LockError(
+            f"{path} is not up to date:\n" + "\n".join(f"  {each}" for each in changed),
+            hint="run `bentopack lock`, look at what it changed, and commit it",
+        )
+    held = bool(old) and not changed_inputs(old.inputs, wanted.parts) and not (renewal.upgrade or renewal.packages)
+    if not held or changed:
+        reporter.step("locking" + (f" ({'; '.join(changed)})" if old and changed else ""))
     return sealed(
         Lock(
             format=FORMAT,
             python=wanted.target.python,
+            runtime=wanted.runtime,
             inputs=wanted.parts,
-            models=tuple(models),
-            variants=environments,
+            models=tuple(wanted.models),
+            variants=_environments(old, wanted, renewal, held=held, resolver=resolver, pin=pin, reporter=reporter),
         )
     )
+
+
+def stale(old: Lock | None, wanted: LockInputs) -> list[str]:
+    """Say what a lock does not hold for: nothing where it is fresh."""
+    if old is None:
+        return ["there is no lock yet"]
+    return [
+        *(f"{name} changed" for name in changed_inputs(old.inputs, wanted.parts)),
+        *_lacking(old, wanted),
+        *(f"the model {tag} changed" for tag in _changed_models(old.models, wanted.models)),
+        *([f"the runtime is {wanted.runtime}, locked was {old.runtime}"] if old.runtime != wanted.runtime else []),
+    ]
 
 
 def locked_python(path: Path) -> str | None:
@@ -65,13 +104,57 @@ def locked_python(path: Path) -> str | None:
     return lock.python if lock else None
 
 
-def packages_of(lock: Lock, variant: str, platform: str) -> tuple[LockedPackage, ...]:
-    """Return what is locked for one variant on one platform."""
-    return lock.variants[variant][platform].packages
+def _lacking(old: Lock, wanted: LockInputs) -> Iterator[str]:
+    for variant, image in wanted.bases.items():
+        environment = old.variants.get(variant, {}).get(wanted.target.platform)
+        if environment is None:
+            yield f"{variant} on {wanted.target.platform} is not locked"
+        elif environment.base.image != image:
+            yield f"the base image of {variant} is {image}, locked was {environment.base.image}"
 
 
-def _changes(old: Lock, wanted: LockInputs) -> list[str]:
-    """Name what a lock does not hold for: inputs that differ, variants and platforms that it lacks."""
-    platform = wanted.target.platform
-    lacking = [f"{name} on {platform}" for name in wanted.variants if platform not in old.variants.get(name, {})]
-    return [*changed_inputs(old.inputs, wanted.parts), *lacking]
+def _changed_models(old: Sequence[LockedModel], new: Sequence[LockedModel]) -> list[str]:
+    names = {model.tag for model in (*old, *new) if (model in old) != (model in new)}
+    return sorted(names)
+
+
+def _environments(
+    old: Lock | None,
+    wanted: LockInputs,
+    renewal: Renewal,
+    *,
+    held: bool,
+    resolver: Resolver,
+    pin: Pin,
+    reporter: Reporter,
+) -> Environments:
+    """Every variant on the platforms that were locked and on the one that is wanted; kept where they hold."""
+    before: Environments = old.variants if old else {}
+    platforms = sorted({wanted.target.platform, *(name for found in before.values() for name in found)})
+    resolved: dict[tuple[Request, str], tuple[LockedPackage, ...]] = {}
+    pinned: dict[str, LockedBase] = {}
+    environments: Environments = {}
+    for variant, image in wanted.bases.items():
+        for platform in platforms:
+            kept = before.get(variant, {}).get(platform)
+            base = kept.base if kept and kept.base.image == image and not renewal.upgrade else None
+            packages = kept.packages if kept and held else None
+            if base is None:
+                base = pinned[image] = pinned.get(image) or pin(image)
+            if packages is None:
+                request = _preferring(wanted.request, kept, renewal)
+                key = (request, platform)
+                if key not in resolved:
+                    target = Target(wanted.target.python, platform)
+                    resolved[key] = resolver.resolve(request, target, reporter)
+                packages = resolved[key]
+            environments.setdefault(variant, {})[platform] = LockedEnvironment(base=base, packages=packages)
+    return environments
+
+
+def _preferring(request: Request, kept: LockedEnvironment | None, renewal: Renewal) -> Request:
+    """A request that stays with the locked versions where its inputs allow."""
+    if kept is None or renewal.upgrade:
+        return request
+    preferred = tuple(f"{package.name}=={package.version}" for package in kept.packages if package.version)
+    return replace(request, preferred=preferred, upgrade=renewal.packages)

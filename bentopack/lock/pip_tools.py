@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bentopack._report import Reporter
 from bentopack.errors import LockError
-from bentopack.lock.compiled import locked, parse, write_inputs
+from bentopack.lock.compiled import OUTPUT_NAME, locked, parse, write_inputs
 from bentopack.lock.process import explain, run
 from bentopack.lock.resolver import LockedPackage, Request, Target, host_target
 
@@ -37,8 +37,8 @@ class PipToolsResolver:
         _require_host(target)
         with tempfile.TemporaryDirectory(prefix="bentopack-lock-") as folder:
             source = write_inputs(request, Path(folder).resolve())
-            output = source.with_name("requirements.txt")
-            _compile(source, output, request.indexes.pip_args, reporter)
+            output = source.with_name(OUTPUT_NAME)
+            _compile(source, output, request, reporter)
             return tuple(locked(parse(output.read_text("utf-8")), request, target))
 
 
@@ -56,9 +56,11 @@ def _require_host(target: Target) -> None:
     )
 
 
-def _compile(source: Path, output: Path, pip_args: tuple[str, ...], reporter: Reporter) -> None:
+def _compile(source: Path, output: Path, request: Request, reporter: Reporter) -> None:
     command = [sys.executable, "-m", "piptools", "compile", *_OPTIONS]
+    pip_args = request.indexes.pip_args
     command += [f"--pip-args={shlex.join(pip_args)}"] if pip_args else []
+    command += [f"--upgrade-package={name}" for name in request.upgrade]
     said: list[str] = []
     status = run([*command, "--output-file", str(output), str(source)], source.parent, said, reporter)
     if status:

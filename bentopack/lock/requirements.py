@@ -16,10 +16,10 @@ def inputs_of(request: Request, target: Target, runtime: str) -> dict[str, Any]:
     indexes = request.indexes
     return {
         "python": target.python,
-        "platform": target.platform,
         "runtime": runtime,
         "python.packages": [without_credentials(line) for line in request.lines],
         "python.wheels": {wheel.path.name: wheel.sha256 for wheel in request.wheels},
+        "python.lockfile": {request.lockfile.name: request.lockfile.digest} if request.lockfile else None,
         "requirements files": {_label(file): _digest(file.lines) for file in request.files},
         "indexes": {
             "index_url": without_credentials(indexes.index_url) if indexes.index_url else None,
@@ -42,6 +42,7 @@ def hashed_requirements(packages: tuple[LockedPackage, ...], indexes: Indexes, *
     """
     lines = ["# Every line is hashed: pip refuses anything else (--require-hashes)."]
     lines += [without_credentials(line) for line in index_lines(indexes)]
+    lines += [f"--extra-index-url {url}" for url in sorted({each.index for each in packages if each.index})]
     if wheels:
         lines.append("--find-links wheels")
     lines += [_requirement(package) for package in packages]
@@ -63,6 +64,7 @@ def input_text(request: Request) -> str:
     """Write ``requirements.in``: what was asked for, for people to read; nothing is installed from it."""
     parts = ["# What the bentofile asks for; requirements.lock is what it came to."]
     parts += [without_credentials(line) for line in request.lines]
+    parts += [f"# The packages of {request.lockfile.name}."] if request.lockfile else []
     for file in request.files:
         parts += ["", f"# {_label(file)}", *map(without_credentials, file.lines)]
     return "\n".join(parts).rstrip() + "\n"

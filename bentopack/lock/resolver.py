@@ -62,6 +62,15 @@ class RequirementsFile:
 
 
 @dataclass(frozen=True)
+class Lockfile:
+    """A lockfile of another tool: ``name`` is its POSIX path in the project, ``digest`` the SHA-256 of its text."""
+
+    name: str
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True)
 class LocalWheel:
     """A wheel on this machine. ``name`` is normalised (PEP 503)."""
 
@@ -85,6 +94,12 @@ class Request:
     """Those of the bentofile and of the files."""
     wheelhouse: tuple[LocalWheel, ...] = ()
     """What lies in ``indexes.folders``: taken where it is asked for."""
+    lockfile: Lockfile | None = None
+    """What is taken as it is, instead of being resolved (``lock/existing.py``)."""
+    preferred: tuple[str, ...] = ()
+    """``name==version`` of what was locked before: kept where the rest allows."""
+    upgrade: tuple[str, ...] = ()
+    """Names of packages that are not to be kept."""
 
 
 class LockedPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -96,6 +111,8 @@ class LockedPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     marker: str | None = None
     url: str | None = None
     """Only where the user named a URL instead of a version."""
+    index: str | None = None
+    """The index it comes from, where that is not the project's or PyPI, and the resolver tells."""
 
 
 class Resolver(Protocol):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bentopack._report import Reporter
 from bentopack.errors import LockError
-from bentopack.lock.compiled import locked, parse, write_inputs
+from bentopack.lock.compiled import OUTPUT_NAME, locked, parse, write_inputs
 from bentopack.lock.process import explain, run
 from bentopack.lock.resolver import LockedPackage, Request, Target
 
@@ -44,16 +44,17 @@ class UvResolver:
             )
         with tempfile.TemporaryDirectory(prefix="bentopack-lock-") as folder:
             source = write_inputs(request, Path(folder).resolve())
-            output = source.with_name("requirements.txt")
-            _compile(source, output, target, reporter)
+            output = source.with_name(OUTPUT_NAME)
+            _compile(source, output, target, request.upgrade, reporter)
             return tuple(locked(parse(output.read_text("utf-8")), request, target))
 
 
-def _compile(source: Path, output: Path, target: Target, reporter: Reporter) -> None:
+def _compile(source: Path, output: Path, target: Target, upgrade: tuple[str, ...], reporter: Reporter) -> None:
     from uv import find_uv_bin
 
     command = [find_uv_bin(), "pip", "compile", *_OPTIONS]
     command += ["--python-version", target.python, "--python-platform", _PLATFORMS[target.platform]]
+    command += [option for name in upgrade for option in ("--upgrade-package", name)]
     said: list[str] = []
     status = run(
         [*command, "--output-file", str(output), str(source)],

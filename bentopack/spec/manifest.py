@@ -51,8 +51,8 @@ class ServiceInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A model in the Bento, at ``models/<name>/<version>``.
 
-    ``spellings`` are the tags and aliases by which the code and the bentofile name it (``iris:latest``), in alphabetical
-    order; the code may go on using each of them.
+    ``spellings`` are the tags and aliases by which the code and the bentofile name it (``iris:latest``), in the order
+    of the alphabet; the code may go on using each of them.
     """
 
     name: str
@@ -84,6 +84,13 @@ class ImageInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Path in the Bento (``env/docker/setup_script``), where there is one."""
 
 
+class BaseInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The image that a variant is built on. Without a digest its registry may give another one tomorrow."""
+
+    image: str
+    digest: str | None = None
+
+
 class VariantInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One variant's environment: ``cpu`` or ``gpu``."""
 
@@ -92,6 +99,7 @@ class VariantInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Path of the hashed requirements in the Bento, such as ``env/python/cpu/requirements.lock``."""
     packages: int
     """How many packages it locks."""
+    base: BaseInfo | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

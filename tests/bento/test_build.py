@@ -5,37 +5,36 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import bentopack
 from bentopack._fs import SCRATCH
-from bentopack.bento.build import BuiltBento, build_bento
+from bentopack.bento.build import BuildOptions, BuiltBento, Tools, build_bento
 from bentopack.bento.digest import read_digest, verify
 from bentopack.bento.project import read_project
 from bentopack.bento.store import bento_store, list_bentos
 from bentopack.errors import IntegrityError, LockError, NotFound, SpecError
-from bentopack.spec.manifest import Manifest, read_manifest
+from bentopack.lock.make import Renewal
+from bentopack.spec.manifest import BaseInfo, read_manifest
 from bentopack.tag import InvalidTag
-from tests.doubles import FixedResolver, Recorder
+from tests.doubles import FixedImages, FixedResolver, Recorder
 from tests.echo import ECHO, echo_project
 
 
-def no_dockerfiles(manifest: Manifest) -> Mapping[str, bytes]:
-    return {"env/docker/Dockerfile": b"FROM scratch\n"}
-
-
-def build(folder: Path, resolver: FixedResolver | None = None, **options: object) -> BuiltBento:
-    return build_bento(
-        read_project(folder),
-        render=no_dockerfiles,
-        resolver=resolver or FixedResolver(),
-        platform="linux/amd64",
-        reporter=options.pop("reporter", None) or Recorder(),  # type: ignore[arg-type]
-        **options,  # type: ignore[arg-type]
-    )
+def build(
+    folder: Path,
+    resolver: FixedResolver | None = None,
+    *,
+    images: FixedImages | None = None,
+    reporter: Recorder | None = None,
+    **options: Any,
+) -> BuiltBento:
+    """Build a project with stand-ins for the index and for the registry."""
+    tools = Tools(resolver or FixedResolver(), images or FixedImages(), reporter or Recorder())
+    return build_bento(read_project(folder), BuildOptions("linux/amd64", **options), tools)
 
 
 def test_a_bento_holds_what_the_design_promises(home: Path, tmp_path: Path) -> None:
@@ -288,3 +287,24 @@ def test_a_damaged_bento_does_not_hide_the_others(home: Path, tmp_path: Path) ->
     recorder = Recorder()
     assert [bento.stored.tag for bento in list_bentos(reporter=recorder)] == [good.tag]
     assert "echo:damaged cannot be read" in recorder.warnings[0]
+
+
+def test_a_base_without_a_digest_is_warned_of_and_refused_when_locked(home: Path, tmp_path: Path) -> None:
+    """What the registry did not pin is told with the reason; a lock that must hold has to be allowed to name it."""
+    project, recorder = echo_project(tmp_path / "p"), Recorder()
+    built = build(project, images=FixedImages(digest=None), reporter=recorder)
+    assert recorder.warnings == ["the base image python:3.11-slim-cpu of cpu has no digest: no registry answers"]
+    assert built.manifest.variants["cpu"].base == BaseInfo(image="python:3.11-slim-cpu")
+    with pytest.raises(LockError, match="has no digest") as error:
+        build(project, renewal=Renewal(refuse=True))
+    assert "--allow-unpinned" in str(error.value.hint)
+    assert build(project, renewal=Renewal(refuse=True), allow_unpinned=True).tag == built.tag
+
+
+def test_a_pinned_base_is_in_the_bento(home: Path, tmp_path: Path) -> None:
+    """The digest that the registry gave is the Bento's, and stays though the registry has another one later."""
+    project = echo_project(tmp_path / "p")
+    built = build(project)
+    base = built.manifest.variants["cpu"].base
+    assert base is not None and base.digest == f"sha256:{'0' * 64}"
+    assert build(project, images=FixedImages(digest=f"sha256:{'1' * 64}")).tag == built.tag

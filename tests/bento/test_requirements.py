@@ -10,10 +10,10 @@ import pytest
 
 from bentopack._fs import sha256_file
 from bentopack._report import Reporter
-from bentopack.bento.build import BuiltBento, build_bento
+from bentopack.bento.build import BuildOptions, BuiltBento, Tools, build_bento
 from bentopack.bento.project import read_project
 from bentopack.lock.resolver import LockedPackage, Request, Target
-from tests.doubles import Recorder, write_files
+from tests.doubles import FixedImages, Recorder, write_files
 from tests.echo import echo_project
 from tests.lock.wheel import write_wheel
 
@@ -35,13 +35,8 @@ class WheelhouseResolver:
 
 
 def build(folder: Path, resolver: WheelhouseResolver) -> BuiltBento:
-    return build_bento(
-        read_project(folder),
-        render=lambda manifest: {"env/docker/Dockerfile": b"FROM scratch\n"},
-        resolver=resolver,
-        platform="linux/amd64",
-        reporter=Recorder(),
-    )
+    tools = Tools(resolver, FixedImages(), Recorder())
+    return build_bento(read_project(folder), BuildOptions("linux/amd64"), tools)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from bentopack.image.files import dockerfiles
+from bentopack.image.images import EngineImages
 from bentopack.spec.manifest import Manifest
 from tests.command import COMMAND
 
@@ -34,7 +34,7 @@ def test_only_render(manifest: Make, bento: Write) -> None:
     """``--dockerfile -`` writes the Dockerfile that the Bento itself carries, without an engine."""
     done = bentopack("containerize", bento(manifest()), "--dockerfile", "-", DOCKER_HOST="unix:///nowhere")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == dockerfiles(manifest())["env/docker/Dockerfile"].decode()
+    assert done.stdout == EngineImages({}).dockerfiles(manifest())["env/docker/Dockerfile"].decode()
 
 
 def test_only_render_with_a_secret(manifest: Make, bento: Write, tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from bentopack.image.plan import ImagePlan, plan_image
 from bentopack.image.validate import PlanError
 from bentopack.spec.bentofile import Spec
-from bentopack.spec.manifest import ImageInfo, VariantInfo
+from bentopack.spec.manifest import BaseInfo, ImageInfo, Manifest, VariantInfo
 
 from .conftest import Make
 
@@ -110,13 +111,18 @@ def test_description(manifest: Make, description: str, expected: str | None) -> 
 
 def test_base_by_its_digest(manifest: Make) -> None:
     """A locked base is named by its digest; a digest says nothing of a base that is given in its place."""
-    digest = "sha256:" + "a" * 64
-    assert plan_image(manifest(), base_digest=digest).base.reference == f"python:3.11-slim-bookworm@{digest}"
-    assert plan_image(manifest(), base_digest=digest, base_image="mine:1").base.reference == "mine:1"
-    pinned = f"mine@{digest}"
-    assert plan_image(manifest(), base_image=pinned).base.reference == pinned
+    digest, image = "sha256:" + "a" * 64, "python:3.11-slim-bookworm"
+
+    def locked(name: str, digest: str) -> Manifest:
+        cpu = msgspec.structs.replace(manifest().variants["cpu"], base=BaseInfo(image=name, digest=digest))
+        return manifest(variants={"cpu": cpu})
+
+    assert plan_image(locked(image, digest)).base.reference == f"{image}@{digest}"
+    assert plan_image(locked("another", digest)).base.reference == image
+    assert plan_image(locked(image, digest), base_image="mine:1").base.reference == "mine:1"
+    assert plan_image(manifest(), base_image=f"mine@{digest}").base.reference == f"mine@{digest}"
     with pytest.raises(PlanError, match="the digest of an image"):
-        plan_image(manifest(), base_digest="sha256:0\nRUN id")
+        plan_image(locked(image, "sha256:0\nRUN id"))
 
 
 @pytest.mark.parametrize("name", ["curl=7.88*", "libgl1:arm64", "x/stable", "curl=~8"])

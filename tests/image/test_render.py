@@ -8,13 +8,14 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from bentopack.image.files import dockerfiles
+from bentopack.image.images import EngineImages
 from bentopack.image.plan import plan_image
 from bentopack.image.render import render_dockerfile
 from bentopack.image.validate import PlanError
-from bentopack.spec.manifest import ImageInfo
+from bentopack.spec.manifest import BaseInfo, ImageInfo
 
 from .cases import golden, matrix
 from .conftest import Make
@@ -58,7 +59,9 @@ def test_classic_builder(manifest: Make) -> None:
 def test_locked_base(manifest: Make) -> None:
     """A base whose digest is known is pulled by it, so that a moved tag changes nothing."""
     digest = "sha256:" + "a" * 64
-    text = render_dockerfile(plan_image(manifest(), base_digest=digest))
+    base = BaseInfo(image="python:3.11-slim-bookworm", digest=digest)
+    cpu = msgspec.structs.replace(manifest().variants["cpu"], base=base)
+    text = render_dockerfile(plan_image(manifest(variants={"cpu": cpu})))
     assert f"FROM python:3.11-slim-bookworm@{digest} AS base" in text.splitlines()
 
 
@@ -84,9 +87,9 @@ def test_secrets_have_their_meaning(manifest: Make) -> None:
 
 def test_files_for_the_bento(manifest: Make) -> None:
     """A Bento carries one Dockerfile a variant, always of the same bytes, which every builder reads."""
-    files = dockerfiles(manifest())
+    files = EngineImages({}).dockerfiles(manifest())
     assert list(files) == ["env/docker/Dockerfile", "env/docker/Dockerfile.gpu"]
-    assert files == dockerfiles(manifest())
+    assert files == EngineImages({}).dockerfiles(manifest())
     assert not any(b"--mount" in text for text in files.values())
     cpu = {"cpu": manifest().variants["cpu"]}
-    assert list(dockerfiles(manifest(variants=cpu))) == ["env/docker/Dockerfile"]
+    assert list(EngineImages({}).dockerfiles(manifest(variants=cpu))) == ["env/docker/Dockerfile"]

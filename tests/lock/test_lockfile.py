@@ -9,13 +9,13 @@ import msgspec
 import pytest
 
 from bentopack.errors import LockError
-from bentopack.lock.lockfile import Lock, LockedEnvironment, read_lock, sealed, write_lock
-from bentopack.lock.make import LockInputs, fresh_lock
-from bentopack.lock.resolver import LockedPackage, Request, Target
-from tests.doubles import FixedResolver, Recorder
+from bentopack.lock.lockfile import Lock, LockedBase, LockedEnvironment, read_lock, sealed, write_lock
+from bentopack.lock.resolver import LockedPackage
 
 HASH = f"sha256:{'a' * 64}"
 NUMPY = LockedPackage(name="numpy", version="2.1.0", hashes=(HASH,), marker='python_version < "3.13"')
+
+BASE = LockedBase(image="python:3.11-slim", digest=HASH)
 
 
 def a_lock(package: LockedPackage = NUMPY) -> Lock:
@@ -23,16 +23,12 @@ def a_lock(package: LockedPackage = NUMPY) -> Lock:
         Lock(
             format=1,
             python="3.11",
+            runtime="0.1.0",
             inputs={"python": "3.11", "python.packages": ["numpy"]},
             models=(),
-            variants={"cpu": {"linux/amd64": LockedEnvironment(packages=(package,))}},
+            variants={"cpu": {"linux/amd64": LockedEnvironment(base=BASE, packages=(package,))}},
         )
     )
-
-
-def inputs(tmp_path: Path, *packages: str) -> LockInputs:
-    request = Request(lines=packages, files=(), wheels=(), runtime=tmp_path / "runtime.whl")
-    return LockInputs(request, Target("3.11", "linux/amd64"), ("cpu",), {"python.packages": list(packages)})
 
 
 def test_a_lock_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -123,27 +119,3 @@ def test_a_lock_for_no_python_is_told(tmp_path: Path) -> None:
     write_lock(path, sealed(msgspec.structs.replace(a_lock(), python="3.11\nRUN x")))
     with pytest.raises(LockError, match="is not a Python version"):
         read_lock(path)
-
-
-def test_a_lock_without_the_variant_or_platform_is_stale(tmp_path: Path) -> None:
-    """What the lock lacks is resolved, and said, though its inputs are these."""
-    path, resolver, recorder = tmp_path / "bentofile.lock", FixedResolver(), Recorder()
-    wanted = inputs(tmp_path, "numpy")
-    lock = fresh_lock(path, wanted, (), resolver, recorder)
-    elsewhere = {"linux/riscv64": lock.variants["cpu"]["linux/amd64"]}
-    damaged: list[dict[str, dict[str, LockedEnvironment]]] = [{}, {"cpu": {}}, {"cpu": elsewhere}]
-    for variants in damaged:
-        write_lock(path, sealed(msgspec.structs.replace(lock, variants=variants)))
-        assert fresh_lock(path, wanted, (), resolver, recorder) == lock
-        assert recorder.steps[-1] == "resolving the requirements (cpu on linux/amd64 changed)"
-
-
-def test_a_lock_holds_until_its_inputs_change(tmp_path: Path) -> None:
-    """The resolver is asked for the first lock and when the inputs changed, and the step says which of them."""
-    path, resolver, recorder = tmp_path / "bentofile.lock", FixedResolver(), Recorder()
-    write_lock(path, fresh_lock(path, inputs(tmp_path, "numpy"), (), resolver, recorder))
-    fresh_lock(path, inputs(tmp_path, "numpy"), (), resolver, recorder)
-    assert len(resolver.asked) == 1
-    fresh_lock(path, inputs(tmp_path, "pandas"), (), resolver, recorder)
-    assert len(resolver.asked) == 2
-    assert recorder.steps[-1] == "resolving the requirements (python.packages changed)"

@@ -1,0 +1,38 @@
+"""What a build needs to know of images. The image room knows it, above this one; the command line hands it in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from bentopack.bento.project import Project
+from bentopack.lock.lockfile import LockedBase
+from bentopack.spec.manifest import ImageInfo, Manifest
+
+SETUP_SCRIPT = "env/docker/setup_script"
+
+
+class Images(Protocol):
+    """Chooses bases, pins them, and renders Dockerfiles."""
+
+    def base(self, image: ImageInfo, variant: str, python: str) -> str:
+        """Return the name of a variant's base image; asks no one."""
+
+    def pin(self, name: str) -> LockedBase:
+        """Ask for the digest of an image; where there is none, say why in it."""
+
+    def dockerfiles(self, manifest: Manifest) -> Mapping[str, bytes]:
+        """Render the files of ``env/docker``, by their path in the Bento."""
+
+
+def image_info(project: Project) -> ImageInfo:
+    """What the project's bentofile asks of the image."""
+    docker = project.spec.docker
+    return ImageInfo(
+        distro=docker.distro or "debian",
+        base_image=docker.base_image,
+        cuda_version=docker.cuda_version,
+        system_packages=docker.system_packages,
+        env=dict(docker.env),
+        setup_script=SETUP_SCRIPT if docker.setup_script else None,
+    )

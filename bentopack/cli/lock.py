@@ -1,0 +1,62 @@
+"""``bentopack lock``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bentopack.cli.options import Format, OutputOption, PlatformOption, ProjectArgument, VerboseOption
+from bentopack.cli.target import DEFAULT_PLATFORM, checked_platform
+
+
+def lock(
+    project: ProjectArgument = Path(),
+    platform: PlatformOption = DEFAULT_PLATFORM,
+    upgrade: Annotated[bool, typer.Option("--upgrade", "-U", help="Renew every package and the base image.")] = False,
+    upgrade_package: Annotated[
+        list[str] | None, typer.Option("--upgrade-package", "-P", metavar="NAME", help="Renew only this one; several.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit with 5 and say why where the lock is stale.")
+    ] = False,
+    output: OutputOption = Format.text,
+    verbose: VerboseOption = False,
+) -> None:
+    """Write bentofile.lock: packages, base image and models.
+
+    What is locked stays where the inputs allow, unless it is to be upgraded. Other platforms in the lock are kept; run
+    it once a platform to add one. Commit the lock: it makes the same Bento on every machine.
+
+    Example:  bentopack lock --upgrade-package numpy
+    """
+    from bentopack.bento.build import BuildOptions, check_lock, lock_project
+    from bentopack.cli.output import Output
+    from bentopack.cli.target import open_project
+    from bentopack.errors import LockError
+    from bentopack.lock.make import Renewal
+
+    out = Output(verbose=verbose)
+    wanted = checked_platform(platform)
+    with out.working() as reporter:
+        opened, tools = open_project(project, reporter)
+        if check:
+            reasons = check_lock(opened, wanted, tools)
+        else:
+            renewal = Renewal(upgrade=upgrade, packages=tuple(upgrade_package or ()))
+            environment = lock_project(opened, BuildOptions(wanted, renewal=renewal), tools)
+    if check:
+        if output is Format.json:
+            out.json({"fresh": not reasons, "reasons": reasons})
+        if reasons:
+            raise LockError("bentofile.lock is not up to date:\n" + "\n".join(f"  {each}" for each in reasons))
+        if output is Format.text:
+            out.result("bentofile.lock is up to date")
+        return
+    packages = {variant: len(locked.packages) for variant, locked in environment.variants.items()}
+    if output is Format.json:
+        out.json({"path": str(environment.lock_path), "python": environment.target.python, "packages": packages})
+    else:
+        counted = ", ".join(f"{count} packages for {variant}" for variant, count in packages.items())
+        out.result(f"Locked {counted} on {wanted}, Python {environment.target.python}")

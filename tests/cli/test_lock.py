@@ -1,0 +1,51 @@
+"""lock, and build with a lock that must hold, from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.command import bentopack, done
+
+NO_NETWORK = {
+    "UV_OFFLINE": "1",
+    "PIP_NO_INDEX": "1",
+    "DOCKER_HOST": "unix:///nowhere.sock",
+    "UV_CACHE_DIR": "/nonexistent",
+}
+
+
+def test_a_fresh_lock_is_enough_without_the_network(project: Path) -> None:
+    """With the lock of another machine a build needs neither an index nor a registry."""
+    assert done("lock", "--check", cwd=project) == "bentofile.lock is up to date"
+    result = bentopack("build", "--locked", "--allow-unpinned", "-o", "tag", cwd=project, env=NO_NETWORK)
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_stale_lock_is_told_and_refused(project: Path) -> None:
+    """``--check`` and ``--locked`` exit with 5 and name what changed; nothing is written."""
+    lock = (project / "bentofile.lock").read_bytes()
+    with (project / "bentofile.yaml").open("a") as file:
+        file.write("python: {packages: [iniconfig]}\n")
+    for arguments in (["lock", "--check"], ["build", "--locked"]):
+        result = bentopack(*arguments, cwd=project)
+        assert result.returncode == 5
+        assert "python.packages changed" in result.stderr
+    told = json.loads(bentopack("lock", "--check", "-o", "json", cwd=project).stdout)
+    assert told == {"fresh": False, "reasons": ["python.packages changed"]}
+    assert (project / "bentofile.lock").read_bytes() == lock
+
+
+def test_locking_adds_platforms_and_upgrades_by_name(project: Path) -> None:
+    """A lock can be made for another platform beside the first, and one package of it renewed, kept elsewhere."""
+    with (project / "bentofile.yaml").open("a") as file:
+        file.write("python: {packages: ['iniconfig<2.1']}\n")
+    assert "packages for cpu on linux/arm64" in done("lock", "--platform", "linux/arm64", cwd=project)
+    text = (project / "bentofile.lock").read_text()
+    assert text.count("iniconfig") >= 2
+    (project / "bentofile.yaml").write_text((project / "bentofile.yaml").read_text().replace("<2.1", ">=1"))
+    done("lock", cwd=project)
+    assert "version: 2.0.0" in (project / "bentofile.lock").read_text()
+    done("lock", "--upgrade-package", "iniconfig", cwd=project)
+    assert "version: 2.0.0" not in (project / "bentofile.lock").read_text()
+    assert done("lock", "--check", cwd=project) == "bentofile.lock is up to date"

@@ -1,0 +1,150 @@
+"""When a lock holds, and how it is renewed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bentopack.errors import LockError
+from bentopack.lock.lockfile import LOCK_NAME, Lock, LockedEnvironment, LockedModel, sealed, write_lock
+from bentopack.lock.make import LockInputs, Renewal, fresh_lock, stale
+from bentopack.lock.resolver import Request, Target
+from tests.doubles import FixedImages, FixedResolver, Recorder
+
+MODEL = LockedModel(tag="iris:1", digest="sha256:0", spellings=("iris:latest",))
+
+
+class Locking:
+    """A lock beside a project, with stand-ins for the index and the registry."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / LOCK_NAME
+        self.resolver = FixedResolver({"numpy": "2.1.0"})
+        self.images = FixedImages()
+        self.recorder = Recorder()
+        self.inputs = LockInputs(
+            request=Request(lines=("numpy",), files=(), wheels=(), runtime=folder / "runtime.whl"),
+            target=Target("3.11", "linux/amd64"),
+            bases={"cpu": "python:3.11-slim"},
+            models=(MODEL,),
+            runtime="0.1.0",
+            parts={"python.packages": ["numpy"]},
+        )
+
+    def lock(self, renewal: Renewal | None = None, **changed: object) -> Lock:
+        """Lock with some inputs changed, and write what comes of it."""
+        wanted = replace(self.inputs, **changed)  # type: ignore[arg-type]
+        found = fresh_lock(
+            self.path,
+            wanted,
+            renewal or Renewal(),
+            resolver=self.resolver,
+            pin=self.images.pin,
+            reporter=self.recorder,
+        )
+        write_lock(self.path, found)
+        return found
+
+
+@pytest.fixture
+def locking(tmp_path: Path) -> Locking:
+    return Locking(tmp_path)
+
+
+def test_a_lock_holds_until_its_inputs_change(locking: Locking) -> None:
+    """The index and the registry are asked for the first lock, and the index when inputs changed, saying which."""
+    locking.lock()
+    assert locking.lock() == locking.lock()
+    assert len(locking.resolver.asked) == len(locking.images.asked) == 1
+    locking.lock(parts={"python.packages": ["pandas"]})
+    assert len(locking.resolver.asked) == 2
+    assert len(locking.images.asked) == 1
+    assert locking.recorder.steps[-1] == "locking (python.packages changed)"
+
+
+def test_what_is_locked_stays_where_inputs_allow(locking: Locking) -> None:
+    """A renewed lock prefers the versions it had; only an upgrade forgets them, all or those that are named."""
+    locking.lock()
+    locking.lock(parts={"python.packages": ["numpy", "scipy"]})
+    assert locking.resolver.asked[-1].preferred == ("numpy==2.1.0",)
+    locking.lock(Renewal(packages=("numpy",)))
+    assert locking.resolver.asked[-1].upgrade == ("numpy",)
+    locking.lock(Renewal(upgrade=True))
+    assert not locking.resolver.asked[-1].preferred
+    assert len(locking.images.asked) == 2
+
+
+def test_a_model_and_the_runtime_change_without_resolving(locking: Locking) -> None:
+    """A new model or release of bentopack is recorded; packages and base stay as they are."""
+    locking.lock()
+    newer = locking.lock(models=(), runtime="0.2.0")
+    assert (newer.models, newer.runtime) == ((), "0.2.0")
+    assert len(locking.resolver.asked) == len(locking.images.asked) == 1
+
+
+def test_another_base_is_pinned_without_resolving(locking: Locking) -> None:
+    """Another base image is asked for; the packages do not depend on it."""
+    locking.lock()
+    locking.lock(bases={"cpu": "python:3.11-alpine"})
+    assert locking.images.asked == ["python:3.11-slim", "python:3.11-alpine"]
+    assert len(locking.resolver.asked) == 1
+
+
+def test_platforms_add_up(locking: Locking) -> None:
+    """Locking for another platform keeps the one that was there, and renewing renews both."""
+    locking.lock()
+    both = locking.lock(target=Target("3.11", "linux/arm64"))
+    assert list(both.variants["cpu"]) == ["linux/amd64", "linux/arm64"]
+    assert len(locking.resolver.asked) == 2
+    locking.lock(parts={"python.packages": ["pandas"]})
+    assert len(locking.resolver.asked) == 4
+
+
+def test_what_the_lock_lacks_is_locked(locking: Locking) -> None:
+    """A merge that lost a variant or a platform is noticed, though the inputs are these."""
+    lock = locking.lock()
+    elsewhere = {"linux/riscv64": lock.variants["cpu"]["linux/amd64"]}
+    damaged: list[dict[str, dict[str, LockedEnvironment]]] = [{}, {"cpu": {}}, {"cpu": elsewhere}]
+    for variants in damaged:
+        write_lock(locking.path, sealed(msgspec.structs.replace(lock, variants=variants)))
+        assert locking.lock().variants["cpu"]["linux/amd64"] == lock.variants["cpu"]["linux/amd64"]
+        assert "cpu on linux/amd64 is not locked" in locking.recorder.steps[-1]
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"parts": {"python.packages": []}}, "python.packages changed"),
+        ({"bases": {"cpu": "other"}}, "the base image of cpu is other, locked was python:3.11-slim"),
+        ({"bases": {"cpu": "python:3.11-slim", "gpu": "cuda"}}, "gpu on linux/amd64 is not locked"),
+        ({"models": ()}, "the model iris:1 changed"),
+        ({"runtime": "9"}, "the runtime is 9, locked was 0.1.0"),
+        ({"target": Target("3.11", "linux/arm64")}, "cpu on linux/arm64 is not locked"),
+    ],
+)
+def test_a_lock_that_must_not_change_says_why_it_would(
+    locking: Locking, changed: dict[str, object], reason: str
+) -> None:
+    """With --locked each reason is named, and neither the index nor the registry is asked."""
+    lock = locking.lock()
+    assert reason in stale(lock, replace(locking.inputs, **changed))  # type: ignore[arg-type]
+    with pytest.raises(LockError, match="is not up to date") as error:
+        locking.lock(Renewal(refuse=True), **changed)
+    assert reason in error.value.message
+    assert len(locking.resolver.asked) == 1
+    assert locking.lock(Renewal(refuse=True)) == lock
+
+
+def test_no_lock_at_all_is_stale(locking: Locking) -> None:
+    """A project that was never locked is refused with --locked."""
+    with pytest.raises(LockError, match="there is no lock yet"):
+        locking.lock(Renewal(refuse=True))
+
+
+def test_two_variants_ask_once(locking: Locking) -> None:
+    """Variants with the same requirements and the same base share one answer."""
+    locking.lock(bases={"cpu": "one", "gpu": "one"})
+    assert len(locking.resolver.asked) == len(locking.images.asked) == 1
