@@ -20,8 +20,9 @@ def require_sound(package: LockedPackage, place: str) -> None:
     Raises:
         LockError: a part is not of its form; names the package.
     """
-    if package.url is not None and not re.fullmatch(r"https?://((?![\"'\\])[!-~])+", package.url):
-        wrong = f"the address {package.url!r}"
+    addresses = [address for address in (package.url, package.index) if address is not None]
+    if not all(re.fullmatch(r"https?://((?![\"'\\])[!-~])+", address) for address in addresses):
+        wrong = f"the address {addresses[-1]!r}"
     elif not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", package.name):
         wrong = "the name"
     elif not _is_version(package.version) and not (package.url and not package.version):

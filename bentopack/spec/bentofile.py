@@ -70,6 +70,10 @@ class Python(Section):
     requirements_txt: fields.FilePath | None = Field(
         default=None, description="A requirements file; used beside 'packages'."
     )
+    lockfile: fields.FilePath | None = Field(
+        default=None,
+        description="A pylock.toml, uv.lock or poetry.lock of the project, taken as it is; instead of 'packages'.",
+    )
     lock_packages: fields.Flag = Field(
         default=True, description="Always true in effect: bentopack locks every package with its hash."
     )

@@ -113,6 +113,12 @@ def _contradictions(spec: Spec, document: Document) -> Iterator[Problem]:
         yield document.places.problem(
             ("docker", "python_version"), f"docker.python_version: is {two}, and python.version is {one}; keep one"
         )
+    if spec.python.lockfile:
+        for key in ("packages", "requirements_txt"):
+            if getattr(spec.python, key):
+                yield document.places.problem(
+                    ("python", key), f"python.{key}: python.lockfile says all that is installed; keep one of the two"
+                )
     for path, name in _repeated([(("models", index, "alias"), model.alias) for index, model in enumerate(spec.models)]):
         yield document.places.problem(path, f"{spell(path)}: '{name}' is another model's alias too")
     for path, name in _repeated([(("envs", index, "name"), env.name) for index, env in enumerate(spec.envs)]):

@@ -6,6 +6,7 @@ A path is rewritten relative to the project; a description's file and a ``.env``
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,13 @@ def _wheel(project: Path, text: str) -> Any:
     return inside(project, text)
 
 
+def _lockfile(project: Path, text: str) -> Any:
+    name = re.split(r"[/\\\\]", text)[-1]
+    if not re.fullmatch(r"pylock(\.[^.]+)?\.toml|uv\.lock|poetry\.lock", name):
+        raise BadReference(f"expected the path of a pylock.toml, a uv.lock or a poetry.lock, found '{text}'")
+    return inside(project, text)
+
+
 def _description(project: Path, text: str) -> Any:
     if not text.startswith("file:"):
         return text
@@ -90,6 +98,7 @@ class _Row:
 _REFERENCES = (
     _Row(None, "description", _description),
     _Row("python", "requirements_txt", _path),
+    _Row("python", "lockfile", _lockfile),
     _Row("python", "wheels", _wheel),
     _Row("docker", "setup_script", _path),
     _Row("docker", "env", _dotenv),

@@ -78,7 +78,8 @@ def _with_project(content: dict[str, Any], project: Any) -> dict[str, Any]:
     if isinstance(name := project.get("name"), str):
         content.setdefault("name", name)
     dependencies, python = project.get("dependencies"), content.setdefault("python", {})
-    if isinstance(dependencies, list) and isinstance(python, dict):
+    # A lockfile holds what they came to.
+    if isinstance(dependencies, list) and isinstance(python, dict) and not python.get("lockfile"):
         packages = python.get("packages", [])
         packages = [packages] if isinstance(packages, str) else packages
         if isinstance(packages, list):
