@@ -71,7 +71,9 @@ def fresh_lock(
             f"{path} is not up to date:\n" + "\n".join(f"  {each}" for each in changed),
             hint="run `bentopack lock`, look at what it changed, and commit it",
         )
-    held = bool(old) and not changed_inputs(old.inputs, wanted.parts) and not (renewal.upgrade or renewal.packages)
+    held = (
+        old is not None and not changed_inputs(old.inputs, wanted.parts) and not (renewal.upgrade or renewal.packages)
+    )
     if not held or changed:
         reporter.step("locking" + (f" ({'; '.join(changed)})" if old and changed else ""))
     return sealed(

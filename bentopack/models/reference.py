@@ -53,14 +53,14 @@ class Model:
         """What is stored: tag in full, folder, framework, labels and metadata.
 
         Raises:
-            NotFound: it is not in the Bento that is served, or not in the store.
+            NotFound: the service that runs was not started with it, or it is not in the store.
         """
         if _bound is None:
             return get(self.tag)
         if self.tag not in _bound:
             raise NotFound(
-                f"the model '{self.tag}' is not in this Bento",
-                hint=f"declared: {', '.join(sorted(_bound)) or 'none'}; list it under models: in the bentofile",
+                f"the model '{self.tag}' is not among those that this service was started with",
+                hint=f"there are: {', '.join(sorted(_bound)) or 'none'}; list it under models: in the bentofile",
             )
         return read_model(Path(_bound[self.tag]))
 

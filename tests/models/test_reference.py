@@ -47,7 +47,7 @@ def test_in_a_bento_the_store_is_not_asked(home: Path, unbound: None) -> None:
 def test_an_undeclared_model_is_told(home: Path, unbound: None) -> None:
     """Asking a Bento for a model that it does not carry says which it carries."""
     reference.bind({"other:latest": "/nowhere"})
-    with pytest.raises(NotFound, match="'table:latest' is not in this Bento") as error:
+    with pytest.raises(NotFound, match="'table:latest' is not among those") as error:
         Service()
         bentopack.model("table:latest").load()
     assert "other:latest" in str(error.value.hint)

@@ -42,7 +42,7 @@ def test_missing_model_ends_the_start(start: Start, home: Path) -> None:
     save_model("numbers", [1, 2, 3])
     running = start(SOURCE, ready=False)
     assert running.process.wait(20) == 1
-    running.wait_output("the model 'numbers:latest' is not in this Bento")
+    running.wait_output("the model 'numbers:latest' is not among those")
 
 
 def test_bound_models_are_read_from_their_folder(start: Start, home: Path) -> None:
