@@ -17,6 +17,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from bentopack.errors import LockError
 from bentopack.lock.credentials import without_credentials
+from bentopack.lock.pyproject import dependency_lines
 from bentopack.lock.resolver import Indexes, RequirementsFile
 from bentopack.spec.requirement import is_archive, is_git
 
@@ -44,6 +45,8 @@ _BOMS = (
 
 def read_requirements(first: Path, root: Path) -> tuple[RequirementsFile, ...]:
     """Read a requirements file and all that it names by ``-r`` and ``-c``, each once.
+
+    Of a ``pyproject.toml`` the project's dependencies are read.
 
     Raises:
         LockError: one is missing, lies outside ``root``, or asks for what cannot be locked.
@@ -124,7 +127,8 @@ class _Reader:
 
     def read(self, *, constraint: bool) -> RequirementsFile:
         lines = []
-        for number, line in _lines(self.path, self.name):
+        read = dependency_lines if self.path.suffix == ".toml" else _lines
+        for number, line in read(self.path, self.name):
             place = f"{self.name}:{number}"
             lines.append(line)
             if line.startswith("-"):

@@ -68,7 +68,7 @@ class Python(Section):
         default=(), description="Packages that the service needs, as requirements such as numpy>=1.26."
     )
     requirements_txt: fields.FilePath | None = Field(
-        default=None, description="A requirements file; used beside 'packages'."
+        default=None, description="A requirements file, or a pyproject.toml with dependencies; used beside 'packages'."
     )
     lockfile: fields.FilePath | None = Field(
         default=None,
