@@ -94,9 +94,8 @@ def _packages(packages: Sequence[LockedPackage], variant: VariantInfo) -> Iterat
     requirements = f"../{variant.requirements.removeprefix('env/')}"
     seen: Counter[str] = Counter()
     for package in packages:
-        qualifiers = {"download_url": package.url} if package.url else None
-        purl = PackageURL("pypi", name=package.name, version=package.version or None, qualifiers=qualifiers)
-        # Two versions of the marker, one purl: a second component of the same name needs a reference of its own.
+        purl = PackageURL("pypi", name=package.name, version=package.version or None)
+        # Two markers may lead to one version: the second needs a reference of its own, or the library draws one.
         reference = purl.to_string()
         seen[reference] += 1
         reference += f"#{seen[reference]}" if seen[reference] > 1 else ""
