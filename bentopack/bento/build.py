@@ -75,7 +75,7 @@ def build_bento(project: Project, options: BuildOptions, tools: Tools) -> BuiltB
     sources = source_files(project, strict=options.strict)
     for problem in (*project.warnings, *sources.warnings):
         tools.reporter.warn(str(problem))
-    with _locking(project, options.platform, tools) as (scratch, runtime, models, wanted):
+    with _locking(project, options, tools) as (scratch, runtime, models, wanted):
         environment = _locked(project, wanted, options, tools)
         tools.reporter.step("assembling the Bento")
         infos = tuple(model.info for model in models)
@@ -98,7 +98,7 @@ def lock_project(project: Project, options: BuildOptions, tools: Tools) -> Envir
     Raises:
         LockError: see :func:`build_bento`.
     """
-    with _locking(project, options.platform, tools) as (_, _, _, wanted):
+    with _locking(project, options, tools) as (_, _, _, wanted):
         environment = _locked(project, wanted, options, tools)
     environment.commit()
     return environment
@@ -110,20 +110,21 @@ def check_lock(project: Project, platform: str, tools: Tools) -> list[str]:
     Raises:
         LockError: it is damaged.
     """
-    with _locking(project, platform, tools) as (_, _, _, wanted):
+    with _locking(project, BuildOptions(platform), tools) as (_, _, _, wanted):
         return stale(read_lock(project.path / LOCK_NAME), wanted)
 
 
 @contextmanager
 def _locking(
-    project: Project, platform: str, tools: Tools
+    project: Project, options: BuildOptions, tools: Tools
 ) -> Iterator[tuple[Path, Path, tuple[HashedModel, ...], LockInputs]]:
     """Give a scratch folder in the store, the runtime's wheel in it, the models, and what the lock has to hold for."""
     with scratch_dir(bento_store().root) as scratch:
         runtime = write_runtime(scratch)
         models = tuple(hash_model(model) for model in project.models)
         infos = [model.info for model in models]
-        yield scratch, runtime, models, wanted_lock(project, infos, runtime, platform, tools.images)
+        wanted = wanted_lock(project, infos, runtime, options.platform, tools.images, options.renewal, tools.reporter)
+        yield scratch, runtime, models, wanted
 
 
 def _locked(project: Project, wanted: LockInputs, options: BuildOptions, tools: Tools) -> Environment:

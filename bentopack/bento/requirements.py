@@ -8,18 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bentopack
+from bentopack._home import home
 from bentopack._report import Reporter
 from bentopack.bento.images import Images, image_info
 from bentopack.bento.project import Project
 from bentopack.bento.runtime import REQUIRES
 from bentopack.errors import LockError
+from bentopack.lock.built import Workshop
 from bentopack.lock.existing import LockfileResolver, describe_lockfile
-from bentopack.lock.lockfile import LOCK_NAME, Lock, LockedEnvironment, LockedModel, write_lock
+from bentopack.lock.lockfile import LOCK_NAME, Lock, LockedEnvironment, LockedModel, read_lock, write_lock
 from bentopack.lock.make import LockInputs, Renewal, fresh_lock, locked_python
 from bentopack.lock.pip_file import merge, read_requirements, with_places
-from bentopack.lock.requirements import hashed_requirements, input_text, inputs_of
+from bentopack.lock.requirements import BUILT, hashed_requirements, input_text, inputs_of
 from bentopack.lock.resolver import Indexes, LockedPackage, Request, Resolver, Target, host_target
 from bentopack.lock.wheels import bundled, local_wheel, wheels_in
+from bentopack.spec.buildable import read_source
 from bentopack.spec.manifest import ModelInfo
 
 
@@ -76,17 +79,28 @@ class Environment:
 
 
 def wanted_lock(
-    project: Project, models: Sequence[ModelInfo], runtime: Path, platform: str, images: Images
+    project: Project,
+    models: Sequence[ModelInfo],
+    runtime: Path,
+    platform: str,
+    images: Images,
+    renewal: Renewal,
+    reporter: Reporter,
 ) -> LockInputs:
-    """Gather what the project's lock has to hold for; nothing is resolved, and nothing asked of the network.
+    """Gather what the project's lock has to hold for; nothing is resolved.
+
+    The network is asked only for source code of which no wheel was built yet.
 
     Raises:
-        LockError: the requirements cannot be read, or the lock is damaged.
+        LockError: the requirements cannot be read or built, or the lock is damaged.
     """
-    request = _request(project, runtime)
     # Where the bentofile names no Python, the lock's stays; the first lock takes that of the one who makes it.
     python = project.spec.python_version or locked_python(project.path / LOCK_NAME) or host_target().python
     target = Target(python, platform)
+    old = read_lock(project.path / LOCK_NAME)
+    pins = (old.inputs.get(BUILT) or {}) if old and not renewal.upgrade else {}
+    workshop = Workshop(project.path, target, home() / "cache" / "wheels", pins, renewal.packages, reporter)
+    request = _request(project, runtime, workshop)
     variants = ("cpu", "gpu") if project.spec.docker.cuda_version else ("cpu",)
     image = image_info(project)
     return LockInputs(
@@ -114,13 +128,15 @@ def lock_environment(
         LockError: they cannot be resolved, the lock is damaged, or it is stale and must not change.
     """
     lock_path = project.path / LOCK_NAME
-    lock = fresh_lock(lock_path, wanted, renewal, resolver=LockfileResolver(resolver), pin=images.pin, reporter=reporter)
+    lock = fresh_lock(
+        lock_path, wanted, renewal, resolver=LockfileResolver(resolver), pin=images.pin, reporter=reporter
+    )
     environment = Environment(wanted.target, wanted.request, lock, lock_path)
     _compare_models(project, environment.variants["cpu"].packages, reporter)
     return environment
 
 
-def _request(project: Project, runtime: Path) -> Request:
+def _request(project: Project, runtime: Path, workshop: Workshop) -> Request:
     python = project.spec.python
     files = read_requirements(project.path / python.requirements_txt, project.path) if python.requirements_txt else ()
     own = Indexes(
@@ -131,10 +147,14 @@ def _request(project: Project, runtime: Path) -> Request:
         pip_args=tuple(shlex.split(python.pip_args or "")),
     )
     indexes = merge(with_places(own, tuple(python.find_links), project.path, "python.find_links"), files)
+    sources = [source for line in python.packages if (source := read_source(line))]
+    built = workshop.build([*sources, *(source for file in files for source in file.sources)])
+    asked = [line for line in python.packages if not read_source(line)]
     return Request(
-        lines=tuple(python.packages),
+        lines=(*asked, *built.lines),
         files=files,
-        wheels=tuple(local_wheel(project.path / each) for each in python.wheels),
+        wheels=(*(local_wheel(project.path / each) for each in python.wheels), *built.wheels),
+        built=built.pins,
         lockfile=describe_lockfile(project.path / python.lockfile, python.lockfile) if python.lockfile else None,
         runtime=runtime,
         indexes=indexes,

@@ -19,7 +19,8 @@ from bentopack.errors import LockError
 from bentopack.lock.credentials import without_credentials
 from bentopack.lock.pyproject import dependency_lines
 from bentopack.lock.resolver import Indexes, RequirementsFile
-from bentopack.spec.requirement import is_archive, is_git
+from bentopack.spec.buildable import BadSource, Source, read_source
+from bentopack.spec.requirement import is_archive
 
 _SHORT = {
     "-r": "--requirement",
@@ -58,7 +59,7 @@ def read_requirements(first: Path, root: Path) -> tuple[RequirementsFile, ...]:
         path, constraint = waiting.pop(0)
         if (path, constraint) in found:
             continue
-        reader = _Reader(path, path.relative_to(root).as_posix())
+        reader = _Reader(path, path.relative_to(root).as_posix(), root)
         found[path, constraint] = reader.read(constraint=constraint)
         # What a file of constraints names is a constraint too, however it is named.
         waiting += [(_inside(each, root, place), constraint or kind) for each, kind, place in reader.nested]
@@ -120,8 +121,10 @@ class _Reader:
 
     path: Path
     name: str
+    root: Path
     nested: list[tuple[Path, bool, str]] = field(default_factory=list)
     requirements: list[str] = field(default_factory=list)
+    sources: list[Source] = field(default_factory=list)
     options: list[str] = field(default_factory=list)
     indexes: Indexes = field(default_factory=Indexes)
 
@@ -134,16 +137,37 @@ class _Reader:
             if line.startswith("-"):
                 for option, value in _options(line, place):
                     self._option(option, value, line, place)
+            elif source := _source(line, place):
+                self._build(source, place)
             else:
                 self.requirements.append(_requirement(line, place))
+        if constraint and self.sources:
+            raise LockError(f"{self.name}: '{without_credentials(self.sources[0].line)}' is no limit of versions")
         return RequirementsFile(
-            self.name, constraint, tuple(lines), tuple(self.requirements), tuple(self.options), self.indexes
+            self.name,
+            constraint,
+            tuple(lines),
+            tuple(self.requirements),
+            tuple(self.options),
+            self.indexes,
+            tuple(self.sources),
         )
+
+    def _build(self, source: Source, place: str) -> None:
+        # pip takes a path from where it runs, uv from where the file is.
+        if source.folder and not (self.root / source.folder).exists():
+            source = replace(source, folder=str(self.path.parent / source.folder))
+        if source.folder and not (self.root / source.folder).is_dir():
+            raise LockError(f"{place}: the folder of '{source.line}' does not exist")
+        self.sources.append(source)
 
     def _option(self, option: str, value: str, line: str, place: str) -> None:
         if option == "--editable":
-            raise _unhashable(line, place)
-        if option in {"--requirement", "--constraint"}:
+            source = _source(value, place)
+            if source is None:
+                raise LockError(f"{place}: '{without_credentials(line)}' names neither a folder nor a git repository")
+            self._build(source, place)
+        elif option in {"--requirement", "--constraint"}:
             self.nested.append((self.path.parent / value, option == "--constraint", place))
         elif option == "--find-links":
             self.indexes = with_places(self.indexes, (_address(value, place),), self.path.parent, place)
@@ -213,10 +237,17 @@ def _options(line: str, place: str) -> Iterator[tuple[str, str]]:
             )
 
 
+def _source(text: str, place: str) -> Source | None:
+    try:
+        return read_source(text)
+    except BadSource as error:
+        raise LockError(f"{place}: '{without_credentials(text)}' cannot be built: {error}") from None
+
+
 def _requirement(line: str, place: str) -> str:
     """Return a requirement line once it is known to be one that can be locked."""
     text, *options = re.split(r"\s+(?=-)", line, maxsplit=1)
-    if re.match(r"\.{0,2}/|\.|~|file:", text) or is_git(text):
+    if re.match(r"\.{0,2}/|\.|~|file:", text):
         raise _unhashable(line, place)
     if options and not re.fullmatch(r"(--hash[=\s]\s*\w+:[0-9a-f]+\s*)+", options[0]):
         raise LockError(f"{place}: '{without_credentials(line)}' has options other than --hash")

@@ -21,12 +21,14 @@ def run(
     said: list[str],
     reporter: Reporter,
     environment: Mapping[str, str] | None = None,
+    umask: int = -1,
 ) -> int:
     """Run a resolver and return its exit status. However this ends, the resolver and what it started end too.
 
     Args:
         said: gets the lines that it prints.
         environment: variables for it beside those of this process.
+        umask: which permissions its files lack; this process's own by default.
     """
     process = subprocess.Popen(
         command,
@@ -39,6 +41,7 @@ def run(
         # It gets this process's environment, which no code here looks into: pip is configured there (PIP_*, proxies,
         # certificates, HOME with pip.conf and netrc), and to resolve without it would be to resolve from elsewhere.
         env={**os.environ, "PYTHONWARNINGS": "ignore", **(environment or {})},
+        umask=umask,
         start_new_session=True,  # a group of its own, so that the builds that pip starts can be ended with it
     )
     try:

@@ -10,6 +10,9 @@ from typing import Any
 from bentopack.lock.credentials import without_credentials
 from bentopack.lock.resolver import Indexes, LockedPackage, Request, RequirementsFile, Target
 
+BUILT = "packages built here"
+"""The input by which a lock remembers which commit a branch was."""
+
 
 def inputs_of(request: Request, target: Target, runtime: str) -> dict[str, Any]:
     """Everything a resolution depends on that this project decides, by name; without credentials or paths."""
@@ -19,6 +22,7 @@ def inputs_of(request: Request, target: Target, runtime: str) -> dict[str, Any]:
         "runtime": runtime,
         "python.packages": [without_credentials(line) for line in request.lines],
         "python.wheels": {wheel.path.name: wheel.sha256 for wheel in request.wheels},
+        BUILT: dict(request.built) or None,
         "python.lockfile": {request.lockfile.name: request.lockfile.digest} if request.lockfile else None,
         "requirements files": {_label(file): _digest(file.lines) for file in request.files},
         "indexes": {
@@ -64,6 +68,7 @@ def input_text(request: Request) -> str:
     """Write ``requirements.in``: what was asked for, for people to read; nothing is installed from it."""
     parts = ["# What the bentofile asks for; requirements.lock is what it came to."]
     parts += [without_credentials(line) for line in request.lines]
+    parts += [f"# Built of {pin}: {label}" for label, pin in request.built]
     parts += [f"# The packages of {request.lockfile.name}."] if request.lockfile else []
     for file in request.files:
         parts += ["", f"# {_label(file)}", *map(without_credentials, file.lines)]

@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 
 from bentopack._report import Reporter
+from bentopack.spec.buildable import Source
 
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 _SYSTEMS = {"linux": "linux", "darwin": "macOS", "win32": "Windows"}
@@ -59,6 +60,8 @@ class RequirementsFile:
     options: tuple[str, ...]
     """What else it tells the resolver, such as ``--pre``."""
     indexes: Indexes
+    sources: tuple[Source, ...] = ()
+    """Those of its lines that name source code."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,8 @@ class Request:
     """Those of the bentofile and of the files."""
     wheelhouse: tuple[LocalWheel, ...] = ()
     """What lies in ``indexes.folders``: taken where it is asked for."""
+    built: tuple[tuple[str, str], ...] = ()
+    """What of ``wheels`` was built here: the requirement, and the commit or the digest of its source."""
     lockfile: Lockfile | None = None
     """What is taken as it is, instead of being resolved (``lock/existing.py``)."""
     preferred: tuple[str, ...] = ()

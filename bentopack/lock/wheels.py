@@ -62,6 +62,11 @@ def fitting(package: LockedPackage, wheelhouse: Sequence[LocalWheel], target: Ta
     return best[1] if best else None
 
 
+def fits(wheel: LocalWheel, target: Target) -> bool:
+    """Tell whether pip would install a wheel in the image."""
+    return not parse_wheel_filename(wheel.path.name)[3].isdisjoint(_tags(target))
+
+
 def bundled(packages: Sequence[LockedPackage], request: Request) -> tuple[LocalWheel, ...]:
     """Return the wheels that a Bento with these packages carries: the project's, and those locked by one hash."""
     exact = {package.hashes for package in packages}

@@ -65,7 +65,7 @@ class Python(Section):
         default=None, description="Python of the image, such as 3.11. The one that runs the build when not given."
     )
     packages: Annotated[tuple[Requirement, ...], _OneOrMany] = Field(
-        default=(), description="Packages that the service needs, as requirements such as numpy>=1.26."
+        default=(), description="Packages that the service needs: requirements such as numpy>=1.26, git, folders."
     )
     requirements_txt: fields.FilePath | None = Field(
         default=None, description="A requirements file, or a pyproject.toml with dependencies; used beside 'packages'."
@@ -78,7 +78,7 @@ class Python(Section):
         default=True, description="Always true in effect: bentopack locks every package with its hash."
     )
     pack_git_packages: fields.Flag = Field(
-        default=True, description="BentoML's switch for bundling packages from git, which are refused for now."
+        default=True, description="Always true in effect: packages from git are built once, and their wheels bundled."
     )
     index_url: IndexUrl | None = Field(default=None, description="Package index to use instead of PyPI.")
     extra_index_url: Annotated[tuple[IndexUrl, ...], _OneOrMany] = Field(

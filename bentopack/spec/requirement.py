@@ -11,6 +11,7 @@ from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as Parsed
 from pydantic import AfterValidator, BeforeValidator
 
+from bentopack.spec.buildable import BadSource, read_source
 from bentopack.spec.fields import Line, expected, refused
 
 _WORDS = "a requirement such as numpy>=1.26"
@@ -29,28 +30,29 @@ _OPTIONS = {
 }
 
 
-def is_git(text: str) -> bool:
-    """Whether a requirement comes from a version control system."""
-    return re.search(r"(^|@\s*|\s)(git|hg|svn|bzr)\+", text) is not None
+def _is_source(text: str) -> bool:
+    try:
+        return read_source(text) is not None
+    except BadSource as error:
+        raise refused(f"'{text}' cannot be built: {error}") from None
 
 
 def requirement(value: Any) -> str:
-    """Return a requirement without its comment, or raise what was expected.
-
-    What comes from a version control system is let through: ``unsupported`` speaks of it.
-    """
+    """Return a requirement without its comment, or raise what was expected."""
     if not isinstance(value, str) or not value.isprintable():
         raise expected(_WORDS, value)
     text = re.sub(r"(^|\s)#.*", "", value).strip()
+    if has_password(text):
+        raise _password()
+    if _is_source(text):
+        return text
     if text.startswith("-"):
         raise _option(text)
     if text.endswith("\\"):  # would join the next line of a requirements file to it
         raise expected(_WORDS, value)
     if text.startswith((".", "/", "file:", "~")):
         raise refused(f"the path '{text}' is no package; build a wheel of it and name that under python.wheels")
-    if has_password(text):
-        raise _password()
-    if is_git(text) or is_archive(text):
+    if is_archive(text):
         return text
     try:
         url = Parsed(text).url or ""

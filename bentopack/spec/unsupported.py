@@ -12,7 +12,6 @@ from typing import Any
 
 from bentopack.errors import Problem
 from bentopack.spec.document import Document, Path, spell
-from bentopack.spec.requirement import is_git
 from bentopack.spec.scalars import plain
 
 _CONDA = (
@@ -23,10 +22,6 @@ _CONDA = (
 
 def _given(value: Any) -> bool:
     return value not in (None, "", [], {})
-
-
-def _from_git(value: Any) -> bool:
-    return isinstance(value, str) and is_git(value)
 
 
 @dataclass(frozen=True)
@@ -50,17 +45,17 @@ REFUSED = (
         "variables for the build alone are not supported yet; set them in docker.setup_script",
         lambda value: value == "build",
     ),
-    Row(
-        ("python", "packages", "*"),
-        "packages from git are not supported yet; build a wheel of it and name that under python.wheels",
-        _from_git,
-    ),
 )
 
 WARNED = (
     Row(
         ("python", "lock_packages"),
         "has no effect: bentopack always locks, so that a Bento can be built again",
+        lambda value: plain(value) is False,
+    ),
+    Row(
+        ("python", "pack_git_packages"),
+        "has no effect: packages from git are always built and bundled",
         lambda value: plain(value) is False,
     ),
     Row(("args",), "is kept in the Bento, but no service is given it yet"),

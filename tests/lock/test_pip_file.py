@@ -50,14 +50,15 @@ def test_a_link_to_the_project_is_the_project(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("-e .", "r.txt:2: '-e .' cannot be locked"),
-        ("-\\\ne ./pkg", "r.txt:2: '-e ./pkg' cannot be locked"),
-        ("--editable=./pkg", "cannot be locked"),
-        ("./local", "cannot be locked"),
-        (".", "cannot be locked"),
-        ("file:///x.whl", "cannot be locked"),
+        ("-e numpy", "r.txt:2: '-e numpy' names neither a folder nor a git repository"),
+        ("-\\\ne ./local", "r.txt:2: the folder of './local' does not exist"),
+        ("--editable=./local", "does not exist"),
+        ("./local", "does not exist"),
+        ("~/local", "cannot be locked"),
+        ("file:///x.whl", "'file:///x.whl' cannot be built: '/x.whl' is a file"),
         ("x @ FILE:///x.whl", "cannot be locked"),
-        ("x @ git+https://example.org/x", "cannot be locked"),
+        ("x @ hg+https://example.org/x", "of version control systems only git is known"),
+        ("-c limits.txt", "'./pkg' is no limit of versions"),
         ("wheels/x.whl", "is not a requirement"),
         ("${EVERYTHING}", "is not a requirement"),
         ("-r ../out.txt", "is outside the project"),
@@ -78,9 +79,19 @@ def test_a_link_to_the_project_is_the_project(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_locked_is_refused_with_its_place(tmp_path: Path, line: str, message: str) -> None:
     """A line that is not known, has no stable hash, or leads out of the project, is named by file and line."""
-    write_files(tmp_path, {"out.txt": "", "p/r.txt": f"numpy\n{line}\n", "p/pkg/x": ""})
+    write_files(tmp_path, {"out.txt": "", "p/r.txt": f"numpy\n{line}\n", "p/pkg/x": "", "p/limits.txt": "./pkg\n"})
     with pytest.raises(LockError, match=message):
         read_requirements(tmp_path / "p/r.txt", tmp_path / "p")
+
+
+def test_what_is_built_is_set_apart(tmp_path: Path) -> None:
+    """Folders and git repositories are no requirements for a resolver; a path is the project's, else the file's."""
+    lines = ["numpy", "-e .", "./pkg", "--editable=./near", "x @ git+https://example.org/x@v1"]
+    write_files(tmp_path, {"sub/r.txt": "\n".join(lines), "pkg/x": "", "sub/near/x": ""})
+    (file,) = read_requirements(tmp_path / "sub/r.txt", tmp_path)
+    assert file.requirements == ("numpy",)
+    assert [source.folder for source in file.sources] == [".", "./pkg", str(tmp_path.resolve() / "sub/near"), None]
+    assert file.sources[3].rev == "v1"
 
 
 def test_lines_are_joined_as_pip_joins_them(tmp_path: Path) -> None:

@@ -21,11 +21,6 @@ REFUSED = {
     ],
     "dockerfile_template": [("6:3", "docker.dockerfile_template: Dockerfile templates are not supported yet")],
     "envs_for_the_build": [("4:5", "envs[0].stage: variables for the build alone are not supported yet")],
-    "git_packages": [
-        ("5:7", "python.packages[1]: packages from git are not supported yet"),
-        ("6:7", "python.packages[2]: packages from git are not supported yet"),
-    ],
-    "git_packages_over_ssh": [("4:7", "python.packages[0]: packages from git are not supported yet")],
     "models_with_filter": [("4:5", "models[0].filter: model filters are not supported yet")],
     "options_among_packages": [
         ("4:7", "python.packages[0]: the option '--extra-index-url' is no package; give it under"),

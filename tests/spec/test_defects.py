@@ -79,8 +79,8 @@ DEFECTS: dict[str, list[str]] = {
         "bentofile.yaml:9:3: python.version: expected a Python version such as 3.11, found '2.7'",
         ("bentofile.yaml:11:7: python.packages[0]: expected a requirement such as numpy>=1.26, found 'numpy >> 3'"),
         (
-            "bentofile.yaml:12:7: python.packages[1]: the path './local' is no package; build a wheel of it "
-            "and name that under python.wheels"
+            "bentofile.yaml:12:7: python.packages[1]: './local.whl' cannot be built: './local.whl' is a file; "
+            "name a wheel under python.wheels"
         ),
         (
             "bentofile.yaml:13:7: python.packages[2]: the option '-r' is no package; give it under "

@@ -1,0 +1,141 @@
+"""Git dependencies and folders of the project: each becomes a wheel that the Bento carries, as its own wheels are."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from packaging.markers import Marker
+from packaging.utils import canonicalize_name
+
+from bentopack._fs import copy_normalised, describe_files
+from bentopack._report import Reporter
+from bentopack.errors import LockError
+from bentopack.lock.building import built_wheel
+from bentopack.lock.credentials import without_credentials
+from bentopack.lock.git import check_out, commit_of
+from bentopack.lock.markers import selected
+from bentopack.lock.resolver import LocalWheel, Target
+from bentopack.lock.wheels import fits, local_wheel
+from bentopack.spec.buildable import Source
+from bentopack.spec.walk import Walk
+
+_PLATFORMS = ("linux/amd64", "linux/arm64")
+
+
+@dataclass(frozen=True)
+class Built:
+    """The wheels of what was built, the requirements that name their extras, and what each was built of."""
+
+    wheels: tuple[LocalWheel, ...] = ()
+    lines: tuple[str, ...] = ()
+    pins: tuple[tuple[str, str], ...] = ()
+    """The requirement, and the commit or the digest of the folder's files."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where sources are built: in which project, for what, with which cache, and what a lock has pinned before."""
+
+    project: Path
+    target: Target
+    cache: Path
+    pins: Mapping[str, str]
+    upgrade: tuple[str, ...]
+    """Names of packages whose pin is not to be kept."""
+    reporter: Reporter
+
+    def build(self, sources: Sequence[Source]) -> Built:
+        """Build each source that belongs into the image, or take its wheel from the cache.
+
+        Raises:
+            LockError: one cannot be had, built, or installed in the image.
+        """
+        wheels: dict[str, LocalWheel] = {}
+        lines: dict[str, None] = {}
+        pins: dict[str, str] = {}
+        for source in sources:
+            label = without_credentials(source.line)
+            if not self._belongs(source, label):
+                continue
+            path, pins[label] = self._of_git(source, label) if source.url else self._of_folder(source, label)
+            wheel = local_wheel(path)
+            self._require_fit(source, wheel, label)
+            if (other := wheels.setdefault(wheel.name, wheel)).sha256 != wheel.sha256:
+                raise LockError(f"'{wheel.name}' is there twice: {other.path.name}, and {wheel.path.name} of {label}")
+            if source.extras:
+                lines[f"{wheel.name}[{','.join(source.extras)}]"] = None
+        return Built(tuple(wheels.values()), tuple(lines), tuple(sorted(pins.items())))
+
+    def _belongs(self, source: Source, label: str) -> bool:
+        marker = Marker(source.marker) if source.marker else None
+        answers = {selected(marker, Target(self.target.python, each))[0] for each in _PLATFORMS}
+        if len(answers) > 1:
+            raise LockError(
+                f"{label}: the marker means another thing on each platform, and a wheel that is built is for all",
+                hint="build a wheel for each platform, and name the folder they are in under python.find_links",
+            )
+        return True in answers
+
+    def _of_git(self, source: Source, label: str) -> tuple[Path, str]:
+        url = source.url or ""
+        # A branch moves on, a lock does not: it is asked again by `bentopack lock --upgrade`.
+        pinned = None if source.name in self.upgrade else self.pins.get(label)
+        commit = pinned or commit_of(url, source.rev, self.reporter)
+
+        def fetch(scratch: Path) -> Path:
+            folder = scratch / "source"
+            check_out(url, commit, folder, self.reporter)
+            project = (folder / source.subdirectory).resolve()
+            if not project.is_relative_to(folder.resolve()) or not project.is_dir():
+                raise LockError(f"{label}: there is no folder '{source.subdirectory}' in it")
+            return project
+
+        key = ("git", without_credentials(url), commit, source.subdirectory)
+        return built_wheel(self.cache, key, label, fetch, self.reporter), commit
+
+    def _of_folder(self, source: Source, label: str) -> tuple[Path, str]:
+        root = self.project.resolve()
+        folder = (root / (source.folder or "")).resolve()
+        if not folder.is_relative_to(root):
+            raise LockError(
+                f"{label}: {source.folder} is outside the project {root}",
+                hint="another machine would not have it; build a wheel and list it under python.wheels",
+            )
+        if not any((folder / name).is_file() for name in ("pyproject.toml", "setup.py")):
+            raise LockError(f"{label}: there is no pyproject.toml and no setup.py in {folder}")
+        files = _files(folder)
+        listing = "".join(f"{entry.executable:d} {entry.sha256} {entry.path}\n" for entry in describe_files(files))
+        digest = hashlib.sha256(listing.encode()).hexdigest()
+        fetch = partial(_copy, files)
+        return built_wheel(self.cache, ("folder", digest), label, fetch, self.reporter), f"sha256:{digest}"
+
+    def _require_fit(self, source: Source, wheel: LocalWheel, label: str) -> None:
+        if source.name and canonicalize_name(source.name) != wheel.name:
+            raise LockError(f"{label} is a project of another name, '{wheel.name}'")
+        if not fits(wheel, self.target):
+            raise LockError(
+                f"{label}: the wheel that is built of it here, {wheel.path.name}, is not for Python "
+                f"{self.target.python} on {self.target.platform}",
+                hint="build it on such a machine, and list the wheel under python.wheels",
+            )
+
+
+def _files(folder: Path) -> list[tuple[str, Path]]:
+    """What a folder's wheel is built of: without caches, version control, and what builds left there."""
+    walk = Walk(folder, excluded=lambda path: path in {"build/", "dist/"}, included=lambda path: True)
+    files = sorted(walk.files())
+    if walk.wrong:
+        raise LockError("\n".join(str(problem) for problem in walk.wrong))
+    return files
+
+
+def _copy(files: Sequence[tuple[str, Path]], scratch: Path) -> Path:
+    folder = scratch / "source"
+    folder.mkdir()
+    for relative, path in files:
+        copy_normalised(path, folder / relative)
+    return folder

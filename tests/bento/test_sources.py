@@ -1,0 +1,79 @@
+"""Where a Bento's packages come from beside an index: source code of the project, and lockfiles of other tools."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from bentopack.bento.build import BuildOptions, BuiltBento, Tools, build_bento, check_lock
+from bentopack.bento.project import read_project
+from bentopack.lock.lockfile import read_lock
+from bentopack.lock.make import Renewal
+from bentopack.lock.resolver import Resolver
+from bentopack.lock.uv import UvResolver
+from tests.doubles import FixedImages, FixedResolver, Recorder, write_files
+from tests.echo import echo_project
+from tests.lock.sources import commit, write_project
+
+
+def build(folder: Path, resolver: Resolver, renewal: Renewal | None = None) -> BuiltBento:
+    tools = Tools(resolver, FixedImages(), Recorder())
+    return build_bento(read_project(folder), BuildOptions("linux/amd64", renewal=renewal or Renewal()), tools)
+
+
+def with_python(folder: Path, **python: object) -> Path:
+    write_files(folder, {"bentofile.yaml": json.dumps({"service": "service:Echo", "python": python})})
+    return folder
+
+
+def test_a_folder_of_the_project_travels_as_a_wheel(home: Path, tmp_path: Path) -> None:
+    """The wheel of a folder is carried and hashed; without a change, nothing is built or resolved a second time."""
+    project = with_python(echo_project(tmp_path / "p"), packages=["./lib"])
+    write_project(project / "lib", "thing")
+    first = build(project, UvResolver())
+    assert (first.path / "env/python/cpu/wheels/thing-1.0-py3-none-any.whl").is_file()
+    assert "thing==1.0 \\\n    --hash=sha256:" in (first.path / "env/python/cpu/requirements.lock").read_text()
+    resolver = FixedResolver()
+    again = build(project, resolver, Renewal(refuse=True))
+    assert (again.digest, resolver.asked) == (first.digest, [])
+    write_files(project, {"lib/module.py": "new = True"})
+    tools = Tools(resolver, FixedImages(), Recorder())
+    assert "packages built here changed" in check_lock(read_project(project), "linux/amd64", tools)
+
+
+def test_a_lock_keeps_a_branch_until_it_is_upgraded(home: Path, tmp_path: Path) -> None:
+    """A branch that moved changes no Bento by itself: the lock names the commit, and `lock --upgrade` moves it."""
+    repository = write_project(tmp_path / "repository", "thing")
+    old = commit(repository)
+    line = f"thing @ git+{repository.as_uri()}@main"
+    project = with_python(echo_project(tmp_path / "p"), packages=[line])
+
+    def pinned(renewal: Renewal | None = None) -> object:
+        build(project, FixedResolver(), renewal)
+        lock = read_lock(project / "bentofile.lock")
+        return lock and lock.inputs["packages built here"]
+
+    assert pinned() == {line: old}
+    write_files(repository, {"module.py": "new = True"})
+    new = commit(repository)
+    assert pinned() == {line: old}
+    assert pinned(Renewal(packages=("thing",))) == {line: new}
+    write_files(repository, {"module.py": "newer = True"})
+    newest = commit(repository)
+    assert pinned(Renewal(upgrade=True)) == {line: newest}
+
+
+def test_a_lockfile_is_what_a_bento_has(home: Path, tmp_path: Path) -> None:
+    """The packages of python.lockfile are in the Bento with their hashes, and a changed lockfile renews the lock."""
+    project = with_python(echo_project(tmp_path / "p"), lockfile="pylock.toml")
+    text = (
+        'lock-version = "1.0"\ncreated-by = "a test"\n[[packages]]\nname = "idna"\nversion = "3.7"\n'
+        'wheels = [{ url = "https://files.example/idna-3.7-py3-none-any.whl", hashes = { sha256 = "%s" } }]\n'
+    )
+    write_files(project, {"pylock.toml": text % ("a" * 64)})
+    locked = (build(project, FixedResolver()).path / "env/python/cpu/requirements.lock").read_text()
+    assert f"idna==3.7 \\\n    --hash=sha256:{'a' * 64}" in locked
+    assert "msgspec==0.22.0" in locked
+    write_files(project, {"pylock.toml": text % ("b" * 64)})
+    renewed = (build(project, FixedResolver()).path / "env/python/cpu/requirements.lock").read_text()
+    assert "b" * 64 in renewed
