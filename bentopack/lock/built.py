@@ -83,8 +83,9 @@ class Workshop:
     def _of_git(self, source: Source, label: str) -> tuple[Path, str]:
         url = source.url or ""
         # A branch moves on, a lock does not: it is asked again by `bentopack lock --upgrade`.
+        # Whatever stands in the lock is looked up like a name that the user wrote, unless it is a whole commit.
         pinned = None if source.name in self.upgrade else self.pins.get(label)
-        commit = pinned or commit_of(url, source.rev, self.reporter)
+        commit = commit_of(url, pinned or source.rev, self.reporter)
 
         def fetch(scratch: Path) -> Path:
             folder = scratch / "source"

@@ -241,7 +241,7 @@ def _source(text: str, place: str) -> Source | None:
     try:
         return read_source(text)
     except BadSource as error:
-        raise LockError(f"{place}: '{without_credentials(text)}' cannot be built: {error}") from None
+        raise LockError(without_credentials(f"{place}: '{text}' cannot be built: {error}")) from None
 
 
 def _requirement(line: str, place: str) -> str:

@@ -76,6 +76,13 @@ def test_a_pinned_branch_stays_where_it_was(repository: Path, project: Path) -> 
     assert build(workshop(project, dict(first.pins)), line) == first
 
 
+def test_a_lock_cannot_give_git_an_option(repository: Path, project: Path) -> None:
+    """A pin that is no commit is only a name to look for."""
+    line = f"thing @ git+{repository.as_uri()}@main"
+    with pytest.raises(LockError, match="has no branch or tag '--upload-pack=x'"):
+        build(workshop(project, {line: "--upload-pack=x"}), line)
+
+
 def test_a_folder_is_known_by_its_files(project: Path) -> None:
     """The same files are the same wheel; another byte is another one; caches and clocks are nothing."""
     write_project(project / "lib", "thing")

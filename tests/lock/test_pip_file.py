@@ -58,6 +58,7 @@ def test_a_link_to_the_project_is_the_project(tmp_path: Path) -> None:
         ("file:///x.whl", "'file:///x.whl' cannot be built: '/x.whl' is a file"),
         ("x @ FILE:///x.whl", "cannot be locked"),
         ("x @ hg+https://example.org/x", "of version control systems only git is known"),
+        ("x @ git+https://u:secret@/@--x", r"^((?!secret).)*$"),
         ("-c limits.txt", "'./pkg' is no limit of versions"),
         ("wheels/x.whl", "is not a requirement"),
         ("${EVERYTHING}", "is not a requirement"),
