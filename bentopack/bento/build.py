@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bentopack._fs import scratch_dir
+from bentopack._fs import scratch_dir, sha256_file
 from bentopack._report import Reporter
 from bentopack.bento.assemble import Contents, assemble
 from bentopack.bento.digest import version_of
@@ -18,6 +18,7 @@ from bentopack.bento.project import Project, source_files
 from bentopack.bento.readme import readme
 from bentopack.bento.requirements import Environment, lock_environment, wanted_lock
 from bentopack.bento.runtime import runtime_name, write_runtime
+from bentopack.bento.sbom import sbom_files
 from bentopack.bento.store import bento_store, require_digest
 from bentopack.errors import LockError
 from bentopack.lock.lockfile import LOCK_NAME, read_lock
@@ -86,6 +87,7 @@ def build_bento(project: Project, options: BuildOptions, tools: Tools) -> BuiltB
         if project.spec.docker.setup_script:
             copied[SETUP_SCRIPT] = project.path / project.spec.docker.setup_script
         written = {**environment.files(), **tools.images.dockerfiles(manifest), "README.md": readme(manifest)}
+        written |= sbom_files(manifest, environment.packages(), sha256_file(runtime))
         digest = assemble(Contents(manifest, sources.files, models, copied, written), folder)
         built = _store(manifest, digest, folder)
     environment.commit()

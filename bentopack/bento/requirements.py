@@ -15,7 +15,7 @@ from bentopack.bento.project import Project
 from bentopack.bento.runtime import REQUIRES
 from bentopack.errors import LockError
 from bentopack.lock.built import Workshop
-from bentopack.lock.existing import LockfileResolver, describe_lockfile
+from bentopack.lock.existing import describe_lockfile
 from bentopack.lock.lockfile import LOCK_NAME, Lock, LockedEnvironment, LockedModel, read_lock, write_lock
 from bentopack.lock.make import LockInputs, Renewal, fresh_lock, locked_python
 from bentopack.lock.pip_file import merge, read_requirements, with_places
@@ -39,6 +39,10 @@ class Environment:
     def variants(self) -> dict[str, LockedEnvironment]:
         """Each variant's base and packages."""
         return {name: platforms[self.target.platform] for name, platforms in self.lock.variants.items()}
+
+    def packages(self) -> dict[str, tuple[LockedPackage, ...]]:
+        """What is locked for each variant."""
+        return {name: locked.packages for name, locked in self.variants.items()}
 
     def requirements(self, variant: str) -> str:
         """Path in the Bento of a variant's hashed requirements."""
@@ -128,9 +132,7 @@ def lock_environment(
         LockError: they cannot be resolved, the lock is damaged, or it is stale and must not change.
     """
     lock_path = project.path / LOCK_NAME
-    lock = fresh_lock(
-        lock_path, wanted, renewal, resolver=LockfileResolver(resolver), pin=images.pin, reporter=reporter
-    )
+    lock = fresh_lock(lock_path, wanted, renewal, resolver=resolver, pin=images.pin, reporter=reporter)
     environment = Environment(wanted.target, wanted.request, lock, lock_path)
     _compare_models(project, environment.variants["cpu"].packages, reporter)
     return environment

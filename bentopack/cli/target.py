@@ -83,10 +83,14 @@ def _resolver(project: Project) -> Resolver:
     """uv, which locks for any platform; pip-tools where uv has no build, or where options for pip are given."""
     from importlib.util import find_spec
 
+    from bentopack.lock.existing import LockfileResolver
+    from bentopack.lock.licences import LicenceResolver
     from bentopack.lock.pip_tools import PipToolsResolver
     from bentopack.lock.uv import UvResolver
 
-    return PipToolsResolver() if project.spec.python.pip_args or find_spec("uv") is None else UvResolver()
+    pip = project.spec.python.pip_args or find_spec("uv") is None
+    # A lockfile of the project's own comes first; licences are asked for whatever it comes from.
+    return LicenceResolver(LockfileResolver(PipToolsResolver() if pip else UvResolver()))
 
 
 def resolve_bento(target: str | None, *, reporter: Reporter, platform: str | None = None) -> ResolvedBento:

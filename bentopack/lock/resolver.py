@@ -118,6 +118,8 @@ class LockedPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Only where the user named a URL instead of a version."""
     index: str | None = None
     """The index it comes from, where that is not the project's or PyPI, and the resolver tells."""
+    license: str | None = None
+    """An SPDX expression, or what its metadata says on one line; absent where that could not be had."""
 
 
 class Resolver(Protocol):

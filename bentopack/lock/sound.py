@@ -31,6 +31,8 @@ def require_sound(package: LockedPackage, place: str) -> None:
         wrong = f"the marker {package.marker!r}"
     elif not package.hashes or not all(re.fullmatch(r"sha256:[0-9a-f]{64}", each) for each in package.hashes):
         wrong = "a hash"
+    elif package.license is not None and not (package.license.isprintable() and 0 < len(package.license) <= 500):
+        wrong = "the license"
     else:
         return
     raise LockError(f"{place}: {wrong} of the package {package.name!r} is not valid")

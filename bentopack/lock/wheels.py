@@ -74,6 +74,13 @@ def bundled(packages: Sequence[LockedPackage], request: Request) -> tuple[LocalW
     return tuple({wheel.path.name: wheel for wheel in (*taken, *request.wheels)}.values())
 
 
+def platform_tags(target: Target) -> list[str]:
+    """The platforms whose wheels an image takes, the best first."""
+    machine = {"amd64": "x86_64", "arm64": "aarch64"}[target.platform.partition("/")[2]]
+    platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(_GLIBC, 4, -1)]
+    return [*platforms, *(f"{old}_{machine}" for old in ("manylinux2014", "manylinux2010", "manylinux1", "linux"))]
+
+
 def _is_wheel(path: Path) -> bool:
     try:
         parse_wheel_filename(path.name)
@@ -84,9 +91,7 @@ def _is_wheel(path: Path) -> bool:
 
 def _tags(target: Target) -> Iterator[Tag]:
     """The tags of wheels that an image's Python takes, the best first."""
-    machine = {"amd64": "x86_64", "arm64": "aarch64"}[target.platform.partition("/")[2]]
-    platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(_GLIBC, 4, -1)]
-    platforms += [f"{old}_{machine}" for old in ("manylinux2014", "manylinux2010", "manylinux1", "linux")]
+    platforms = platform_tags(target)
     major, minor = (int(part) for part in target.python.split("."))
     yield from cpython_tags((major, minor), platforms=platforms)
     yield from compatible_tags((major, minor), f"cp{major}{minor}", platforms)

@@ -49,6 +49,7 @@ def test_a_bento_holds_what_the_design_promises(home: Path, tmp_path: Path) -> N
         "env/python/cpu/requirements.in",
         "env/python/cpu/requirements.lock",
         f"env/runtime/bentopack-{bentopack.__version__}-py3-none-any.whl",
+        "env/sbom/cpu.cdx.json",
         "src/service.py",
     }
     assert read_manifest(built.path) == built.manifest
