@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bentopack.bento.build import BuildOptions, BuiltBento, Tools, build_bento, check_lock
 from bentopack.bento.project import read_project
+from bentopack.lock.existing import LockfileResolver
 from bentopack.lock.lockfile import read_lock
 from bentopack.lock.make import Renewal
 from bentopack.lock.resolver import Resolver
@@ -71,9 +72,10 @@ def test_a_lockfile_is_what_a_bento_has(home: Path, tmp_path: Path) -> None:
         'wheels = [{ url = "https://files.example/idna-3.7-py3-none-any.whl", hashes = { sha256 = "%s" } }]\n'
     )
     write_files(project, {"pylock.toml": text % ("a" * 64)})
-    locked = (build(project, FixedResolver()).path / "env/python/cpu/requirements.lock").read_text()
+    resolver = LockfileResolver(FixedResolver())
+    locked = (build(project, resolver).path / "env/python/cpu/requirements.lock").read_text()
     assert f"idna==3.7 \\\n    --hash=sha256:{'a' * 64}" in locked
     assert "msgspec==0.22.0" in locked
     write_files(project, {"pylock.toml": text % ("b" * 64)})
-    renewed = (build(project, FixedResolver()).path / "env/python/cpu/requirements.lock").read_text()
+    renewed = (build(project, resolver).path / "env/python/cpu/requirements.lock").read_text()
     assert "b" * 64 in renewed
