@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bentopack.cli.options import BentoFormat, PlatformOption, ProjectArgument, StrictOption, VerboseOption
-from bentopack.cli.target import DEFAULT_PLATFORM, checked_platform
+from bentopack.cli.options import (
+    DEFAULT_PLATFORM,
+    BentoFormat,
+    PlatformOption,
+    ProjectArgument,
+    StrictOption,
+    VerboseOption,
+    checked_platform,
+)
+
+if TYPE_CHECKING:
+    from bentopack.bento.build import BuiltBento
+    from bentopack.cli.output import Output
 
 
 def build(
@@ -49,6 +60,10 @@ def build(
     )
     with out.working() as reporter:
         built = build_project(project, options, reporter)
+    _show(out, built, output)
+
+
+def _show(out: Output, built: BuiltBento, output: BentoFormat) -> None:
     match output:
         case BentoFormat.tag:
             out.result(str(built.tag))

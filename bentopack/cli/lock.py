@@ -7,8 +7,15 @@ from typing import Annotated
 
 import typer
 
-from bentopack.cli.options import Format, OutputOption, PlatformOption, ProjectArgument, VerboseOption
-from bentopack.cli.target import DEFAULT_PLATFORM, checked_platform
+from bentopack.cli.options import (
+    DEFAULT_PLATFORM,
+    Format,
+    OutputOption,
+    PlatformOption,
+    ProjectArgument,
+    VerboseOption,
+    checked_platform,
+)
 
 
 def lock(

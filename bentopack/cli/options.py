@@ -8,6 +8,10 @@ from typing import Annotated
 
 import typer
 
+# The same on every machine, so that the same project gives the same Bento everywhere.
+DEFAULT_PLATFORM = "linux/amd64"
+PLATFORMS = (DEFAULT_PLATFORM, "linux/arm64")
+
 
 class Format(str, Enum):
     """How a result is written."""
@@ -35,3 +39,16 @@ BentoArgument = Annotated[str, typer.Argument(metavar="TAG", help="name:version,
 ModelArgument = Annotated[str, typer.Argument(metavar="TAG", help="name:version, or name for the newest.")]
 ProjectArgument = Annotated[Path, typer.Argument(metavar="PROJECT", help="The folder with the bentofile.")]
 NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="Only those of this name.")]
+
+
+def checked_platform(text: str) -> str:
+    """Return the platform that was asked for.
+
+    Raises:
+        UsageError: no image has it.
+    """
+    if text not in PLATFORMS:
+        from bentopack.errors import UsageError
+
+        raise UsageError(f"no image can be made for the platform '{text}'", hint=f"known: {', '.join(PLATFORMS)}")
+    return text

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bentopack._report import Reporter
-from bentopack.errors import NotFound, UsageError
+from bentopack.cli.options import DEFAULT_PLATFORM, checked_platform
+from bentopack.errors import NotFound
 from bentopack.tag import Tag, is_name
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from bentopack.lock.resolver import Resolver
     from bentopack.serve.config import ServeConfig
 
-# The same on every machine, so that the same project gives the same Bento everywhere.
-DEFAULT_PLATFORM = "linux/amd64"
-PLATFORMS = (DEFAULT_PLATFORM, "linux/arm64")
 # A bare word is a tag, unless a folder of that name holds one of these.
 _MARKS = ("bento.yaml", "bentofile.yaml", "bentofile.yml", "pyproject.toml")
 
@@ -66,17 +64,6 @@ def open_project(folder: Path, reporter: Reporter) -> tuple[Project, Tools]:
     reporter.step("reading the project")
     project = read_project(folder)
     return project, Tools(_resolver(project), EngineImages(os.environ), reporter)
-
-
-def checked_platform(text: str) -> str:
-    """Return the platform that was asked for.
-
-    Raises:
-        UsageError: no image has it.
-    """
-    if text not in PLATFORMS:
-        raise UsageError(f"no image can be made for the platform '{text}'", hint=f"known: {', '.join(PLATFORMS)}")
-    return text
 
 
 def _resolver(project: Project) -> Resolver:
