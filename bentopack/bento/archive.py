@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import shutil
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -19,8 +20,7 @@ from bentopack.errors import BentopackError, IntegrityError, NotFound
 SUFFIX = ".bento"
 _MAX_FILES = 1_000_000
 _DIGEST = "bentopack.digest"
-# How much an archive may unpack to: real ones, of code, text and weights, stay far below.
-_RATIO, _LEAST = 100, 64 << 20
+_SIZE = "bentopack.size"
 
 
 def export_bento(stored: Stored, target: Path) -> Path:
@@ -62,7 +62,7 @@ def unpacked(archive: Path, parent: Path) -> Iterator[ProvenBento]:
         folder.mkdir()
         try:
             with tarfile.open(archive, "r:gz") as tar:
-                _extract(tar, folder, limit=_LEAST + _RATIO * archive.stat().st_size)
+                _extract(tar, folder, limit=_promised_size(tar, scratch))
                 promised = tar.pax_headers.get(_DIGEST)
         except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
             raise IntegrityError(f"{archive} is not a Bento archive, or it is damaged: {error}") from None
@@ -89,7 +89,8 @@ def import_bento(archive: Path) -> Stored:
 
 
 def _write(folder: Path, target: Path) -> None:
-    headers = {_DIGEST: read_digest(folder)}
+    size = sum(path.stat().st_size for _, path in walk_files(folder))
+    headers = {_DIGEST: read_digest(folder), _SIZE: str(size)}
     with (
         target.open("wb") as raw,
         # Neither a name nor a time: the header says nothing of this machine.
@@ -106,6 +107,14 @@ def _write(folder: Path, target: Path) -> None:
                 tar.addfile(member, file)
 
 
+def _promised_size(tar: tarfile.TarFile, folder: Path) -> int:
+    """How many bytes the archive says that its files have: what goes beyond is a bomb, and has to fit the disk."""
+    size = int(tar.pax_headers.get(_SIZE, "0"))
+    if size > shutil.disk_usage(folder).free:
+        raise IntegrityError(f"the archive unpacks to {size} bytes, which the disk of {folder.parent} has no room for")
+    return size
+
+
 def _extract(tar: tarfile.TarFile, folder: Path, *, limit: int) -> None:
     seen: set[str] = set()
     total = 0
@@ -116,7 +125,7 @@ def _extract(tar: tarfile.TarFile, folder: Path, *, limit: int) -> None:
         seen.add(member.name)
         total += member.size
         if total > limit:
-            raise IntegrityError(f"the archive unpacks to more than {limit} bytes, which no Bento of its size does")
+            raise IntegrityError(f"the archive unpacks to more than the {limit} bytes that it says")
         target = folder / member.name
         source = tar.extractfile(member)
         if source is None:

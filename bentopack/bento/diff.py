@@ -40,7 +40,7 @@ def diff_bentos(before: Path, after: Path) -> list[Change]:
         *_changes("api", _apis(old), _apis(new)),
         *_changes("model", _models(old), _models(new)),
         *_changes("package", _packages(before, old), _packages(after, new)),
-        *_changes("file", _sources(before), _sources(after)),
+        *_changes("file", _files(before), _files(after)),
     ]
 
 
@@ -52,7 +52,7 @@ def _changes(section: Section, old: Mapping[str, str], new: Mapping[str, str]) -
 
 def _settings(manifest: Manifest) -> dict[str, str]:
     """All of the manifest that no other section tells, by dotted path."""
-    told = {"format", "models", "service.apis", "variants"}
+    told = {"format", "models", "service.apis", *(f"variants.{name}.packages" for name in manifest.variants)}
     return {
         path: value
         for path, value in _flat(msgspec.to_builtins(manifest), "")
@@ -95,5 +95,10 @@ def _packages(bento: Path, manifest: Manifest) -> dict[str, str]:
     }
 
 
-def _sources(bento: Path) -> dict[str, str]:
-    return {name: f"sha256:{sha256[:16]}" for name, sha256 in read_sums(bento).items() if name.startswith("src/")}
+def _files(bento: Path) -> dict[str, str]:
+    """The files that are not written from what the other sections tell, with their modes."""
+    return {
+        name: f"{'x' if (bento / name).stat().st_mode & 0o100 else '-'} sha256:{sha256[:16]}"
+        for name, sha256 in read_sums(bento).items()
+        if name.startswith(("src/", "env/runtime/", "env/docker/setup_script")) or "/wheels/" in name
+    }

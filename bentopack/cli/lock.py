@@ -26,7 +26,7 @@ def lock(
         list[str] | None, typer.Option("--upgrade-package", "-P", metavar="NAME", help="Renew only this one; several.")
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit with 5 and say why where the lock is stale.")
+        bool, typer.Option("--check", help="Leave the lock alone; exit with 5 and say why where it is stale.")
     ] = False,
     output: OutputOption = Format.text,
     verbose: VerboseOption = False,
@@ -38,6 +38,8 @@ def lock(
 
     Example:  bentopack lock --upgrade-package numpy
     """
+    from packaging.utils import canonicalize_name
+
     from bentopack.bento.build import BuildOptions, check_lock, lock_project
     from bentopack.cli.output import Output
     from bentopack.cli.target import open_project
@@ -51,7 +53,8 @@ def lock(
         if check:
             reasons = check_lock(opened, wanted, tools)
         else:
-            renewal = Renewal(upgrade=upgrade, packages=tuple(upgrade_package or ()))
+            names = tuple(str(canonicalize_name(name)) for name in upgrade_package or ())
+            renewal = Renewal(upgrade=upgrade, packages=names, pin=True)
             environment = lock_project(opened, BuildOptions(wanted, renewal=renewal), tools)
     if check:
         if output is Format.json:

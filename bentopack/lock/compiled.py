@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import msgspec
 from packaging.utils import canonicalize_name
 
 from bentopack._fs import link_or_copy
@@ -82,6 +83,7 @@ def locked(packages: Iterable[LockedPackage], request: Request, target: Target) 
         LockError: something has no hash, or is not what can be written into a requirements file.
     """
     own = {wheel.name: wheel for wheel in request.wheels}
+    named = _named_hashes(request)
     for package in sorted(packages, key=lambda package: package.name):
         if package.name == RUNTIME_NAME:
             continue
@@ -90,7 +92,7 @@ def locked(packages: Iterable[LockedPackage], request: Request, target: Target) 
             hashes = (f"sha256:{wheel.sha256}",)
             found = LockedPackage(name=wheel.name, version=wheel.version, hashes=hashes, marker=package.marker)
         elif package.hashes:
-            found = package
+            found = _only_named(package, named.get(package.name, set()))
         else:
             raise LockError(
                 f"'{package.name}' cannot be locked: {package.url or 'it'} has no hash that stays the same",
@@ -98,3 +100,26 @@ def locked(packages: Iterable[LockedPackage], request: Request, target: Target) 
             )
         require_sound(found, "the resolver")
         yield found
+
+
+def _named_hashes(request: Request) -> dict[str, set[str]]:
+    """The ``--hash`` values that requirements files give, by package: they narrow what may be installed."""
+    found: dict[str, set[str]] = {}
+    for line in (line for file in request.files for line in file.requirements):
+        name = re.match(r"[A-Za-z0-9][\w.-]*", line)
+        hashes = re.findall(r"--hash[=\s]\s*(\w+:[0-9a-f]+)", line)
+        if name and hashes:
+            found.setdefault(canonicalize_name(name[0]), set()).update(hashes)
+    return found
+
+
+def _only_named(package: LockedPackage, named: set[str]) -> LockedPackage:
+    if not named:
+        return package
+    kept = tuple(each for each in package.hashes if each in named)
+    if not kept:
+        raise LockError(
+            f"{package.name} {package.version} has none of the hashes that the requirements file gives for it",
+            hint="correct its --hash values (sha256), or leave them out: every package is locked with its hashes",
+        )
+    return msgspec.structs.replace(package, hashes=kept)

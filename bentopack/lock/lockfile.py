@@ -79,6 +79,11 @@ def read_lock(path: Path) -> Lock | None:
         content = path.read_bytes()
     except FileNotFoundError:
         return None
+    if re.search(rb"^(<<<<<<<|>>>>>>>) ", content, re.MULTILINE):
+        raise LockError(
+            f"{path} holds the marks of a merge conflict",
+            hint=f"take one side (`git checkout --ours {path.name}`, or --theirs), then run: bentopack lock",
+        )
     again = f"delete {path.name} and build again to make it anew"
     try:
         document = decode(content, object)

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from bentopack._report import Reporter
-from bentopack.errors import LockError
+from bentopack.errors import LockError, did_you_mean
 from bentopack.lock.lockfile import (
     FORMAT,
     Lock,
@@ -51,6 +53,8 @@ class Renewal:
     refuse: bool = False
     upgrade: bool = False
     packages: tuple[str, ...] = ()
+    pin: bool = False
+    """Ask again for the digest of a base that has none."""
 
 
 def fresh_lock(
@@ -71,6 +75,8 @@ def fresh_lock(
             f"{path} is not up to date:\n" + "\n".join(f"  {each}" for each in changed),
             hint="run `bentopack lock`, look at what it changed, and commit it",
         )
+    if old is not None:
+        _require_locked(old, wanted.request, renewal.packages)
     held = (
         old is not None and not changed_inputs(old.inputs, wanted.parts) and not (renewal.upgrade or renewal.packages)
     )
@@ -98,6 +104,18 @@ def stale(old: Lock | None, wanted: LockInputs) -> list[str]:
         *(f"the model {tag} changed" for tag in _changed_models(old.models, wanted.models)),
         *([f"the runtime is {wanted.runtime}, locked was {old.runtime}"] if old.runtime != wanted.runtime else []),
     ]
+
+
+def _require_locked(lock: Lock, request: Request, names: tuple[str, ...]) -> None:
+    environments = [each for platforms in lock.variants.values() for each in platforms.values()]
+    known = {package.name for each in environments for package in each.packages}
+    known |= {wheel.name for wheel in request.wheels}
+    unknown = [name for name in names if canonicalize_name(name) not in known]
+    if unknown:
+        raise LockError(
+            f"no package '{unknown[0]}' is locked{did_you_mean(unknown[0], known)}",
+            hint="--upgrade-package takes its name",
+        )
 
 
 def locked_python(path: Path) -> str | None:
@@ -140,11 +158,16 @@ def _environments(
         for platform in platforms:
             kept = before.get(variant, {}).get(platform)
             base = kept.base if kept and kept.base.image == image and not renewal.upgrade else None
+            if base and base.digest is None and renewal.pin:
+                base = None
             packages = kept.packages if kept and held else None
             if base is None:
                 base = pinned[image] = pinned.get(image) or pin(image)
             if packages is None:
-                request = _preferring(wanted.request, kept, renewal)
+                # A platform that is new has the versions of those that were there, where it can.
+                request = _preferring(
+                    wanted.request, kept or next(iter(before.get(variant, {}).values()), None), renewal
+                )
                 key = (request, platform)
                 if key not in resolved:
                     target = Target(wanted.target.python, platform)

@@ -14,6 +14,29 @@ from pathlib import Path
 from bentopack._report import Reporter
 from bentopack.lock.credentials import without_credentials
 
+# `git rev-parse --local-env-vars`
+_OF_A_HOOK = frozenset(
+    f"GIT_{name}"
+    for name in (
+        "ALTERNATE_OBJECT_DIRECTORIES",
+        "COMMON_DIR",
+        "CONFIG",
+        "CONFIG_COUNT",
+        "CONFIG_PARAMETERS",
+        "DIR",
+        "GRAFT_FILE",
+        "IMPLICIT_WORK_TREE",
+        "INDEX_FILE",
+        "INTERNAL_SUPER_PREFIX",
+        "NO_REPLACE_OBJECTS",
+        "OBJECT_DIRECTORY",
+        "PREFIX",
+        "REPLACE_REF_BASE",
+        "SHALLOW_FILE",
+        "WORK_TREE",
+    )
+)
+
 
 def run(
     command: list[str],
@@ -40,7 +63,7 @@ def run(
         cwd=folder,
         # It gets this process's environment, which no code here looks into: pip is configured there (PIP_*, proxies,
         # certificates, HOME with pip.conf and netrc), and to resolve without it would be to resolve from elsewhere.
-        env={**os.environ, "PYTHONWARNINGS": "ignore", **(environment or {})},
+        env={**_inherited(), "PYTHONWARNINGS": "ignore", **(environment or {})},
         umask=umask,
         start_new_session=True,  # a group of its own, so that the builds that pip starts can be ended with it
     )
@@ -59,12 +82,17 @@ def run(
             process.stdout.close()
 
 
+def _inherited() -> dict[str, str]:
+    """This process's environment, without what git sets in a hook: it would turn every git below on the user's own."""
+    return {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
+
+
 def explain(said: list[str]) -> str:
     """Keep of a resolver's output what explains: pip's own words and the last error, without the traceback between."""
     start = next((at for at, line in enumerate(said) if line.startswith("Traceback")), len(said))
     kept = [line.strip() for line in said[:start] if line.strip()]
     if start < len(said):
-        last = said[-1]
+        last = [line for line in said if line.strip()][-1]
         kept.append(re.sub(r"^[\w.]+: ", "", last))
     if len(kept) > 30:  # a package's own build may print pages: how it began and how it ended tell most
         kept = [*kept[:8], "…", *kept[-20:]]

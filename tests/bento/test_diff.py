@@ -7,7 +7,7 @@ from pathlib import Path
 import bentopack
 from bentopack.bento.diff import Change, diff_bentos
 from tests.bento.test_build import build
-from tests.doubles import FixedResolver
+from tests.doubles import FixedImages, FixedResolver
 from tests.echo import ECHO, echo_project
 
 
@@ -40,3 +40,17 @@ def test_each_kind_of_change_is_told_once(home: Path, tmp_path: Path) -> None:
     assert changes["package", "scipy"].after is None
     assert str(saved.tag) in str(changes["model", "table"].before)
     assert str(newer.tag) in str(changes["model", "table"].after)
+
+
+def test_what_only_the_files_tell_is_told(home: Path, tmp_path: Path) -> None:
+    """A setup script that changed, a file made executable, another base: each is named."""
+    text = ECHO["bentofile.yaml"] + "docker: {setup_script: setup.sh}\n"
+    one = build(echo_project(tmp_path / "p", bentofile__yaml=text, **{"setup.sh": "true\n"}))
+    other = echo_project(tmp_path / "q", bentofile__yaml=text, **{"setup.sh": "false\n"})
+    (other / "service.py").chmod(0o755)
+    two = build(other, images=FixedImages(digest=None))
+    assert {(change.section, change.name) for change in diff_bentos(one.path, two.path)} == {
+        ("file", "env/docker/setup_script"),
+        ("file", "src/service.py"),
+        ("setting", "variants.cpu.base.digest"),
+    }

@@ -148,3 +148,36 @@ def test_two_variants_ask_once(locking: Locking) -> None:
     """Variants with the same requirements and the same base share one answer."""
     locking.lock(bases={"cpu": "one", "gpu": "one"})
     assert len(locking.resolver.asked) == len(locking.images.asked) == 1
+
+
+def test_a_base_without_a_digest_is_asked_for_again(locking: Locking) -> None:
+    """Where the registry could not be reached, `bentopack lock` asks once more; a build does not."""
+    locking.images.digest = None
+    locking.lock()
+    locking.images.digest = f"sha256:{'1' * 64}"
+    assert locking.lock().variants["cpu"]["linux/amd64"].base.digest is None
+    assert locking.lock(Renewal(pin=True)).variants["cpu"]["linux/amd64"].base.digest == locking.images.digest
+    assert len(locking.resolver.asked) == 1
+
+
+def test_a_platform_that_is_added_prefers_what_is_locked(locking: Locking) -> None:
+    """A second platform starts from the versions of the first."""
+    locking.lock()
+    locking.lock(target=Target("3.11", "linux/arm64"))
+    assert locking.resolver.asked[-1].preferred == ("numpy==2.1.0",)
+
+
+def test_upgrading_what_is_not_locked_is_told(locking: Locking) -> None:
+    """A name that the lock does not have is an error that names the near one, and not a lock that stayed the same."""
+    locking.lock()
+    with pytest.raises(LockError, match=r"no package 'nunpy' is locked; did you mean 'numpy'\?"):
+        locking.lock(Renewal(packages=("nunpy",)))
+
+
+def test_a_merge_conflict_is_told(locking: Locking) -> None:
+    """Marks of a merge conflict are recognised, and the way out keeps the pins of one side."""
+    locking.lock()
+    locking.path.write_text("<<<<<<< ours\n" + locking.path.read_text())
+    with pytest.raises(LockError, match="merge conflict") as error:
+        locking.lock()
+    assert "git checkout --ours" in str(error.value.hint)

@@ -9,6 +9,7 @@ import pytest
 from bentopack._report import Silent
 from bentopack.bento.runtime import write_runtime
 from bentopack.errors import LockError
+from bentopack.lock.pip_file import read_requirements
 from bentopack.lock.pip_tools import PipToolsResolver
 from bentopack.lock.resolver import Request, Target, host_target
 from bentopack.lock.uv import UvResolver, as_uv_reads
@@ -58,3 +59,18 @@ def test_an_index_that_pip_is_told_of_is_uvs_too() -> None:
     assert as_uv_reads(pip) == {"UV_DEFAULT_INDEX": "https://mirror/simple", "UV_INDEX": "https://extra/simple"}
     assert as_uv_reads({**pip, "UV_DEFAULT_INDEX": "https://own/simple"}) == {"UV_INDEX": "https://extra/simple"}
     assert as_uv_reads({}) == {}
+
+
+def test_hashes_of_a_requirements_file_narrow_the_lock(tmp_path: Path) -> None:
+    """A --hash that the user gives is the only file that may be installed, and one that fits nothing is told."""
+    good = "sha256:b6a85871a79d2e3b22d2d1b94ac2824226a63c6b741c88f7ae975f18b6778374"
+
+    def resolve(value: str) -> dict[str, tuple[str, ...]]:
+        (tmp_path / "r.txt").write_text(f"iniconfig==2.0.0 --hash={value}\n")
+        files = read_requirements(tmp_path / "r.txt", tmp_path)
+        asked = Request(lines=(), files=files, wheels=(), runtime=write_runtime(tmp_path))
+        return {p.name: p.hashes for p in UvResolver().resolve(asked, host_target(), Silent())}
+
+    assert resolve(good)["iniconfig"] == (good,)
+    with pytest.raises(LockError, match=r"iniconfig 2\.0\.0 has none of the hashes"):
+        resolve(f"sha256:{'0' * 64}")
