@@ -17,7 +17,7 @@ PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 """What bentopack's runtime runs on and each base below is published for."""
 
 UV_VERSION = "0.13.9"
-"""Brings Python to bases that have none of their own. Source: https://pypi.org/project/uv/."""
+"""Brings Python to bases that have none of their own. Source: the package uv on PyPI."""
 
 
 @dataclass(frozen=True)

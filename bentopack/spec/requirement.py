@@ -93,7 +93,7 @@ def is_archive(text: str) -> bool:
 def index_url(value: Any) -> str:
     """Return the address of a package index; a password in it is refused, since it would end up in the lock."""
     if not isinstance(value, str) or not re.fullmatch(r"((https?|file)://|\$\{)[^\x00-\x20\x7f\"'\\]+", value):
-        raise expected("an address such as https://pypi.org/simple", value)
+        raise expected("an address such as https://packages.example.org/simple", value)
     if has_password(value):
         raise _password()
     return value

@@ -11,7 +11,7 @@ BUILDKIT = """\
 #10 [builder 5/7] RUN --mount=type=cache,target=/root/.cache/pip     pip install
 #10 sha256:c11991ab29bf02a3244b5e9e4459a8b110ba33bd27cbe3addb83c8ad71c78f9c
 #10 0.933 Collecting idna==3.10
-#5 0.940 Get:1 http://deb.debian.org
+#5 0.940 Get:1 http://deb.example.org
 #10 1.036 \x1b[91mERROR: THESE PACKAGES DO NOT MATCH THE HASHES\x1b[0m
 #10 1.036
 #10 ERROR: executor failed running [/bin/sh -c pip install]: exit code: 1
