@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -89,6 +90,15 @@ def scratch_dir(parent: Path) -> Iterator[Path]:
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def zip_entry(name: str, *, executable: bool = False) -> zipfile.ZipInfo:
+    """Describe a file of a zip so that no clock, umask or system shows; stored, since deflaters' outputs differ."""
+    entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+    entry.create_system = 3  # Unix, whatever this machine is: the modes are Unix modes
+    entry.external_attr = (0o100755 if executable else 0o100644) << 16
+    entry.compress_type = zipfile.ZIP_STORED
+    return entry
 
 
 def _sweep(parent: Path) -> None:

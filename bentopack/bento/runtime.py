@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import bentopack
+from bentopack._fs import zip_entry
 
 # The third-party packages that the serving rooms import, with the ranges of pyproject.toml (a test compares them).
 REQUIRES = (
@@ -34,7 +35,6 @@ _FILES = (
     "serve/*.py",
     "serve/*.html",
 )
-_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def runtime_name() -> str:
@@ -58,13 +58,9 @@ def runtime_wheel() -> bytes:
     record = [f"{name},sha256={_record_hash(data)},{len(data)}" for name, data in members.items()]
     members[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,", ""]).encode()
     target = io.BytesIO()
-    # Stored, not deflated: what a deflater writes differs between its versions.
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as wheel:
+    with zipfile.ZipFile(target, "w") as wheel:
         for name, data in members.items():
-            entry = zipfile.ZipInfo(name, _ZIP_EPOCH)
-            entry.create_system = 3  # Unix, whatever this machine is: the modes below are Unix modes
-            entry.external_attr = 0o100644 << 16
-            wheel.writestr(entry, data)
+            wheel.writestr(zip_entry(name), data)
     return target.getvalue()
 
 

@@ -37,8 +37,6 @@ def diff(
 
 def _folder(target: str) -> Path:
     from bentopack.bento.store import bento_store
+    from bentopack.cli.target import bento_folder
 
-    path = Path(target)
-    if path.is_dir() and ("/" in target or (path / "bento.yaml").is_file()):
-        return path
-    return bento_store().get(target).path
+    return bento_folder(target) or bento_store().get(target).path

@@ -131,20 +131,13 @@ def resolve_serve(target: str | None, *, reporter: Reporter) -> ServePlan:
 
 
 def _config(project: Project) -> ServeConfig:
-    from bentopack.serve.config import ServeConfig
+    from bentopack.serve.config import config_of
 
     models: dict[str, str] = {}
     for model in project.models:
         spellings = (str(model.stored.tag), *model.spellings)
         models.update({spelling: str(model.stored.path) for spelling in spellings})
-    envs = project.spec.environment
-    return ServeConfig(
-        service=project.service,
-        source=str(project.path.resolve()),
-        models=models,
-        envs={name: value for name, value in envs.items() if value},
-        required_envs=tuple(sorted(name for name, value in envs.items() if not value)),
-    )
+    return config_of(project.service, project.path, models, project.spec.environment)
 
 
 def _folder(target: str | None) -> Path | None:
@@ -157,6 +150,12 @@ def _folder(target: str | None) -> Path | None:
     if meant:
         raise NotFound(f"'{target}' is neither a folder nor a tag")
     return None
+
+
+def bento_folder(target: str) -> Path | None:
+    """The Bento directory that a target names, or None where it is a tag."""
+    path = Path(target)
+    return path if path.is_dir() and ("/" in target or _is_bento(path)) else None
 
 
 def _is_bento(folder: Path) -> bool:

@@ -41,11 +41,12 @@ def _prove(target: str) -> ProvenBento:
     from bentopack.bento.archive import unpacked
     from bentopack.bento.store import bento_store
     from bentopack.bento.verify import prove, prove_stored
+    from bentopack.cli.target import bento_folder
 
     path = Path(target)
     if path.is_file():
         with unpacked(path, Path(tempfile.gettempdir())) as proven:
             return proven
-    if path.is_dir() and ("/" in target or (path / "bento.yaml").is_file()):
-        return prove(path)
+    if folder := bento_folder(target):
+        return prove(folder)
     return prove_stored(bento_store().get(target))

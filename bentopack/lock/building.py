@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bentopack._fs import EPOCH, scratch_dir
+from bentopack._fs import EPOCH, scratch_dir, zip_entry
 from bentopack._report import Reporter
 from bentopack.errors import LockError
 from bentopack.lock.process import explain, run
@@ -20,7 +20,6 @@ from bentopack.lock.uv import as_uv_reads
 
 # What build tools take the time and the order of things from.
 _FIXED = {"SOURCE_DATE_EPOCH": str(EPOCH), "PYTHONHASHSEED": "0", "TZ": "UTC", "LC_ALL": "C"}
-_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def built_wheel(
@@ -77,12 +76,9 @@ def _command(output: Path) -> list[str]:
 
 def _repack(wheel: Path, folder: Path) -> None:
     """Write a wheel's files again: in order, with one time and stored, since deflaters differ between machines."""
-    with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(folder / wheel.name, "w", zipfile.ZIP_STORED) as new:
+    with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(folder / wheel.name, "w") as new:
         for name in sorted(old.namelist()):
             if name.endswith("/"):
                 continue
-            entry = zipfile.ZipInfo(name, _ZIP_EPOCH)
-            entry.create_system = 3  # Unix, whatever this machine is: the modes are Unix modes
-            executable = old.getinfo(name).external_attr >> 16 & 0o100
-            entry.external_attr = (0o100755 if executable else 0o100644) << 16
-            new.writestr(entry, old.read(name))
+            executable = bool(old.getinfo(name).external_attr >> 16 & 0o100)
+            new.writestr(zip_entry(name, executable=executable), old.read(name))

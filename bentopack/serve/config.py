@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import inf
 from pathlib import Path
 
@@ -43,12 +44,17 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
 def config_of_bento(bento: Path) -> ServeConfig:
     """Read how to serve a Bento directory, with the host and port still at their defaults."""
     manifest = read_manifest(bento)
+    return config_of(manifest.service, bento / "src", models_of(manifest, bento), manifest.envs)
+
+
+def config_of(service: ServiceInfo, source: Path, models: dict[str, str], envs: Mapping[str, str]) -> ServeConfig:
+    """Settings at their defaults for a service; a variable of ``envs`` without a value has to be given from outside."""
     return ServeConfig(
-        service=manifest.service,
-        source=str((bento / "src").resolve()),
-        models=models_of(manifest, bento),
-        envs={name: value for name, value in manifest.envs.items() if value},
-        required_envs=tuple(sorted(name for name, value in manifest.envs.items() if not value)),
+        service=service,
+        source=str(source.resolve()),
+        models=models,
+        envs={name: value for name, value in envs.items() if value},
+        required_envs=tuple(sorted(name for name, value in envs.items() if not value)),
     )
 
 
