@@ -64,10 +64,13 @@ class Side:
         }
 
     def prepare(self) -> None:
-        """Make the project and the model, in an empty store."""
-        for path in (self.folder, self.home):
-            shutil.rmtree(path, ignore_errors=True)
-            path.mkdir(parents=True)
+        """Make the project and the model, in an empty store; what is known of packages is kept, as pip's cache is."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        self.home.mkdir(parents=True, exist_ok=True)
+        for path in self.home.iterdir():
+            if path.name != "cache":
+                shutil.rmtree(path)
         for name, text in self._files.items():
             (self.folder / name).write_text(text)
         self.run([str(self.python), "train.py"])

@@ -91,8 +91,17 @@ class Store:
             except OSError:
                 if not target.is_dir():
                     raise
-        write_atomic(self._stamp(tag.name, tag.version), str(time.time_ns()))
-        return Stored(tag, target, self._created(tag.name, tag.version))
+        return self.renew(tag)
+
+    def renew(self, tag: Tag | str) -> Stored:
+        """Make what is stored under a tag the newest of its name.
+
+        Raises:
+            NotFound: it is not stored.
+        """
+        item = self.get(tag)
+        write_atomic(self._stamp(item.tag.name, item.tag.version), str(time.time_ns()))
+        return Stored(item.tag, item.path, self._created(item.tag.name, item.tag.version))
 
     def delete(self, tag: Tag | str) -> Tag:
         """Remove one thing and return its full tag.

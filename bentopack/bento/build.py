@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bentopack._fs import scratch_dir, sha256_file
@@ -14,16 +14,18 @@ from bentopack.bento.digest import version_of
 from bentopack.bento.images import SETUP_SCRIPT, Images
 from bentopack.bento.manifest import manifest_of
 from bentopack.bento.models import HashedModel, hash_model
+from bentopack.bento.options import BuildOptions
 from bentopack.bento.project import Project, source_files
 from bentopack.bento.readme import readme
 from bentopack.bento.requirements import Environment, lock_environment, wanted_lock
 from bentopack.bento.runtime import runtime_name, write_runtime
 from bentopack.bento.sbom import sbom_files
-from bentopack.bento.store import bento_store, require_digest
+from bentopack.bento.store import BuiltBento, bento_store, require_digest
 from bentopack.errors import LockError
 from bentopack.lock.lockfile import LOCK_NAME, read_lock
-from bentopack.lock.make import LockInputs, Renewal, stale
+from bentopack.lock.make import LockInputs, stale
 from bentopack.lock.resolver import Resolver
+from bentopack.spec.buildable import read_source
 from bentopack.spec.manifest import Manifest
 from bentopack.tag import InvalidTag, Tag, is_version
 
@@ -35,34 +37,6 @@ class Tools:
     resolver: Resolver
     images: Images
     reporter: Reporter
-
-
-@dataclass(frozen=True)
-class BuildOptions:
-    """How a project is built.
-
-    ``version`` overrides the bentofile's; by default it is derived from the digest. ``platform`` is the image's, which
-    the requirements are locked for. With ``strict``, files that look like secrets are errors. ``allow_unpinned`` lets a
-    lock that must not change name a base without its digest.
-    """
-
-    platform: str
-    version: str | None = None
-    strict: bool = False
-    renewal: Renewal = field(default_factory=Renewal)
-    allow_unpinned: bool = False
-
-
-@dataclass(frozen=True)
-class BuiltBento:
-    """A Bento in its store; ``digest`` is ``sha256:<hex>``."""
-
-    tag: Tag
-    path: Path
-    digest: str
-    manifest: Manifest
-    reused: bool
-    """Whether the store held this very Bento already."""
 
 
 def build_bento(project: Project, options: BuildOptions, tools: Tools) -> BuiltBento:
@@ -91,7 +65,7 @@ def build_bento(project: Project, options: BuildOptions, tools: Tools) -> BuiltB
         digest = assemble(Contents(manifest, sources.files, models, copied, written), folder)
         built = _store(manifest, digest, folder)
     environment.commit()
-    return built
+    return replace(built, read=_read(project, environment), models=tuple(model.stored.path for model in models))
 
 
 def lock_project(project: Project, options: BuildOptions, tools: Tools) -> Environment:
@@ -147,6 +121,14 @@ def _locked(project: Project, wanted: LockInputs, options: BuildOptions, tools: 
                 )
             tools.reporter.warn(problem)
     return environment
+
+
+def _read(project: Project, environment: Environment) -> tuple[Path, ...]:
+    python, script, files = project.spec.python, project.spec.docker.setup_script, environment.request.files
+    sources = [read_source(line) for line in python.packages] + [each for file in files for each in file.sources]
+    folders = [source.folder for source in sources if source]
+    named = [*python.wheels, *(file.name for file in files), python.lockfile, script, *folders]
+    return (*((project.path / name).resolve() for name in named if name), *environment.request.indexes.folders)
 
 
 def _store(manifest: Manifest, digest: str, folder: Path) -> BuiltBento:

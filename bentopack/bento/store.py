@@ -36,6 +36,22 @@ class StoredBento:
         }
 
 
+@dataclass(frozen=True)
+class BuiltBento:
+    """A Bento that a build put into the store; ``digest`` is ``sha256:<hex>``."""
+
+    tag: Tag
+    path: Path
+    digest: str
+    manifest: Manifest
+    reused: bool
+    """Whether the store held this very Bento already."""
+    read: tuple[Path, ...] = ()
+    """Files and folders that the bentofile names: requirements, wheels, folders of wheels, a script."""
+    models: tuple[Path, ...] = ()
+    """Folders of its models in their store."""
+
+
 def bento_store(root: Path | None = None) -> Store:
     """The store of Bentos below ``root``, by default this user's."""
     return Store((root or home()) / "bentos", "Bento")

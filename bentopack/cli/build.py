@@ -18,7 +18,7 @@ from bentopack.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from bentopack.bento.build import BuiltBento
+    from bentopack.bento.store import BuiltBento
     from bentopack.cli.output import Output
 
 
@@ -45,7 +45,7 @@ def build(
 
     Example:  bentopack build --output tag
     """
-    from bentopack.bento.build import BuildOptions
+    from bentopack.bento.options import BuildOptions
     from bentopack.cli.output import Output
     from bentopack.cli.target import build_project
     from bentopack.lock.make import Renewal

@@ -40,7 +40,8 @@ def lock(
     """
     from packaging.utils import canonicalize_name
 
-    from bentopack.bento.build import BuildOptions, check_lock, lock_project
+    from bentopack.bento.build import check_lock, lock_project
+    from bentopack.bento.options import BuildOptions
     from bentopack.cli.output import Output
     from bentopack.cli.target import open_project
     from bentopack.errors import LockError

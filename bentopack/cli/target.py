@@ -13,8 +13,10 @@ from bentopack.errors import NotFound
 from bentopack.tag import Tag, is_name
 
 if TYPE_CHECKING:
-    from bentopack.bento.build import BuildOptions, BuiltBento, Tools
+    from bentopack.bento.build import Tools
+    from bentopack.bento.options import BuildOptions
     from bentopack.bento.project import Project
+    from bentopack.bento.store import BuiltBento
     from bentopack.lock.resolver import Resolver
     from bentopack.serve.config import ServeConfig
 
@@ -45,10 +47,18 @@ def build_project(folder: Path, options: BuildOptions, reporter: Reporter) -> Bu
     Raises:
         BentopackError: whatever ``build_bento`` raises.
     """
-    from bentopack.bento.build import build_bento
+    from bentopack.bento.unchanged import Remembering, look, recall, remember
 
-    project, tools = open_project(folder, reporter)
-    return build_bento(project, options, tools)
+    seen = look(folder, options)
+    if again := recall(seen, reporter):
+        return again
+    from bentopack.bento.build import build_bento  # takes longer to import than all of the above to run
+
+    remembering = Remembering(reporter)
+    project, tools = open_project(folder, remembering)
+    built = build_bento(project, options, tools)
+    remember(seen, built, remembering.warnings)
+    return built
 
 
 def open_project(folder: Path, reporter: Reporter) -> tuple[Project, Tools]:
@@ -90,8 +100,8 @@ def resolve_bento(target: str | None, *, reporter: Reporter, platform: str | Non
     Raises:
         NotFound: it is none of these.
     """
-    from bentopack.bento.build import BuildOptions
     from bentopack.bento.digest import read_digest, version_of
+    from bentopack.bento.options import BuildOptions
     from bentopack.bento.store import bento_store
     from bentopack.spec.manifest import read_manifest
 

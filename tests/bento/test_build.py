@@ -12,10 +12,11 @@ import pytest
 
 import bentopack
 from bentopack._fs import SCRATCH
-from bentopack.bento.build import BuildOptions, BuiltBento, Tools, build_bento
+from bentopack.bento.build import Tools, build_bento
 from bentopack.bento.digest import read_digest, verify
+from bentopack.bento.options import BuildOptions
 from bentopack.bento.project import read_project
-from bentopack.bento.store import bento_store, list_bentos
+from bentopack.bento.store import BuiltBento, bento_store, list_bentos
 from bentopack.errors import IntegrityError, LockError, NotFound, SpecError
 from bentopack.lock.make import Renewal
 from bentopack.spec.manifest import BaseInfo, read_manifest

@@ -10,8 +10,10 @@ import pytest
 
 from bentopack._fs import sha256_file
 from bentopack._report import Reporter
-from bentopack.bento.build import BuildOptions, BuiltBento, Tools, build_bento
+from bentopack.bento.build import Tools, build_bento
+from bentopack.bento.options import BuildOptions
 from bentopack.bento.project import read_project
+from bentopack.bento.store import BuiltBento
 from bentopack.lock.resolver import LockedPackage, Request, Target
 from tests.doubles import FixedImages, Recorder, write_files
 from tests.echo import echo_project

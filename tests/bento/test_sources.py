@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from bentopack.bento.build import BuildOptions, BuiltBento, Tools, build_bento, check_lock
+from bentopack.bento.build import Tools, build_bento, check_lock
+from bentopack.bento.options import BuildOptions
 from bentopack.bento.project import read_project
+from bentopack.bento.store import BuiltBento
 from bentopack.lock.existing import LockfileResolver
 from bentopack.lock.lockfile import read_lock
 from bentopack.lock.make import Renewal
