@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,12 +22,14 @@ from bentopack.bento.runtime import runtime_name, write_runtime
 from bentopack.bento.sbom import sbom_files
 from bentopack.bento.store import BuiltBento, bento_store, require_digest
 from bentopack.errors import LockError
-from bentopack.lock.lockfile import LOCK_NAME, read_lock
+from bentopack.lock.lockfile import LOCK_NAME, LockedEnvironment, read_lock
 from bentopack.lock.make import LockInputs, stale
 from bentopack.lock.resolver import Resolver
 from bentopack.spec.buildable import read_source
 from bentopack.spec.manifest import Manifest
 from bentopack.tag import InvalidTag, Tag, is_version
+
+HOW_TO_PIN = "run `bentopack lock` where its registry can be reached, or add --allow-unpinned"
 
 
 @dataclass(frozen=True)
@@ -80,14 +82,24 @@ def lock_project(project: Project, options: BuildOptions, tools: Tools) -> Envir
     return environment
 
 
-def check_lock(project: Project, platform: str, tools: Tools) -> list[str]:
-    """Say what the project's lock does not hold for; nothing is resolved, and an empty list means that it is fresh.
+@dataclass(frozen=True)
+class LockCheck:
+    """What a project's lock does not hold for, and which of its bases have no digest: where neither, it is enough."""
+
+    stale: tuple[str, ...]
+    unpinned: tuple[str, ...]
+
+
+def check_lock(project: Project, platform: str, tools: Tools) -> LockCheck:
+    """Say why a build would refuse the project's lock under ``--locked``; nothing is resolved.
 
     Raises:
         LockError: it is damaged.
     """
     with _locking(project, BuildOptions(platform), tools) as (_, _, _, wanted):
-        return stale(read_lock(project.path / LOCK_NAME), wanted)
+        lock = read_lock(project.path / LOCK_NAME)
+        held = {name: found[platform] for name, found in (lock.variants if lock else {}).items() if platform in found}
+        return LockCheck(tuple(stale(lock, wanted)), tuple(_unpinned(held)))
 
 
 @contextmanager
@@ -112,15 +124,17 @@ def _locked(project: Project, wanted: LockInputs, options: BuildOptions, tools: 
         images=tools.images,
         reporter=tools.reporter,
     )
-    for variant, locked in environment.variants.items():
-        if locked.base.digest is None:
-            problem = f"the base image {locked.base.image} of {variant} has no digest: {locked.base.unpinned}"
-            if options.renewal.refuse and not options.allow_unpinned:
-                raise LockError(
-                    problem, hint="run `bentopack lock` where its registry can be reached, or add --allow-unpinned"
-                )
-            tools.reporter.warn(problem)
+    for problem in _unpinned(environment.variants):
+        if options.renewal.refuse and not options.allow_unpinned:
+            raise LockError(problem, hint=HOW_TO_PIN)
+        tools.reporter.warn(problem)
     return environment
+
+
+def _unpinned(variants: Mapping[str, LockedEnvironment]) -> Iterator[str]:
+    for variant, locked in variants.items():
+        if locked.base.digest is None:
+            yield f"the base image {locked.base.image} of {variant} has no digest: {locked.base.unpinned}"
 
 
 def _read(project: Project, environment: Environment) -> tuple[Path, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,10 @@ from bentopack.cli.options import (
     checked_platform,
 )
 
+if TYPE_CHECKING:
+    from bentopack.bento.build import LockCheck
+    from bentopack.cli.output import Output
+
 
 def lock(
     project: ProjectArgument = Path(),
@@ -26,7 +30,10 @@ def lock(
         list[str] | None, typer.Option("--upgrade-package", "-P", metavar="NAME", help="Renew only this one; several.")
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Leave the lock alone; exit with 5 and say why where it is stale.")
+        bool, typer.Option("--check", help="Leave the lock alone; exit with 5 and say why where build --locked would.")
+    ] = False,
+    allow_unpinned: Annotated[
+        bool, typer.Option("--allow-unpinned", help="With --check: accept a base image without its digest.")
     ] = False,
     output: OutputOption = Format.text,
     verbose: VerboseOption = False,
@@ -44,7 +51,6 @@ def lock(
     from bentopack.bento.options import BuildOptions
     from bentopack.cli.output import Output
     from bentopack.cli.target import open_project
-    from bentopack.errors import LockError
     from bentopack.lock.make import Renewal
 
     out = Output(verbose=verbose)
@@ -52,18 +58,13 @@ def lock(
     with out.working() as reporter:
         opened, tools = open_project(project, reporter)
         if check:
-            reasons = check_lock(opened, wanted, tools)
+            found = check_lock(opened, wanted, tools)
         else:
             names = tuple(str(canonicalize_name(name)) for name in upgrade_package or ())
             renewal = Renewal(upgrade=upgrade, packages=names, pin=True)
             environment = lock_project(opened, BuildOptions(wanted, renewal=renewal), tools)
     if check:
-        if output is Format.json:
-            out.json({"fresh": not reasons, "reasons": reasons})
-        if reasons:
-            raise LockError("bentofile.lock is not up to date:\n" + "\n".join(f"  {each}" for each in reasons))
-        if output is Format.text:
-            out.result("bentofile.lock is up to date")
+        _tell(out, found, output, allow_unpinned=allow_unpinned)
         return
     packages = {variant: len(locked.packages) for variant, locked in environment.variants.items()}
     if output is Format.json:
@@ -71,3 +72,19 @@ def lock(
     else:
         counted = ", ".join(f"{count} packages for {variant}" for variant, count in packages.items())
         out.result(f"Locked {counted} on {wanted}, Python {environment.target.python}")
+
+
+def _tell(out: Output, found: LockCheck, output: Format, *, allow_unpinned: bool) -> None:
+    from bentopack.bento.build import HOW_TO_PIN
+    from bentopack.errors import LockError
+
+    if output is Format.json:
+        out.json({"fresh": not found.stale, "reasons": list(found.stale), "unpinned": list(found.unpinned)})
+    if found.stale:
+        raise LockError("bentofile.lock is not up to date:\n" + "\n".join(f"  {each}" for each in found.stale))
+    if found.unpinned and not allow_unpinned:
+        raise LockError("\n".join(found.unpinned), hint=HOW_TO_PIN)
+    for problem in found.unpinned:
+        out.warn(problem)
+    if output is Format.text:
+        out.result("bentofile.lock is up to date")

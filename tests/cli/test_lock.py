@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
+
+from bentopack.lock.lockfile import LockedBase, read_lock, sealed, write_lock
 from tests.command import bentopack, done
 
 NO_NETWORK = {
@@ -17,7 +20,7 @@ NO_NETWORK = {
 
 def test_a_fresh_lock_is_enough_without_the_network(project: Path) -> None:
     """With the lock of another machine a build needs neither an index nor a registry."""
-    assert done("lock", "--check", cwd=project) == "bentofile.lock is up to date"
+    assert done("lock", "--check", "--allow-unpinned", cwd=project) == "bentofile.lock is up to date"
     result = bentopack("build", "--locked", "--allow-unpinned", "-o", "tag", cwd=project, env=NO_NETWORK)
     assert result.returncode == 0, result.stderr
 
@@ -32,7 +35,7 @@ def test_a_stale_lock_is_told_and_refused(project: Path) -> None:
         assert result.returncode == 5
         assert "python.packages changed" in result.stderr
     told = json.loads(bentopack("lock", "--check", "-o", "json", cwd=project).stdout)
-    assert told == {"fresh": False, "reasons": ["python.packages changed"]}
+    assert (told["fresh"], told["reasons"]) == (False, ["python.packages changed"])
     assert (project / "bentofile.lock").read_bytes() == lock
 
 
@@ -48,4 +51,29 @@ def test_locking_adds_platforms_and_upgrades_by_name(project: Path) -> None:
     assert "version: 2.0.0" in (project / "bentofile.lock").read_text()
     done("lock", "--upgrade-package", "iniconfig", cwd=project)
     assert "version: 2.0.0" not in (project / "bentofile.lock").read_text()
-    assert done("lock", "--check", cwd=project) == "bentofile.lock is up to date"
+    assert done("lock", "--check", "--allow-unpinned", cwd=project) == "bentofile.lock is up to date"
+
+
+def test_a_base_without_its_digest_is_refused_by_both(project: Path) -> None:
+    """``--check`` and ``--locked`` exit with 5 for a base without its digest; --allow-unpinned is for both."""
+    lock = read_lock(project / "bentofile.lock")
+    assert lock
+    base = LockedBase(image="python:3.11-slim", unpinned="no registry answers")
+    image = json.dumps({"service": "service:Echo", "docker": {"base_image": base.image}})
+    (project / "bentofile.yaml").write_text(image)
+    variants = {
+        name: {platform: msgspec.structs.replace(found, base=base) for platform, found in platforms.items()}
+        for name, platforms in lock.variants.items()
+    }
+    write_lock(project / "bentofile.lock", sealed(msgspec.structs.replace(lock, variants=variants)))
+    for arguments in (["lock", "--check"], ["build", "--locked"]):
+        refused = bentopack(*arguments, cwd=project)
+        assert refused.returncode == 5
+        assert "the base image python:3.11-slim of cpu has no digest: no registry answers" in refused.stderr
+        assert "add --allow-unpinned" in refused.stderr
+        accepted = bentopack(*arguments, "--allow-unpinned", cwd=project)
+        assert accepted.returncode == 0, accepted.stderr
+        assert "warning: the base image" in accepted.stderr
+    told = json.loads(bentopack("lock", "--check", "-o", "json", cwd=project).stdout)
+    reason = "the base image python:3.11-slim of cpu has no digest: no registry answers"
+    assert told == {"fresh": True, "reasons": [], "unpinned": [reason]}
