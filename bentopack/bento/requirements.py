@@ -18,8 +18,9 @@ from bentopack.lock.built import Workshop
 from bentopack.lock.existing import describe_lockfile
 from bentopack.lock.lockfile import LOCK_NAME, Lock, LockedEnvironment, LockedModel, read_lock, write_lock
 from bentopack.lock.make import LockInputs, Renewal, fresh_lock, locked_python
+from bentopack.lock.pins import pins_in
 from bentopack.lock.pip_file import merge, read_requirements, with_places
-from bentopack.lock.requirements import BUILT, hashed_requirements, input_text, inputs_of
+from bentopack.lock.requirements import hashed_requirements, input_text, inputs_of
 from bentopack.lock.resolver import Indexes, LockedPackage, Request, Resolver, Target, host_target
 from bentopack.lock.wheels import bundled, local_wheel, wheels_in
 from bentopack.spec.buildable import read_source
@@ -102,7 +103,7 @@ def wanted_lock(
     python = project.spec.python_version or locked_python(project.path / LOCK_NAME) or host_target().python
     target = Target(python, platform)
     old = read_lock(project.path / LOCK_NAME)
-    pins = (old.inputs.get(BUILT) or {}) if old and not renewal.upgrade else {}
+    pins = pins_in(old) if old and not renewal.upgrade else {}
     workshop = Workshop(project.path, target, home() / "cache" / "wheels", pins, renewal.packages, reporter)
     request = _request(project, runtime, workshop)
     variants = ("cpu", "gpu") if project.spec.docker.cuda_version else ("cpu",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,16 +14,18 @@ from packaging.utils import canonicalize_name
 from bentopack._fs import copy_normalised, describe_files
 from bentopack._report import Reporter
 from bentopack.errors import LockError
-from bentopack.lock.building import built_wheel
+from bentopack.lock.building import Wheelwright
 from bentopack.lock.credentials import without_credentials
-from bentopack.lock.git import check_out, commit_of
+from bentopack.lock.git import NoSuchCommit, check_out, commit_of
 from bentopack.lock.markers import selected
-from bentopack.lock.resolver import LocalWheel, Target
+from bentopack.lock.resolver import BuiltPin, LocalWheel, Target
 from bentopack.lock.wheels import fits, local_wheel
 from bentopack.spec.buildable import Source
 from bentopack.spec.walk import Walk
 
 _PLATFORMS = ("linux/amd64", "linux/arm64")
+Found = tuple[str, tuple[str, ...], Callable[[Path], Path]]
+"""A source as a lock names it, as the cache does, and what writes it below a folder."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class Built:
 
     wheels: tuple[LocalWheel, ...] = ()
     lines: tuple[str, ...] = ()
-    pins: tuple[tuple[str, str], ...] = ()
-    """The requirement, and the commit or the digest of the folder's files."""
+    pins: tuple[tuple[str, BuiltPin], ...] = ()
+    """What each was built of, by the requirement."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Workshop:
     project: Path
     target: Target
     cache: Path
-    pins: Mapping[str, str]
+    pins: Mapping[str, BuiltPin]
     upgrade: tuple[str, ...]
     """Names of packages whose pin is not to be kept."""
     reporter: Reporter
@@ -56,13 +58,12 @@ class Workshop:
         """
         wheels: dict[str, LocalWheel] = {}
         lines: dict[str, None] = {}
-        pins: dict[str, str] = {}
+        pins: dict[str, BuiltPin] = {}
         for source in sources:
             label = without_credentials(source.line)
             if not self._belongs(source, label):
                 continue
-            path, pins[label] = self._of_git(source, label) if source.url else self._of_folder(source, label)
-            wheel = local_wheel(path)
+            wheel, pins[label] = self._built(source, label)
             self._require_fit(source, wheel, label)
             if (other := wheels.setdefault(wheel.name, wheel)).sha256 != wheel.sha256:
                 raise LockError(f"'{wheel.name}' is there twice: {other.path.name}, and {wheel.path.name} of {label}")
@@ -80,25 +81,42 @@ class Workshop:
             )
         return True in answers
 
-    def _of_git(self, source: Source, label: str) -> tuple[Path, str]:
+    def _built(self, source: Source, label: str) -> tuple[LocalWheel, BuiltPin]:
+        pin = self.pins.get(label)
+        if pin and pin.name in self.upgrade:
+            pin = None
+        what, key, fetch = self._of_git(source, label, pin) if source.url else self._of_folder(source, label)
+        # Another source may need other tools, and gets the newest.
+        tools = pin.tools if pin and pin.source == what else None
+        path, used = Wheelwright(self.cache, self.reporter).wheel(key, label, fetch, tools)
+        wheel = local_wheel(path)
+        return wheel, BuiltPin(name=wheel.name, source=what, tools=used, wheel=path.name, sha256=wheel.sha256)
+
+    def _of_git(self, source: Source, label: str, pin: BuiltPin | None) -> Found:
         url = source.url or ""
         # A branch moves on, a lock does not: it is asked again by `bentopack lock --upgrade`.
         # Whatever stands in the lock is looked up like a name that the user wrote, unless it is a whole commit.
-        pinned = None if source.name in self.upgrade else self.pins.get(label)
-        commit = commit_of(url, pinned or source.rev, self.reporter)
+        commit = commit_of(url, pin.source if pin else source.rev, self.reporter)
 
         def fetch(scratch: Path) -> Path:
             folder = scratch / "source"
-            check_out(url, commit, folder, self.reporter)
+            try:
+                check_out(url, commit, folder, self.reporter)
+            except NoSuchCommit as error:
+                if pin is None:
+                    raise
+                raise LockError(
+                    f"the lock pins {label} to the commit {commit}, which the repository no longer has",
+                    hint=f"see what became of it; `bentopack lock --upgrade-package {pin.name}` takes what it has now",
+                ) from error
             project = (folder / source.subdirectory).resolve()
             if not project.is_relative_to(folder.resolve()) or not project.is_dir():
                 raise LockError(f"{label}: there is no folder '{source.subdirectory}' in it")
             return project
 
-        key = ("git", without_credentials(url), commit, source.subdirectory)
-        return built_wheel(self.cache, key, label, fetch, self.reporter), commit
+        return commit, ("git", without_credentials(url), commit, source.subdirectory), fetch
 
-    def _of_folder(self, source: Source, label: str) -> tuple[Path, str]:
+    def _of_folder(self, source: Source, label: str) -> Found:
         root = self.project.resolve()
         folder = (root / (source.folder or "")).resolve()
         if not folder.is_relative_to(root):
@@ -111,8 +129,7 @@ class Workshop:
         files = _files(folder)
         listing = "".join(f"{entry.executable:d} {entry.sha256} {entry.path}\n" for entry in describe_files(files))
         digest = hashlib.sha256(listing.encode()).hexdigest()
-        fetch = partial(_copy, files)
-        return built_wheel(self.cache, ("folder", digest), label, fetch, self.reporter), f"sha256:{digest}"
+        return f"sha256:{digest}", ("folder", digest), partial(_copy, files)
 
     def _require_fit(self, source: Source, wheel: LocalWheel, label: str) -> None:
         if source.name and canonicalize_name(source.name) != wheel.name:

@@ -21,6 +21,8 @@ from bentopack.lock.lockfile import (
     read_lock,
     sealed,
 )
+from bentopack.lock.pins import changed_pins, pins_in
+from bentopack.lock.requirements import BUILT
 from bentopack.lock.resolver import LockedPackage, Request, Resolver, Target
 
 Environments = dict[str, dict[str, LockedEnvironment]]
@@ -99,7 +101,8 @@ def stale(old: Lock | None, wanted: LockInputs) -> list[str]:
     if old is None:
         return ["there is no lock yet"]
     return [
-        *(f"{name} changed" for name in changed_inputs(old.inputs, wanted.parts)),
+        *(f"{name} changed" for name in changed_inputs(old.inputs, wanted.parts) if name != BUILT),
+        *changed_pins(pins_in(old), dict(wanted.request.built)),
         *_lacking(old, wanted),
         *(f"the model {tag} changed" for tag in _changed_models(old.models, wanted.models)),
         *([f"the runtime is {wanted.runtime}, locked was {old.runtime}"] if old.runtime != wanted.runtime else []),

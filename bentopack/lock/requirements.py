@@ -7,22 +7,26 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from msgspec import to_builtins
+
 from bentopack.lock.credentials import without_credentials
 from bentopack.lock.resolver import Indexes, LockedPackage, Request, RequirementsFile, Target
 
 BUILT = "packages built here"
-"""The input by which a lock remembers which commit a branch was."""
+"""The input by which a lock remembers what was built, and of which commit (``lock/pins.py``)."""
 
 
 def inputs_of(request: Request, target: Target, runtime: str) -> dict[str, Any]:
     """Everything a resolution depends on that this project decides, by name; without credentials or paths."""
     indexes = request.indexes
+    built = {pin.sha256 for _, pin in request.built}
     return {
         "python": target.python,
         "runtime": runtime,
         "python.packages": [without_credentials(line) for line in request.lines],
-        "python.wheels": {wheel.path.name: wheel.sha256 for wheel in request.wheels},
-        BUILT: dict(request.built) or None,
+        "python.wheels": {wheel.path.name: wheel.sha256 for wheel in request.wheels if wheel.sha256 not in built},
+        # Lists, as they are read back.
+        BUILT: {line: to_builtins(pin) | {"tools": list(pin.tools)} for line, pin in request.built} or None,
         "python.lockfile": {request.lockfile.name: request.lockfile.digest} if request.lockfile else None,
         "requirements files": {_label(file): _digest(file.lines) for file in request.files},
         "indexes": {
@@ -68,7 +72,7 @@ def input_text(request: Request) -> str:
     """Write ``requirements.in``: what was asked for, for people to read; nothing is installed from it."""
     parts = ["# What the bentofile asks for; requirements.lock is what it came to."]
     parts += [without_credentials(line) for line in request.lines]
-    parts += [f"# Built of {pin}: {label}" for label, pin in request.built]
+    parts += [f"# Built of {pin.source}: {label}" for label, pin in request.built]
     parts += [f"# The packages of {request.lockfile.name}."] if request.lockfile else []
     for file in request.files:
         parts += ["", f"# {_label(file)}", *map(without_credentials, file.lines)]

@@ -83,6 +83,18 @@ class LocalWheel:
     sha256: str
 
 
+class BuiltPin(msgspec.Struct, frozen=True, kw_only=True):
+    """A wheel that was built here, and of what; so a lock remembers which commit a branch was."""
+
+    name: str
+    source: str
+    """The commit, or the digest of the folder's files."""
+    tools: tuple[str, ...]
+    """The build backend and all that was installed beside it, as ``name==version``: other ones, other bytes."""
+    wheel: str
+    sha256: str
+
+
 @dataclass(frozen=True)
 class Request:
     """One resolution: requirement lines, requirements files, wheels of the project, the runtime."""
@@ -97,8 +109,8 @@ class Request:
     """Those of the bentofile and of the files."""
     wheelhouse: tuple[LocalWheel, ...] = ()
     """What lies in ``indexes.folders``: taken where it is asked for."""
-    built: tuple[tuple[str, str], ...] = ()
-    """What of ``wheels`` was built here: the requirement, and the commit or the digest of its source."""
+    built: tuple[tuple[str, BuiltPin], ...] = ()
+    """What of ``wheels`` was built here, by the requirement."""
     lockfile: Lockfile | None = None
     """What is taken as it is, instead of being resolved (``lock/existing.py``)."""
     preferred: tuple[str, ...] = ()

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from bentopack.bento.build import Tools, build_bento, check_lock
 from bentopack.bento.options import BuildOptions
 from bentopack.bento.project import read_project
 from bentopack.bento.store import BuiltBento
+from bentopack.errors import LockError
 from bentopack.lock.existing import LockfileResolver
 from bentopack.lock.lockfile import read_lock
 from bentopack.lock.make import Renewal
@@ -16,7 +19,7 @@ from bentopack.lock.resolver import Resolver
 from bentopack.lock.uv import UvResolver
 from tests.doubles import FixedImages, FixedResolver, Recorder, write_files
 from tests.echo import echo_project
-from tests.lock.sources import commit, write_project
+from tests.lock.sources import commit, write_backend, write_project, write_stamped
 
 
 def build(folder: Path, resolver: Resolver, renewal: Renewal | None = None) -> BuiltBento:
@@ -41,7 +44,8 @@ def test_a_folder_of_the_project_travels_as_a_wheel(home: Path, tmp_path: Path) 
     assert (again.digest, resolver.asked) == (first.digest, [])
     write_files(project, {"lib/module.py": "new = True"})
     tools = Tools(resolver, FixedImages(), Recorder())
-    assert "packages built here changed" in check_lock(read_project(project), "linux/amd64", tools)
+    (told,) = check_lock(read_project(project), "linux/amd64", tools).stale
+    assert told.startswith("packages built here: ./lib is sha256:")
 
 
 def test_a_lock_keeps_a_branch_until_it_is_upgraded(home: Path, tmp_path: Path) -> None:
@@ -54,16 +58,51 @@ def test_a_lock_keeps_a_branch_until_it_is_upgraded(home: Path, tmp_path: Path) 
     def pinned(renewal: Renewal | None = None) -> object:
         build(project, FixedResolver(), renewal)
         lock = read_lock(project / "bentofile.lock")
-        return lock and lock.inputs["packages built here"]
+        return lock and lock.inputs["packages built here"][line]["source"]
 
-    assert pinned() == {line: old}
+    assert pinned() == old
     write_files(repository, {"module.py": "new = True"})
     new = commit(repository)
-    assert pinned() == {line: old}
-    assert pinned(Renewal(packages=("thing",))) == {line: new}
+    assert pinned() == old
+    assert pinned(Renewal(packages=("thing",))) == new
     write_files(repository, {"module.py": "newer = True"})
     newest = commit(repository)
-    assert pinned(Renewal(upgrade=True)) == {line: newest}
+    assert pinned(Renewal(upgrade=True)) == newest
+
+
+def test_a_lock_gives_the_same_bento_when_build_tools_are_newer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another machine, later, has the digest of the first from its lock, whatever its index has by then."""
+    index = tmp_path / "index"
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_FIND_LINKS", str(index))
+    repository = write_stamped(tmp_path / "repository")
+    commit(repository)
+    project = with_python(echo_project(tmp_path / "p"), packages=[f"git+{repository.as_uri()}@main", "./lib[more]"])
+    write_project(project / "lib", "part")
+    digests = []
+    for version, renewal in (("1.0", Renewal()), ("2.0", Renewal(refuse=True))):
+        write_backend(index, version)
+        monkeypatch.setenv("BENTOPACK_HOME", str(tmp_path / "homes" / version))
+        monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "caches" / version))
+        digests.append(build(project, FixedResolver(), renewal).digest)
+    assert digests[0] == digests[1]
+
+
+def test_a_wheel_that_differs_between_machines_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where source and build tools are the locked ones and the bytes are not, that is what a locked build says."""
+    project = with_python(echo_project(tmp_path / "p"), packages=["./lib"])
+    write_project(project / "lib", "thing")
+    backend = project / "lib" / "backend.py"
+    backend.write_text(backend.read_text().replace('open("module.py").read()', '__import__("os").getcwd()'))
+    monkeypatch.setenv("BENTOPACK_HOME", str(tmp_path / "one"))
+    build(project, FixedResolver())
+    monkeypatch.setenv("BENTOPACK_HOME", str(tmp_path / "other"))
+    with pytest.raises(
+        LockError, match=r"thing-1\.0-py3-none-any\.whl that this machine builds of \./lib has other bytes"
+    ):
+        build(project, FixedResolver(), Renewal(refuse=True))
 
 
 def test_a_lockfile_is_what_a_bento_has(home: Path, tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+import zipfile
 from pathlib import Path
 
 from tests.doubles import write_files
+from tests.lock.wheel import write_wheel
 
 # The least that builds: no other package is needed, so nothing is downloaded. The time of the build is in the wheel
 # that it writes, as it would be in many a tool's.
@@ -37,11 +39,13 @@ BUILD = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path 
 def write_project(folder: Path, name: str, version: str = "1.0", *, tag: str = "py3-none-any", code: str = "") -> Path:
     """Write a project that builds without the network and return its folder."""
 
-    def filled(text: str) -> str:
-        return text.replace("NAME", name).replace("VERSION", version).replace("TAG", tag)
+    files = {"pyproject.toml": PYPROJECT + BUILD, "backend.py": BACKEND}
+    texts = {path: filled(text, name, version, tag) for path, text in files.items()}
+    return write_files(folder, {**texts, "module.py": code})
 
-    write_files(folder, {"pyproject.toml": filled(PYPROJECT + BUILD), "backend.py": filled(BACKEND), "module.py": code})
-    return folder
+
+def filled(text: str, name: str, version: str, tag: str) -> str:
+    return text.replace("NAME", name).replace("VERSION", version).replace("TAG", tag)
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -58,3 +62,18 @@ def commit(folder: Path) -> str:
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "x")
     return git(folder, "rev-parse", "HEAD")
+
+
+def write_backend(folder: Path, version: str) -> None:
+    """Write a wheel of a build tool into a folder: `stamping`, which writes its version into what it builds."""
+    code = filled(BACKEND, "thing", "1.0", "py3-none-any").replace("Generator: tests", f"Generator: stamping {version}")
+    folder.mkdir(exist_ok=True)
+    path = write_wheel(folder / f"stamping-{version}-py3-none-any.whl", "stamping", version)
+    with zipfile.ZipFile(path, "a") as wheel:
+        wheel.writestr("stamping.py", code)
+
+
+def write_stamped(folder: Path) -> Path:
+    """Write a project that any version of `stamping` builds, and return its folder."""
+    build = '[build-system]\nrequires = ["stamping"]\nbuild-backend = "stamping"\n'
+    return write_files(folder, {"pyproject.toml": filled(PYPROJECT, "thing", "1.0", "") + build, "module.py": ""})
