@@ -22,7 +22,7 @@ from bentopack.lock.pins import pins_in
 from bentopack.lock.pip_file import merge, read_requirements, with_places
 from bentopack.lock.requirements import hashed_requirements, input_text, inputs_of
 from bentopack.lock.resolver import Indexes, LockedPackage, Request, Resolver, Target, host_target
-from bentopack.lock.wheels import bundled, local_wheel, wheels_in
+from bentopack.lock.wheels import bundled, local_wheel, require_one_of_each, wheels_in
 from bentopack.spec.buildable import read_source
 from bentopack.spec.manifest import ModelInfo
 
@@ -152,11 +152,13 @@ def _request(project: Project, runtime: Path, workshop: Workshop) -> Request:
     indexes = merge(with_places(own, tuple(python.find_links), project.path, "python.find_links"), files)
     sources = [source for line in python.packages if (source := read_source(line))]
     built = workshop.build([*sources, *(source for file in files for source in file.sources)])
+    wheels = (*(local_wheel(project.path / each) for each in python.wheels), *built.wheels)
+    require_one_of_each(wheels)
     asked = [line for line in python.packages if not read_source(line)]
     return Request(
         lines=(*asked, *built.lines),
         files=files,
-        wheels=(*(local_wheel(project.path / each) for each in python.wheels), *built.wheels),
+        wheels=wheels,
         built=built.pins,
         lockfile=describe_lockfile(project.path / python.lockfile, python.lockfile) if python.lockfile else None,
         runtime=runtime,

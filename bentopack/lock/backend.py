@@ -7,7 +7,7 @@ import os
 import sys
 import venv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,6 @@ class Backend:
     folder: Path
     pins: Sequence[str]
     reporter: Reporter
-    environment: Mapping[str, str] = field(default_factory=lambda: dict(_FIXED))
 
     def build(self) -> tuple[Path, tuple[str, ...]]:
         """Build a wheel; return it, and the build tools that it was built with as ``name==version``.
@@ -77,7 +76,7 @@ class Backend:
     def _hook(self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
         # Scripts of build tools, such as cmake, are found like those of an environment that is active.
         path = f"{self._python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        environment = {**self.environment, "PATH": path, "VIRTUAL_ENV": str(self._env), **(extra_environ or {})}
+        environment = {**_FIXED, "PATH": path, "VIRTUAL_ENV": str(self._env), **(extra_environ or {})}
         said: list[str] = []
         if run(list(cmd), Path(cwd or self.project), said, self.reporter, environment=environment, umask=0o022):
             raise LockError(explain(said))
@@ -90,7 +89,7 @@ class Backend:
         pinned.write_text("".join(f"{each}\n" for each in self.pins), encoding="utf-8")
         command = [*_installer(self._python), "--constraint", str(pinned), "--requirement", str(asked)]
         said: list[str] = []
-        environment = {**self.environment, **as_uv_reads(os.environ)}
+        environment = {**_FIXED, **as_uv_reads(os.environ)}
         if run(command, self.folder, said, self.reporter, environment=environment):
             raise ToolsMissing(explain(said))
 

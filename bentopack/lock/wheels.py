@@ -29,6 +29,22 @@ def local_wheel(path: Path) -> LocalWheel:
     return LocalWheel(name, str(version), path, sha256_file(path))
 
 
+def require_one_of_each(wheels: Sequence[LocalWheel]) -> None:
+    """Refuse two wheels of one package: a Bento installs each that it is given.
+
+    Raises:
+        LockError: names both.
+    """
+    known: dict[str, LocalWheel] = {}
+    for wheel in wheels:
+        if (other := known.setdefault(wheel.name, wheel)) != wheel:
+            raise LockError(
+                f"'{wheel.name}' is there twice: as {other.path.name} and as {wheel.path.name}",
+                hint="keep one; of wheels for several platforms name the folder under python.find_links instead, and "
+                "the package under python.packages",
+            )
+
+
 def wheels_in(folders: Sequence[Path]) -> tuple[LocalWheel, ...]:
     """Describe the wheels in folders, by file name; of two with the same one the first folder's.
 

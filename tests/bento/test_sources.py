@@ -20,6 +20,7 @@ from bentopack.lock.uv import UvResolver
 from tests.doubles import FixedImages, FixedResolver, Recorder, write_files
 from tests.echo import echo_project
 from tests.lock.sources import commit, write_backend, write_project, write_stamped
+from tests.lock.wheel import write_wheel
 
 
 def build(folder: Path, resolver: Resolver, renewal: Renewal | None = None) -> BuiltBento:
@@ -103,6 +104,19 @@ def test_a_wheel_that_differs_between_machines_is_told(tmp_path: Path, monkeypat
         LockError, match=r"thing-1\.0-py3-none-any\.whl that this machine builds of \./lib has other bytes"
     ):
         build(project, FixedResolver(), Renewal(refuse=True))
+
+
+def test_two_wheels_of_one_package_are_told(home: Path, tmp_path: Path) -> None:
+    """A wheel for each platform, or one beside a folder of the same package, cannot both be installed."""
+    names = [f"thing-1.0-py3-none-manylinux_2_17_{machine}.whl" for machine in ("aarch64", "x86_64")]
+    for python in ({"wheels": names}, {"wheels": names[:1], "packages": ["./lib"]}):
+        project = with_python(echo_project(tmp_path / "p"), **python)
+        write_project(project / "lib", "thing")
+        for name in names:
+            write_wheel(project / name, "thing", "1.0")
+        with pytest.raises(LockError, match=f"'thing' is there twice: as {names[0]} and as thing-1.0") as caught:
+            build(project, FixedResolver())
+        assert "python.find_links" in (caught.value.hint or "")
 
 
 def test_a_lockfile_is_what_a_bento_has(home: Path, tmp_path: Path) -> None:
