@@ -130,4 +130,5 @@ def _installer(python: Path) -> list[str]:
 
 
 def _why(error: Exception) -> str:
-    return getattr(error, "message", None) or str(error) or type(error).__name__
+    said = getattr(error, "traceback", None) or str(error)
+    return explain(said.splitlines()).strip() or type(error).__name__

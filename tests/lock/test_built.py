@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import msgspec
 import pytest
@@ -162,6 +167,10 @@ def test_a_subdirectory_of_a_repository_is_built(tmp_path: Path, project: Path) 
         ("../outside", "is outside the project"),
         ("./empty", r"there is no pyproject\.toml and no setup\.py"),
         ("./broken", r"no wheel can be built of \./broken"),
+        (
+            "./nobackend",
+            "no wheel can be built of ./nobackend:\n  the backend 'nowhere' cannot be used: No module named",
+        ),
         ("./foreign", "is not for Python"),
         ("./fine ; platform_machine == 'x86_64'", "the marker means another thing on each platform"),
     ],
@@ -169,6 +178,8 @@ def test_a_subdirectory_of_a_repository_is_built(tmp_path: Path, project: Path) 
 def test_what_cannot_be_built_is_told(repository: Path, project: Path, line: str, message: str) -> None:
     """Whatever is wrong with a source is told with the requirement or the address that names it."""
     write_files(project, {"empty/x": "", "broken/pyproject.toml": "[build-system"})
+    nobackend = '[build-system]\nrequires = []\nbuild-backend = "nowhere"\n'
+    write_files(project, {"nobackend/pyproject.toml": nobackend})
     write_project(project / "foreign", "foreign", tag="cp27-none-win32")
     write_project(project / "fine", "fine")
     (project.parent / "outside").mkdir()
@@ -287,3 +298,46 @@ def only_from(index: Path, monkeypatch: pytest.MonkeyPatch, *, without_uv: bool 
         monkeypatch.setenv(f"{tool}_FIND_LINKS", str(index))
     if without_uv:
         monkeypatch.setitem(sys.modules, "uv", None)
+
+
+def test_a_password_for_git_stays_with_git(repository: Path, project: Path) -> None:
+    """A private repository is fetched with the password of its address; no pin, message or file of ours has it."""
+    head = git(repository, "rev-parse", "HEAD")
+    git(repository, "update-server-info")
+    with serving(repository.parent, "user:secret") as host:
+        address = f"{host}/repository/.git"
+        line = f"thing @ git+{address.replace('://', '://user:secret@')}@main"
+        shop = workshop(project)
+        built = build(shop, line)
+        assert [(label, pin.source) for label, pin in built.pins] == [(f"thing @ git+{address}@main", head)]
+        with pytest.raises(LockError) as caught:
+            build(replace(shop, cache=project), line.replace("secret", "secret2"))
+        with pytest.raises(LockError) as gone:
+            build(shop, line.replace("@main", f"@{'0' * 40}"))
+    assert isinstance(shop.reporter, Recorder)
+    said = [str(caught.value), str(gone.value), *shop.reporter.lines, *shop.reporter.steps, repr(built)]
+    files = [path.read_bytes() for path in shop.cache.rglob("*") if path.is_file()]
+    assert "secret" not in "\n".join(said)
+    assert files
+    assert not any(b"secret" in content for content in files)
+
+
+@contextmanager
+def serving(folder: Path, user: str) -> Iterator[str]:
+    """Serve a folder to those who give a user and password; give its address."""
+
+    class Guarded(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.headers["Authorization"] == f"Basic {base64.b64encode(user.encode()).decode()}":
+                return super().do_GET()
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="x"')
+            return self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Guarded, directory=str(folder))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
