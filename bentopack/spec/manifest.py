@@ -131,7 +131,26 @@ def to_yaml(manifest: Manifest) -> bytes:
     """
     import yaml
 
-    return yaml.safe_dump(msgspec.to_builtins(manifest), sort_keys=False, allow_unicode=True, width=120).encode()
+    return yaml.safe_dump(_stated(manifest), sort_keys=False, allow_unicode=True, width=120).encode()
+
+
+def _stated(value: Any) -> Any:
+    """A manifest as plain values, without what is equal to its default.
+
+    msgspec leaves out what *is* its default, and whether two empty tuples are one depends on the release of Python.
+    """
+    if isinstance(value, msgspec.Struct):
+        fields = [(field, getattr(value, field.name)) for field in msgspec.structs.fields(value)]
+        return {field.encode_name: _stated(given) for field, given in fields if given != _default(field)}
+    if isinstance(value, dict):
+        return {key: _stated(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_stated(item) for item in value]
+    return msgspec.to_builtins(value)
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def read_manifest(bento: Path) -> Manifest:

@@ -1,4 +1,4 @@
-"""Runs images as a careful operator would, and hands out their address."""
+"""A Bento to compare with; and images, run as a careful operator would."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from bentopack.image.engine import Engine
+from tests.integration.bentos import build
 
 # Any uid of group 0, no capability, nothing writable but a temporary folder: what strict clusters allow.
 _LOCKED_DOWN = ("--read-only", "--tmpfs", "/tmp", "--user", "12345:0", "--cap-drop", "ALL")
@@ -34,6 +36,12 @@ class Container:
         """Stop it as an orchestrator does (SIGTERM, then time to drain); return its exit code."""
         docker("stop", "--time", "20", self.id)
         return int(docker("wait", self.id))
+
+
+@pytest.fixture(scope="session")
+def reference(locked_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The echo project's Bento, to compare with."""
+    return build(locked_project, tmp_path_factory.mktemp("reference"))
 
 
 RunImage = Callable[[str], AbstractContextManager[Container]]
