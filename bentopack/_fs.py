@@ -15,12 +15,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from bentopack.errors import StorageError
+
 _CHUNK = 1 << 18
 _WORTH_THREADS = 16 << 20  # bytes
 SCRATCH = ".bentopack-tmp-"
 _ABANDONED = 24 * 3600  # seconds
 # Another file system, one without links, too many links to one file, or a policy against them.
 _NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 EPOCH = 315_532_800  # 1980-01-01 UTC, the first moment that a zip can tell
 
 
@@ -78,6 +82,41 @@ def _describe(relative: str, path: Path) -> FileEntry:
 
 
 @contextlib.contextmanager
+def writing(place: Path, *, otherwise: str) -> Iterator[None]:
+    """Tell in one way that what the block writes in ``place`` cannot be written.
+
+    Args:
+        otherwise: how the user takes another place: ``set BENTOPACK_HOME to``.
+
+    Raises:
+        StorageError: its disk is full, it is read-only, or it is another user's.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (*_FULL, *_REFUSED) or not _concerns(error, place):
+            raise
+        way_out = f"{otherwise} a folder that this user can write"
+        if error.errno in _FULL:
+            way_out = f"make room there, or {otherwise} a folder on another disk"
+        raise StorageError(f"{place} cannot be written: {error.strerror}", hint=way_out) from None
+
+
+def _concerns(error: OSError, place: Path) -> bool:
+    """Whether an error is about a folder, or about one above that was to be made for it."""
+    named = error.filename2 or error.filename  # where there are two, the second is what is written
+    if not isinstance(named, (str, os.PathLike)):
+        return error.errno in _FULL  # of a file that is open the system names no path
+    path = Path(named).absolute()
+    return path.is_relative_to(place) or place.is_relative_to(path)
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether this user may make files in a folder, as far as can be told without making one."""
+    return os.access(folder, os.W_OK)
+
+
+@contextlib.contextmanager
 def scratch_dir(parent: Path) -> Iterator[Path]:
     """Give a hidden temporary folder in ``parent``, removed at the end whatever happened.
 
@@ -105,9 +144,13 @@ def _sweep(parent: Path) -> None:
     """Remove what killed processes left behind, once it is too old to be anyone's work."""
     oldest = time.time() - _ABANDONED
     for path in parent.glob(f"{SCRATCH}*"):
-        with contextlib.suppress(FileNotFoundError):
-            if path.stat().st_mtime < oldest:
+        with contextlib.suppress(OSError):  # another process swept it, or it is another user's
+            if path.lstat().st_mtime >= oldest:
+                continue
+            if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
@@ -121,6 +164,7 @@ def write_atomic(path: Path, content: bytes | str) -> None:
         path.write_bytes(data)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path.parent)
     handle, name = tempfile.mkstemp(prefix=SCRATCH, dir=path.parent)
     scratch = Path(name)
     try:

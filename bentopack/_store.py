@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from difflib import get_close_matches
 from pathlib import Path
 
-from bentopack._fs import SCRATCH, write_atomic
+from bentopack._fs import SCRATCH, is_writable, scratch_dir, write_atomic, writing
 from bentopack.errors import NotFound
 from bentopack.tag import LATEST, InvalidTag, Tag, is_name, is_version
 
@@ -71,54 +73,93 @@ class Store:
                 return item
         raise NotFound(f"{self.noun} '{wanted}' is not in the store {self.root}", hint=self._near(wanted))
 
+    @contextlib.contextmanager
+    def scratch(self, *, or_elsewhere: bool = False) -> Iterator[Path]:
+        """Give a scratch folder for what is to be put, on the store's file system.
+
+        Args:
+            or_elsewhere: beside a store that may only be read take another place, as what is made may be stored there.
+
+        Raises:
+            StorageError: the store cannot be written.
+        """
+        foreign = or_elsewhere and self.root.is_dir() and not is_writable(self.root)
+        with self._writing(), scratch_dir(Path(tempfile.gettempdir()) if foreign else self.root) as folder:
+            yield folder
+
     def put(self, tag: Tag, folder: Path) -> Stored:
         """Move a finished folder into the store under ``tag`` and make it the newest of its name.
 
-        ``folder`` must be on the store's file system: make it in a ``scratch_dir(store.root)``. Where the tag is
-        stored already, it is left to its owner: equal tags hold equal bytes.
+        ``folder`` must be on the store's file system: make it in :meth:`scratch`. Where the tag is stored already,
+        it is left to its owner: equal tags hold equal bytes.
+
+        Raises:
+            StorageError: the store cannot be written.
         """
         if not (is_name(tag.name) and is_version(tag.version)):
             raise InvalidTag.of(str(tag))
         target = self.root / tag.name / tag.version
-        while not target.is_dir():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o755)
-            try:
-                folder.rename(target)
-            except FileNotFoundError:
-                if target.parent.is_dir():
-                    raise  # else the last of this name was deleted just now: once more
-            except OSError:
-                if not target.is_dir():
-                    raise
-        return self.renew(tag)
+        if target.is_dir():
+            return self.renew(tag)
+        with self._writing():
+            self._move(folder, target, self._stamp(tag.name, tag.version))
+        return Stored(tag, target, self._created(tag.name, tag.version))
 
     def renew(self, tag: Tag | str) -> Stored:
-        """Make what is stored under a tag the newest of its name.
+        """Make what is stored under a tag the newest of its name; a store that may only be read is left as it is.
 
         Raises:
             NotFound: it is not stored.
+            StorageError: the store cannot be written.
         """
         item = self.get(tag)
-        write_atomic(self._stamp(item.tag.name, item.tag.version), str(time.time_ns()))
+        if is_writable(item.path.parent):
+            with self._writing():
+                write_atomic(self._stamp(item.tag.name, item.tag.version), str(time.time_ns()))
         return Stored(item.tag, item.path, self._created(item.tag.name, item.tag.version))
+
+    def _move(self, folder: Path, target: Path, stamp: Path) -> None:
+        """Stamp a place and move a folder to it. In this order a kill or a full disk leaves nothing without a date."""
+        folder.chmod(0o755)
+        try:
+            write_atomic(stamp, str(time.time_ns()))
+            while not target.is_dir():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    folder.rename(target)
+                except FileNotFoundError:
+                    if target.parent.is_dir():
+                        raise  # else the last of this name was deleted just now: once more
+                except OSError:
+                    if not target.is_dir():
+                        raise
+        finally:
+            if not target.is_dir():
+                stamp.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    target.parent.rmdir()
 
     def delete(self, tag: Tag | str) -> Tag:
         """Remove one thing and return its full tag.
 
         Raises:
             NotFound: it is not stored.
+            StorageError: the store cannot be written.
         """
         item = self.get(tag)
         # Renamed first, so that a kill in the middle leaves no half of it under its tag.
         grave = self.root / f"{SCRATCH}deleted-{item.tag.name}-{item.tag.version}-{time.time_ns()}"
-        item.path.rename(grave)
-        for beside in item.path.parent.glob(f".{item.tag.version}.*"):
-            beside.unlink(missing_ok=True)
+        with self._writing():
+            item.path.rename(grave)
+            for beside in item.path.parent.glob(f".{item.tag.version}.*"):
+                beside.unlink(missing_ok=True)
         shutil.rmtree(grave, ignore_errors=True)
         with contextlib.suppress(OSError):
             item.path.parent.rmdir()
         return item.tag
+
+    def _writing(self) -> contextlib.AbstractContextManager[None]:
+        return writing(self.root, otherwise="set BENTOPACK_HOME to")
 
     def _stamp(self, name: str, version: str) -> Path:
         return self.root / name / f".{version}.created"
@@ -127,7 +168,7 @@ class Store:
         try:
             nanoseconds = int(self._stamp(name, version).read_text())
         except (FileNotFoundError, ValueError):
-            nanoseconds = 0  # killed between the rename and the stamp: stored, of unknown age
+            nanoseconds = 0  # put again in the moment that it was deleted: stored, of unknown age
         return datetime.fromtimestamp(nanoseconds / 1e9, timezone.utc)
 
     def _near(self, wanted: Tag) -> str:

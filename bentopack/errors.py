@@ -102,6 +102,10 @@ class IntegrityError(BentopackError):
     exit_code = 9
 
 
+class StorageError(BentopackError):
+    """A folder cannot be written: its disk is full, it is read-only, or it is another user's."""
+
+
 def did_you_mean(wrong: str, candidates: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the nearest candidate, or nothing where none is near."""
     from difflib import get_close_matches

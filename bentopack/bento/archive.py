@@ -8,14 +8,15 @@ import shutil
 import tarfile
 import zlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 
-from bentopack._fs import EPOCH, normalise, scratch_dir, walk_files
+from bentopack._fs import EPOCH, normalise, scratch_dir, walk_files, writing
 from bentopack._store import Stored
 from bentopack.bento.digest import read_digest
 from bentopack.bento.store import bento_store, require_digest
 from bentopack.bento.verify import ProvenBento, prove
-from bentopack.errors import BentopackError, IntegrityError, NotFound
+from bentopack.errors import BentopackError, IntegrityError, NotFound, StorageError
 
 SUFFIX = ".bento"
 _MAX_FILES = 1_000_000
@@ -30,34 +31,37 @@ def export_bento(stored: Stored, target: Path) -> Path:
         target: the file to write, or a pipe; where it is a folder, ``<name>-<version>.bento`` in it.
 
     Raises:
-        BentopackError: the place cannot be written.
+        BentopackError: the place is not there, or cannot be written.
     """
     path = target / f"{stored.tag.name}-{stored.tag.version}{SUFFIX}" if target.is_dir() else target
-    if not path.resolve().parent.is_dir():
-        raise BentopackError(f"cannot write {path}: there is no folder {path.resolve().parent}")
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise BentopackError(f"cannot write {path}: there is no folder {folder}")
     try:
-        if path.exists() and not path.is_file():
-            _write(stored.path, path)
-            return path
-        with scratch_dir(path.resolve().parent) as scratch:
-            _write(stored.path, scratch / "archive")
-            (scratch / "archive").replace(path.resolve())
+        with writing(folder, otherwise="export to"):
+            if path.exists() and not path.is_file():
+                _write(stored.path, path)
+                return path
+            with scratch_dir(folder) as scratch:
+                _write(stored.path, scratch / "archive")
+                (scratch / "archive").replace(path.resolve())
     except OSError as error:
         raise BentopackError(f"cannot write {path}: {error.strerror}") from None
     return path
 
 
 @contextlib.contextmanager
-def unpacked(archive: Path, parent: Path) -> Iterator[ProvenBento]:
-    """Unpack an archive into a scratch folder below ``parent``, prove every file, and give it for the block.
+def unpacked(archive: Path, place: AbstractContextManager[Path]) -> Iterator[ProvenBento]:
+    """Unpack an archive into a scratch folder, prove every file, and give it for the block.
 
     Raises:
         NotFound: there is no such file.
         IntegrityError: it is no archive, has a member that no Bento has, or its files are not what SHA256SUMS says.
+        StorageError: the disk has no room for it.
     """
     if not archive.is_file():
         raise NotFound(f"{archive} does not exist or is not a file")
-    with scratch_dir(parent) as scratch:
+    with place as scratch:
         folder = scratch / "bento"
         folder.mkdir()
         try:
@@ -80,9 +84,10 @@ def import_bento(archive: Path) -> Stored:
 
     Raises:
         NotFound, IntegrityError: see :func:`unpacked`; or its tag is taken by other bytes.
+        StorageError: the store cannot be written.
     """
     store = bento_store()
-    with unpacked(archive, store.root) as proven:
+    with unpacked(archive, store.scratch()) as proven:
         stored = store.put(proven.tag, proven.path)
         require_digest(stored, proven.digest)
         return stored
@@ -111,7 +116,10 @@ def _promised_size(tar: tarfile.TarFile, folder: Path) -> int:
     """How many bytes the archive says that its files have: what goes beyond is a bomb, and has to fit the disk."""
     size = int(tar.pax_headers.get(_SIZE, "0"))
     if size > shutil.disk_usage(folder).free:
-        raise IntegrityError(f"the archive unpacks to {size} bytes, which the disk of {folder.parent} has no room for")
+        raise StorageError(
+            f"the archive unpacks to {size} bytes, which the disk of {folder.parent} has no room for",
+            hint="make room there, and do it again",
+        )
     return size
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bentopack._fs import scratch_dir, sha256_file
+from bentopack._fs import sha256_file
 from bentopack._report import Reporter
 from bentopack.bento.assemble import Contents, assemble
 from bentopack.bento.digest import version_of
@@ -107,7 +107,7 @@ def _locking(
     project: Project, options: BuildOptions, tools: Tools
 ) -> Iterator[tuple[Path, Path, tuple[HashedModel, ...], LockInputs]]:
     """Give a scratch folder in the store, the runtime's wheel in it, the models, and what the lock has to hold for."""
-    with scratch_dir(bento_store().root) as scratch:
+    with bento_store().scratch(or_elsewhere=True) as scratch:
         runtime = write_runtime(scratch)
         models = tuple(hash_model(model) for model in project.models)
         infos = [model.info for model in models]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from bentopack._fs import writing
 from bentopack._home import home
 from bentopack._report import Reporter
 from bentopack.errors import LockError
@@ -27,15 +28,17 @@ def locked_python(bento: Path, *, reporter: Reporter, variant: str = "cpu") -> P
 
     Raises:
         LockError: the packages cannot be installed, or this machine lacks the Bento's Python.
+        StorageError: there is none yet, and the place for it cannot be written.
     """
     manifest = read_manifest(bento)
     requirements = bento / manifest.variants[variant].requirements
     folder = home() / "envs" / _key(manifest, bento, requirements)
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    if _is_whole(folder, python):  # also where there may be no lock file, since all of it may only be read
+        return python
     interpreter = _interpreter(manifest.python)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
-        if (folder / _DONE).exists() and python.exists():  # its Python may have been removed since
+    with writing(folder.parent, otherwise="set BENTOPACK_HOME to"), _alone(folder):
+        if _is_whole(folder, python):
             return python
         shutil.rmtree(folder, ignore_errors=True)
         try:
@@ -50,6 +53,15 @@ def locked_python(bento: Path, *, reporter: Reporter, variant: str = "cpu") -> P
             raise
         (folder / _DONE).touch()
     return python
+
+
+def _is_whole(folder: Path, python: Path) -> bool:
+    return (folder / _DONE).exists() and python.exists()  # its Python may have been removed since
+
+
+def _alone(folder: Path) -> FileLock:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder.with_suffix(".lock"))
 
 
 def _key(manifest: Manifest, bento: Path, requirements: Path) -> str:

@@ -38,6 +38,7 @@ def verify(
 def _prove(target: str) -> ProvenBento:
     import tempfile
 
+    from bentopack._fs import scratch_dir, writing
     from bentopack.bento.archive import unpacked
     from bentopack.bento.store import bento_store
     from bentopack.bento.verify import prove, prove_stored
@@ -45,7 +46,8 @@ def _prove(target: str) -> ProvenBento:
 
     path = Path(target)
     if path.is_file():
-        with unpacked(path, Path(tempfile.gettempdir())) as proven:
+        temporary = Path(tempfile.gettempdir())
+        with writing(temporary, otherwise="set TMPDIR to"), unpacked(path, scratch_dir(temporary)) as proven:
             return proven
     if folder := bento_folder(target):
         return prove(folder)

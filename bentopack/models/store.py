@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from bentopack._fs import EPOCH, FileEntry, describe_files, normalise, scratch_dir, walk_files, write_atomic
+from bentopack._fs import EPOCH, FileEntry, describe_files, normalise, walk_files, write_atomic
 from bentopack._home import home
 from bentopack._store import Store, Stored
 from bentopack._yaml import decode
@@ -70,7 +70,7 @@ def save_model(
 
     Raises:
         InvalidTag: the name is not valid.
-        BentopackError: the object cannot be saved so that another process can load it.
+        BentopackError: the object cannot be saved so that another process can load it, or the store cannot be written.
     """
     if not is_name(name):
         raise InvalidTag.of(name)
@@ -84,7 +84,7 @@ def save_model(
         metadata=dict(metadata or {}),
     )
     store = model_store()
-    with scratch_dir(store.root) as scratch:
+    with store.scratch() as scratch:
         folder = scratch / "model"
         folder.mkdir()
         framework(kind).save(obj, folder)
