@@ -7,10 +7,11 @@ import errno
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,33 @@ def _concerns(error: OSError, place: Path) -> bool:
         return error.errno in _FULL  # of a file that is open the system names no path
     path = Path(named).absolute()
     return path.is_relative_to(place) or place.is_relative_to(path)
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path, *, waiting: Callable[[], None]) -> Iterator[None]:
+    """Keep others who ask for the same out of a folder while the block runs; a killed process keeps out nobody.
+
+    It leaves no file, and asks for no more than to read the folder. Where a system cannot do it, nobody waits.
+
+    Args:
+        waiting: called where another one is in there.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network file systems
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waiting()
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def is_writable(folder: Path) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bentopack
+from bentopack._fs import alone_in
 from bentopack._home import home
 from bentopack._report import Reporter
 from bentopack.bento.images import Images, image_info
@@ -133,7 +134,9 @@ def lock_environment(
         LockError: they cannot be resolved, the lock is damaged, or it is stale and must not change.
     """
     lock_path = project.path / LOCK_NAME
-    lock = fresh_lock(lock_path, wanted, renewal, resolver=resolver, pin=images.pin, reporter=reporter)
+    # One after another, builds at once find each other's answers in the caches, and ask no index ten times at once.
+    with alone_in(project.path, waiting=lambda: reporter.step("waiting for another build of this project to lock")):
+        lock = fresh_lock(lock_path, wanted, renewal, resolver=resolver, pin=images.pin, reporter=reporter)
     environment = Environment(wanted.target, wanted.request, lock, lock_path)
     _compare_models(project, environment.variants["cpu"].packages, reporter)
     return environment
