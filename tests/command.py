@@ -31,3 +31,12 @@ def done(*arguments: str | Path, cwd: Path) -> str:
     result = bentopack(*arguments, cwd=cwd)
     assert result.returncode == 0, result.stderr
     return result.stdout.rstrip("\n")
+
+
+def fails(result: subprocess.CompletedProcess[str], code: int, *said: str) -> None:
+    """The command failed as documented, and said what it had to."""
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr + result.stdout
+    assert result.stdout == ""
+    for each in said:
+        assert each in result.stderr

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from bentopack import _fs
+from bentopack.errors import StorageError
 
 
 def test_a_scratch_folder_is_gone_whatever_happened(tmp_path: Path) -> None:
@@ -20,13 +22,16 @@ def test_a_scratch_folder_is_gone_whatever_happened(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
-    """An abandoned scratch folder goes when the next one is made; one in use stays."""
-    abandoned, used = tmp_path / ".bentopack-tmp-old", tmp_path / ".bentopack-tmp-new"
+    """An abandoned scratch folder or file goes when the next one is made; one in use stays."""
+    abandoned, file, used = (tmp_path / f".bentopack-tmp-{name}" for name in ("old", "file", "new"))
     abandoned.mkdir()
+    file.touch()
     used.mkdir()
     os.utime(abandoned, (1, 1))
+    os.utime(file, (1, 1))
     with _fs.scratch_dir(tmp_path):
         assert not abandoned.exists()
+        assert not file.exists()
         assert used.exists()
 
 
@@ -72,3 +77,41 @@ def test_what_is_no_file_is_written_to(tmp_path: Path) -> None:
     _fs.write_atomic(tmp_path / "link", "y")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "file").read_text() == "y"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
+def test_what_cannot_be_written_is_told_in_one_way(tmp_path: Path, number: int) -> None:
+    """A full disk, a quota, a read-only disk and another user's folder name the place and the way to another."""
+    with (
+        pytest.raises(StorageError, match=f"{tmp_path} cannot be written: {os.strerror(number)}") as told,
+        _fs.writing(tmp_path, otherwise="set PLACE to"),
+    ):
+        raise OSError(number, os.strerror(number), str(tmp_path / "file"))
+    assert "set PLACE to a folder" in str(told.value.hint)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.ENOENT])
+def test_another_places_error_is_its_own(tmp_path: Path, number: int) -> None:
+    """What cannot be read or written elsewhere is not told of this place."""
+    with pytest.raises(OSError, match="elsewhere"), _fs.writing(tmp_path, otherwise="set PLACE to"):
+        raise OSError(number, os.strerror(number), "/elsewhere/file")
+
+
+def test_one_waits_for_the_other_in_a_folder(tmp_path: Path) -> None:
+    """Two that want to be alone in a folder are there one after the other; the second is told that it waits."""
+    seen: list[str] = []
+
+    waited = threading.Event()
+
+    def second() -> None:
+        with _fs.alone_in(tmp_path, waiting=waited.set):
+            seen.append("second")
+
+    other = threading.Thread(target=second)
+    with _fs.alone_in(tmp_path, waiting=lambda: seen.append("never")):
+        other.start()
+        assert waited.wait(30)
+        seen.append("first")
+    other.join(30)
+    assert seen == ["first", "second"]
+    assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import shutil
 import tarfile
@@ -16,7 +17,7 @@ from bentopack._store import Stored
 from bentopack.bento.digest import read_digest
 from bentopack.bento.store import bento_store, require_digest
 from bentopack.bento.verify import ProvenBento, prove
-from bentopack.errors import BentopackError, IntegrityError, NotFound, StorageError
+from bentopack.errors import BentopackError, IntegrityError, NotFound
 
 SUFFIX = ".bento"
 _MAX_FILES = 1_000_000
@@ -116,10 +117,7 @@ def _promised_size(tar: tarfile.TarFile, folder: Path) -> int:
     """How many bytes the archive says that its files have: what goes beyond is a bomb, and has to fit the disk."""
     size = int(tar.pax_headers.get(_SIZE, "0"))
     if size > shutil.disk_usage(folder).free:
-        raise StorageError(
-            f"the archive unpacks to {size} bytes, which the disk of {folder.parent} has no room for",
-            hint="make room there, and do it again",
-        )
+        raise OSError(errno.ENOSPC, f"the archive unpacks to {size} bytes, and there is no room for them", str(folder))
     return size
 
 

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
 
 import bentopack as package
-from tests.command import bentopack
+from tests.command import bentopack, fails
 from tests.doubles import write_files
-
-
-def fails(result: subprocess.CompletedProcess[str], code: int, *said: str) -> None:
-    """The command failed as documented, and said what it had to."""
-    assert result.returncode == code, result.stderr
-    assert "Traceback" not in result.stderr + result.stdout
-    assert result.stdout == ""
-    for each in said:
-        assert each in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -67,8 +67,13 @@ def duration(workplace: Path) -> float:
 
 def kill(project: Path, after: float) -> None:
     """Start a build and kill it, with all that it started in its group, when some seconds have passed."""
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen([*COMMAND, "build"], cwd=project, start_new_session=True, **quiet)
+    process = subprocess.Popen(
+        [*COMMAND, "build"],
+        cwd=project,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
         process.wait(after)
     except subprocess.TimeoutExpired:
@@ -126,8 +131,11 @@ def test_ten_builds_at_once_end_with_one_bento(
     lock = (project / LOCK_NAME).read_bytes()
     if not locked:
         (project / LOCK_NAME).unlink()
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    builds = [subprocess.Popen([*COMMAND, "build", "-o", "tag"], cwd=project, **pipes) for _ in range(10)]
+    command = [*COMMAND, "build", "-o", "tag"]
+    builds = [
+        subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(10)
+    ]
     said = [build.communicate(timeout=240) for build in builds]
     assert [build.returncode for build in builds] == [0] * 10, said
     assert said == [(f"echo:{reference.name}\n", alone.stderr)] * 10
