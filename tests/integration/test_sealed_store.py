@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 import bentopack as package
+from bentopack._report import Silent
+from bentopack.bento.environment import locked_python
 from tests.command import COMMAND, done, fails
 from tests.integration.bentos import AS_NOBODY
 from tests.integration.disks import seal, small_disk
@@ -140,3 +142,14 @@ def test_a_store_that_cannot_be_made_is_told(project: Path, tmp_path: Path) -> N
         )
     said = ("a/home/bentos cannot be written: Read-only file system", "BENTOPACK_HOME")
     fails(failed, 1, *said)
+
+
+def test_an_environment_that_is_there_is_taken(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Bento's locked environment, once made, serves from a store that may only be read."""
+    with small_disk(tmp_path / "disk", "512m") as disk:
+        monkeypatch.setenv("BENTOPACK_HOME", str(disk))
+        bento = Path(done("build", "-o", "path", cwd=project))
+        python = locked_python(bento, reporter=Silent())
+        seal(disk)
+        assert locked_python(bento, reporter=Silent()) == python
+        assert subprocess.run([python, "-c", "import bentopack.serve"], cwd=tmp_path, check=False).returncode == 0
