@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bentopack._report import Silent
-from bentopack.bento.build import BuildOptions
+from bentopack.bento.options import BuildOptions
 from bentopack.bento.store import bento_store
 from bentopack.bento.verify import prove_stored
 from bentopack.cli.target import build_project
