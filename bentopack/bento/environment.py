@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
-import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
@@ -14,7 +16,9 @@ from bentopack._fs import writing
 from bentopack._home import home
 from bentopack._report import Reporter
 from bentopack.errors import LockError
-from bentopack.lock.process import explain
+from bentopack.lock.credentials import concealing, without_credentials
+from bentopack.lock.machine import as_pip_reads, authorised_lines
+from bentopack.lock.process import explain, run
 from bentopack.spec.manifest import Manifest, read_manifest
 
 _DONE = ".bentopack-complete"
@@ -46,7 +50,7 @@ def locked_python(bento: Path, *, reporter: Reporter, variant: str = "cpu") -> P
             # Isolated (-I), so that no module of the folder where the user stands takes part.
             _run([interpreter, "-I", "-m", "venv", str(folder)], reporter)
             pip = [str(python), "-I", "-m", "pip", "--disable-pip-version-check", "install"]
-            _run([*pip, "--require-hashes", "-r", str(requirements)], reporter)
+            _install(pip, requirements, reporter)
             _run([*pip, "--no-deps", "--no-index", str(bento / manifest.runtime)], reporter)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -83,17 +87,18 @@ def _interpreter(version: str) -> str:
     return found
 
 
-def _run(command: list[str], reporter: Reporter) -> None:
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, errors="replace"
-    )
-    said = []
-    try:
-        for line in process.stdout or ():
-            said.append(line.rstrip())
-            reporter.output(line.rstrip())
-        if process.wait():
-            raise LockError(f"the environment cannot be made:\n{explain(said)}", hint="the lock itself was not changed")
-    finally:
-        process.kill()
-        process.wait()
+def _install(pip: list[str], requirements: Path, reporter: Reporter) -> None:
+    """Install what is locked, by a copy of the file that has the credentials of this machine."""
+    text = requirements.read_text("utf-8")
+    house = (requirements.parent / "wheels").resolve()
+    lines = authorised_lines(text, os.environ).replace("--find-links wheels\n", f"--find-links {house.as_uri()}\n")
+    with tempfile.TemporaryDirectory(prefix="bentopack-env-") as folder:
+        copy = Path(folder, "requirements.txt")
+        copy.write_text(lines, encoding="utf-8")
+        _run([*pip, "--require-hashes", "-r", str(copy)], reporter, concealing(text.splitlines(), os.environ))
+
+
+def _run(command: list[str], reporter: Reporter, conceal: Callable[[str], str] = without_credentials) -> None:
+    said: list[str] = []
+    if run(command, Path.cwd(), said, reporter, environment=as_pip_reads(os.environ), conceal=conceal):
+        raise LockError(f"the environment cannot be made:\n{explain(said)}", hint="the lock itself was not changed")

@@ -17,8 +17,8 @@ from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMiss
 from bentopack._fs import EPOCH
 from bentopack._report import Reporter
 from bentopack.errors import LockError, SpecError
+from bentopack.lock.machine import as_uv_reads
 from bentopack.lock.process import explain, run
-from bentopack.lock.uv import as_uv_reads
 from bentopack.spec.toml_source import read_toml
 
 # What build tools take the time and the order of things from.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from packaging.utils import canonicalize_name
 from bentopack._fs import link_or_copy
 from bentopack.errors import LockError
 from bentopack.lock.credentials import without_credentials
+from bentopack.lock.machine import authorised
 from bentopack.lock.requirements import index_lines
 from bentopack.lock.resolver import LockedPackage, Request, Target
 from bentopack.lock.sound import require_sound
@@ -29,7 +31,7 @@ def write_inputs(request: Request, folder: Path) -> Path:
         link_or_copy(wheel.path.resolve(), house / wheel.path.name)
     # Addresses stand in the file, not on the command line: there pip fills in ${VARIABLES}, and no list of the
     # machine's processes shows them.
-    lines = list(index_lines(request.indexes))
+    lines = list(index_lines(authorised(request.indexes, os.environ)))
     lines += [f"--find-links {house.as_uri()}"] if request.wheelhouse else []
     lines += [option for file in request.files for option in file.options]
     lines += [f"{RUNTIME_NAME} @ {request.runtime.resolve().as_uri()}"]

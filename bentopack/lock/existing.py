@@ -17,9 +17,10 @@ from bentopack.errors import LockError
 from bentopack.lock.compiled import RUNTIME_NAME
 from bentopack.lock.poetry import read_poetry
 from bentopack.lock.process import explain, run
-from bentopack.lock.pylock import Entry, Unhashed, read_pylock
+from bentopack.lock.pylock import Entry, Unbuilt, Unhashed, read_pylock
 from bentopack.lock.resolver import Indexes, LockedPackage, Lockfile, Request, RequirementsFile, Resolver, Target
 from bentopack.lock.sound import require_sound
+from bentopack.lock.wheels import no_build
 from bentopack.spec.toml_source import read_toml
 
 _PYPI = "https://pypi.org/simple"
@@ -76,6 +77,8 @@ def read_lockfile(
             + "\n".join(f"  '{entry.name}' {entry.what}" for entry in unhashed),
             hint="build a wheel of each and list the wheels under python.wheels, which take their place",
         )
+    if unbuilt := next((entry for entry in entries if isinstance(entry, Unbuilt)), None):
+        raise no_build(f"{lockfile.name}: {unbuilt.name} {unbuilt.version}", unbuilt.files, target)
     packages = [_of_index(entry, request.indexes) for entry in entries if isinstance(entry, LockedPackage)]
     for package in packages:
         require_sound(package, lockfile.name)

@@ -22,6 +22,7 @@ from packaging.utils import canonicalize_name
 from bentopack._fs import write_atomic
 from bentopack._home import home
 from bentopack._report import Reporter
+from bentopack.lock.machine import as_pip_reads, authorised
 from bentopack.lock.requirements import index_lines
 from bentopack.lock.resolver import LockedPackage, Request, Resolver, Target
 from bentopack.lock.wheels import platform_tags
@@ -158,7 +159,10 @@ def _report(
     requirements, report = folder / "requirements.txt", folder / "report.json"
     places = {wheel.path.resolve().parent for wheel in (*request.wheels, *request.wheelhouse)}
     index = {f"--index-url {package.index}" for package in packages if package.index}
-    lines = [*(index or index_lines(request.indexes)), *sorted(f"--find-links {each.as_uri()}" for each in places)]
+    lines = [
+        *(index or index_lines(authorised(request.indexes, os.environ))),
+        *sorted(f"--find-links {each.as_uri()}" for each in places),
+    ]
     # Without markers: pip would judge those by this machine.
     lines += [f"{package.name}=={package.version}" for package in packages]
     requirements.write_text("\n".join(["# -*- coding: utf-8 -*-", *lines, ""]), encoding="utf-8")
@@ -173,6 +177,7 @@ def _report(
             text=True,
             errors="replace",
             cwd=folder,
+            env={**os.environ, **as_pip_reads(os.environ)},
             timeout=_PATIENCE,
             check=False,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import tempfile
@@ -10,8 +11,13 @@ from pathlib import Path
 from bentopack._report import Reporter
 from bentopack.errors import LockError
 from bentopack.lock.compiled import OUTPUT_NAME, locked, parse, write_inputs
-from bentopack.lock.process import explain, run
+from bentopack.lock.credentials import concealing
+from bentopack.lock.failure import unresolved
+from bentopack.lock.machine import as_pip_reads
+from bentopack.lock.pip_log import read_log, unfetched, with_reasons
+from bentopack.lock.process import run
 from bentopack.lock.resolver import LockedPackage, Request, Target, host_target
+from bentopack.lock.wheels import require_fit
 
 _OPTIONS = (
     "--quiet",
@@ -35,11 +41,10 @@ class PipToolsResolver:
 
     def resolve(self, request: Request, target: Target, reporter: Reporter) -> tuple[LockedPackage, ...]:
         _require_host(target)
+        require_fit(request.wheels, target)
         with tempfile.TemporaryDirectory(prefix="bentopack-lock-") as folder:
             source = write_inputs(request, Path(folder).resolve())
-            output = source.with_name(OUTPUT_NAME)
-            _compile(source, output, request, reporter)
-            return tuple(locked(parse(output.read_text("utf-8")), request, target))
+            return tuple(locked(parse(_compile(source, request, reporter)), request, target))
 
 
 def _require_host(target: Target) -> None:
@@ -56,15 +61,25 @@ def _require_host(target: Target) -> None:
     )
 
 
-def _compile(source: Path, output: Path, request: Request, reporter: Reporter) -> None:
+def _compile(source: Path, request: Request, reporter: Reporter) -> str:
+    output, log = source.with_name(OUTPUT_NAME), source.with_name("pip.log")
     command = [sys.executable, "-m", "piptools", "compile", *_OPTIONS]
-    pip_args = request.indexes.pip_args
-    command += [f"--pip-args={shlex.join(pip_args)}"] if pip_args else []
+    # What pip passes over stands in its log alone.
+    command += [f"--pip-args={shlex.join(['--log', str(log), *request.indexes.pip_args])}"]
     command += [f"--upgrade-package={name}" for name in request.upgrade]
+    lines = source.read_text("utf-8").splitlines()
+    conceal = concealing(lines, os.environ)
     said: list[str] = []
-    status = run([*command, "--output-file", str(output), str(source)], source.parent, said, reporter)
-    if status:
-        raise LockError(
-            f"the requirements cannot be resolved:\n{explain(said)}",
-            hint="correct python.packages or the requirements file; nothing was written",
-        )
+    status = run(
+        [*command, "--output-file", str(output), str(source)],
+        source.parent,
+        said,
+        reporter,
+        environment=as_pip_reads(os.environ),
+        conceal=conceal,
+    )
+    told = read_log(conceal(log.read_text("utf-8", "replace"))) if log.exists() else []
+    # Where pip cannot ask an index it takes what another one has under the same name.
+    if status or unfetched(told):
+        raise unresolved(with_reasons(said, told, lines), lines, os.environ)
+    return conceal(output.read_text("utf-8"))

@@ -13,8 +13,9 @@ from packaging.utils import canonicalize_name
 from bentopack.errors import LockError
 from bentopack.lock.credentials import without_credentials
 from bentopack.lock.markers import selected, takes_python
-from bentopack.lock.pylock import Entry, Unhashed, not_for
+from bentopack.lock.pylock import Entry, Unbuilt, Unhashed, not_for
 from bentopack.lock.resolver import LockedPackage, Target
+from bentopack.lock.wheels import has_build
 
 _MAIN = "main"
 _AGAIN = "run `poetry lock` with Poetry 2.1 or newer, which keeps the versions, and build again"
@@ -39,7 +40,7 @@ def read_poetry(data: Mapping[str, Any], name: str, target: Target) -> Iterator[
             if _MAIN in package["groups"] and not package.get("optional"):
                 belongs, marker = selected(_marker(package), target)
                 if belongs:
-                    yield _entry(package, marker)
+                    yield _entry(package, marker, target)
     except (AttributeError, KeyError, TypeError, InvalidMarker) as error:
         raise LockError(f"{name} cannot be read as a lockfile of Poetry: {error!r}", hint=_AGAIN) from None
 
@@ -51,7 +52,7 @@ def _marker(package: Mapping[str, Any]) -> Marker | None:
     return Marker(text) if text else None
 
 
-def _entry(package: Mapping[str, Any], marker: str | None) -> Entry:
+def _entry(package: Mapping[str, Any], marker: str | None, target: Target) -> Entry:
     name, source = canonicalize_name(package["name"]), package.get("source", {})
     kind, address = source.get("type", "legacy"), source.get("url")
     hashes = sorted(file["hash"] for file in package["files"] if file["hash"].startswith("sha256:"))
@@ -61,6 +62,9 @@ def _entry(package: Mapping[str, Any], marker: str | None) -> Entry:
         return Unhashed(name, f"is the {'folder' if kind == 'directory' else kind} '{address}'")
     if kind not in {"legacy", "url"} or not hashes or source.get("subdirectory"):
         return Unhashed(name, "has no SHA-256" if not hashes else f"has a source that is not known, {kind}")
+    names = tuple(str(file["file"]) for file in package["files"])
+    if not has_build(names, target):
+        return Unbuilt(name, str(package["version"]), names)
     url = without_credentials(address) if address else None
     return LockedPackage(
         name=name,

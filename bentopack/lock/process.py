@@ -8,12 +8,13 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bentopack._report import Reporter
 from bentopack.lock.credentials import without_credentials
 
+_CONFLICT = "No solution found|The conflict is caused by"  # uv's words, and pip's
 # `git rev-parse --local-env-vars`
 _OF_A_HOOK = frozenset(
     f"GIT_{name}"
@@ -45,6 +46,7 @@ def run(
     reporter: Reporter,
     environment: Mapping[str, str] | None = None,
     umask: int = -1,
+    conceal: Callable[[str], str] = without_credentials,
 ) -> int:
     """Run a resolver and return its exit status. However this ends, the resolver and what it started end too.
 
@@ -52,6 +54,7 @@ def run(
         said: gets the lines that it prints.
         environment: variables for it beside those of this process.
         umask: which permissions its files lack; this process's own by default.
+        conceal: what takes credentials out of each line, before anybody sees it.
     """
     process = subprocess.Popen(
         command,
@@ -69,7 +72,7 @@ def run(
     )
     try:
         for line in process.stdout or ():
-            said.append(without_credentials(line.rstrip()))
+            said.append(conceal(line.rstrip()))
             reporter.output(said[-1])
         return process.wait()
     finally:
@@ -94,7 +97,8 @@ def explain(said: list[str]) -> str:
     if start < len(said):
         last = [line for line in said if line.strip()][-1]
         kept.append(re.sub(r"^[\w.]+: ", "", last))
-    if len(kept) > 30:  # a package's own build may print pages: how it began and how it ended tell most
+    # A package's own build may print pages: how it began and how it ended tell most. A conflict is told whole.
+    if len(kept) > 30 and not any(re.search(_CONFLICT, line) for line in kept):
         kept = [*kept[:8], "…", *kept[-20:]]
     text = "\n".join(f"  {line}" for line in kept)
     text = re.sub(r" \(from (-r )?\S*bentopack-lock-\S+( \(line \d+\))?\)", "", text)

@@ -20,6 +20,7 @@ from bentopack.errors import LockError
 from bentopack.lock.credentials import without_credentials
 from bentopack.lock.markers import selected, selected_environment, takes_python
 from bentopack.lock.resolver import LockedPackage, Target
+from bentopack.lock.wheels import has_build
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,16 @@ class Unhashed:
     what: str
 
 
-Entry = LockedPackage | Unhashed
+@dataclass(frozen=True)
+class Unbuilt:
+    """A package of a lockfile of which no file is for the target, and the files' names."""
+
+    name: str
+    version: str
+    files: tuple[str, ...]
+
+
+Entry = LockedPackage | Unhashed | Unbuilt
 
 
 def read_pylock(data: Mapping[str, Any], name: str, target: Target) -> Iterator[Entry]:
@@ -53,7 +63,7 @@ def read_pylock(data: Mapping[str, Any], name: str, target: Target) -> Iterator[
             continue
         if not takes_python(package.requires_python, target):
             raise not_for(name, target, f"its '{package.name}' is for Python {package.requires_python}")
-        yield _entry(package, marker)
+        yield _entry(package, marker, target)
 
 
 def not_for(name: str, target: Target, why: str) -> LockError:
@@ -64,13 +74,17 @@ def not_for(name: str, target: Target, why: str) -> LockError:
     )
 
 
-def _entry(package: Package, marker: str | None) -> Entry:
+def _entry(package: Package, marker: str | None, target: Target) -> Entry:
     if package.vcs:
         return Unhashed(package.name, f"comes from {package.vcs.type}")
     if package.directory:
         return Unhashed(package.name, f"is the folder '{package.directory.path}'")
     if package.archive:
         return _archived(package.name, package.archive, marker)
+    return _released(package, marker, target)
+
+
+def _released(package: Package, marker: str | None, target: Target) -> Entry:
     files: list[PackageWheel | PackageSdist] = [*(package.wheels or ())]
     files += [package.sdist] if package.sdist else []
     if any(file.path and not file.url for file in files):
@@ -78,6 +92,9 @@ def _entry(package: Package, marker: str | None) -> Entry:
     hashes = sorted(f"sha256:{file.hashes['sha256']}" for file in files if "sha256" in file.hashes)
     if package.version is None or not hashes:
         return Unhashed(package.name, "has no version" if hashes else "has no SHA-256")
+    names = tuple(file.filename for file in files)
+    if not has_build(names, target):
+        return Unbuilt(package.name, str(package.version), names)
     return LockedPackage(
         name=package.name,
         version=str(package.version),

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 from bentopack._report import Reporter
 from bentopack.errors import LockError
 from bentopack.lock.compiled import OUTPUT_NAME, locked, parse, write_inputs
-from bentopack.lock.process import explain, run
+from bentopack.lock.credentials import concealing, expanded
+from bentopack.lock.failure import unresolved
+from bentopack.lock.machine import as_uv_reads, authorised, with_limits
+from bentopack.lock.process import run
 from bentopack.lock.resolver import LockedPackage, Request, Target
+from bentopack.lock.wheels import require_fit
 
 _OPTIONS = (
     "--quiet",
@@ -25,13 +28,6 @@ _OPTIONS = (
 )
 # What an image for the platform runs: the wheels of these tags, and those that they include.
 _PLATFORMS = {"linux/amd64": "x86_64-unknown-linux-gnu", "linux/arm64": "aarch64-unknown-linux-gnu"}
-# Where pip is told of an index by the environment, and uv would look for it under another name.
-_LIKE_PIP = {
-    "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
-    "PIP_EXTRA_INDEX_URL": "UV_INDEX",
-    "PIP_CERT": "SSL_CERT_FILE",
-    "PIP_DEFAULT_TIMEOUT": "UV_HTTP_TIMEOUT",
-}
 
 
 class UvResolver:
@@ -42,38 +38,38 @@ class UvResolver:
             raise LockError(
                 f"uv cannot resolve for the platform {target.platform}", hint=f"known: {', '.join(_PLATFORMS)}"
             )
+        require_fit(request.wheels, target)
         with tempfile.TemporaryDirectory(prefix="bentopack-lock-") as folder:
             source = write_inputs(request, Path(folder).resolve())
             output = source.with_name(OUTPUT_NAME)
-            _compile(source, output, target, request.upgrade, reporter)
-            return tuple(locked(parse(output.read_text("utf-8")), request, target))
+            return tuple(locked(parse(_compile(source, output, target, request, reporter)), request, target))
 
 
-def _compile(source: Path, output: Path, target: Target, upgrade: tuple[str, ...], reporter: Reporter) -> None:
+def _compile(source: Path, output: Path, target: Target, request: Request, reporter: Reporter) -> str:
     from uv import find_uv_bin
 
     command = [find_uv_bin(), "pip", "compile", *_OPTIONS]
     command += ["--python-version", target.python, "--python-platform", _PLATFORMS[target.platform]]
-    command += [option for name in upgrade for option in ("--upgrade-package", name)]
+    command += [option for name in request.upgrade for option in ("--upgrade-package", name)]
+    lines = source.read_text("utf-8").splitlines()
+    conceal = concealing(lines, os.environ)
     said: list[str] = []
     status = run(
         [*command, "--output-file", str(output), str(source)],
         source.parent,
         said,
         reporter,
-        environment=as_uv_reads(os.environ),
+        environment=_environment(request),
+        conceal=conceal,
     )
     if status:
-        raise LockError(
-            f"the requirements cannot be resolved:\n{explain(said)}",
-            hint="correct python.packages or the requirements file; nothing was written",
-        )
+        raise unresolved(said, lines, os.environ)
+    return conceal(output.read_text("utf-8"))
 
 
-def as_uv_reads(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables by which uv looks where pip would, for what uv itself was told nothing of."""
-    return {
-        ours: environment[pips]
-        for pips, ours in _LIKE_PIP.items()
-        if environment.get(pips) and not environment.get(ours)
-    }
+def _environment(request: Request) -> dict[str, str]:
+    """What uv is told beside this process's environment: where to look, and how long to wait."""
+    told = with_limits(os.environ, as_uv_reads(os.environ))
+    # To uv the environment's index comes before the file's; here the project's is the one that the lock names.
+    project = expanded(authorised(request.indexes, os.environ).index_url or "", os.environ)
+    return {**told, "UV_DEFAULT_INDEX": project} if project else told

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from packaging.tags import Tag, compatible_tags, cpython_tags
@@ -66,7 +66,7 @@ def wheels_in(folders: Sequence[Path]) -> tuple[LocalWheel, ...]:
 
 def fitting(package: LockedPackage, wheelhouse: Sequence[LocalWheel], target: Target) -> LocalWheel | None:
     """Return the wheel of a package that pip would install in the image, or None."""
-    ranks = {tag: rank for rank, tag in enumerate(_tags(target))}
+    ranks = {tag: rank for rank, tag in enumerate(_tags(target, platform_tags(target)))}
     best: tuple[int, LocalWheel] | None = None
     for wheel in wheelhouse:
         if package.url or wheel.name != package.name or Version(wheel.version) != Version(package.version):
@@ -80,7 +80,34 @@ def fitting(package: LockedPackage, wheelhouse: Sequence[LocalWheel], target: Ta
 
 def fits(wheel: LocalWheel, target: Target) -> bool:
     """Tell whether pip would install a wheel in the image."""
-    return not parse_wheel_filename(wheel.path.name)[3].isdisjoint(_tags(target))
+    return not parse_wheel_filename(wheel.path.name)[3].isdisjoint(_tags(target, platform_tags(target)))
+
+
+def require_fit(wheels: Iterable[LocalWheel], target: Target) -> None:
+    """Refuse wheels that the image could not install: uv would take them as they are.
+
+    Raises:
+        LockError: names the wheel and what it is for.
+    """
+    for wheel in wheels:
+        if not has_build([wheel.path.name], target):
+            raise no_build(f"the wheel {wheel.path.name}", [wheel.path.name], target)
+
+
+def has_build(names: Sequence[str], target: Target) -> bool:
+    """Tell whether of files with these names one is for the target; what is no wheel the image may build."""
+    taken = set(_tags(target, _every_libc(target)))
+    return any(not _is_wheel(Path(name)) or not taken.isdisjoint(parse_wheel_filename(name)[3]) for name in names)
+
+
+def no_build(what: str, names: Sequence[str], target: Target) -> LockError:
+    """Make the error of what has wheels for other targets alone."""
+    tags = sorted({str(tag) for name in names for tag in parse_wheel_filename(name)[3]})
+    return LockError(
+        f"{what} has no build for Python {target.python} on {target.platform}; there is {', '.join(tags)}",
+        hint="take a release that has one, or list a wheel for this target under python.wheels; python.version and "
+        "--platform say what the image is",
+    )
 
 
 def bundled(packages: Sequence[LockedPackage], request: Request) -> tuple[LocalWheel, ...]:
@@ -92,8 +119,19 @@ def bundled(packages: Sequence[LockedPackage], request: Request) -> tuple[LocalW
 
 def platform_tags(target: Target) -> list[str]:
     """The platforms whose wheels an image takes, the best first."""
+    return _platforms(target, ("manylinux_2_", _GLIBC, 5))
+
+
+def _every_libc(target: Target) -> list[str]:
+    """The platforms of whatever base the user may bring: what is named by the user is refused only for certain."""
+    return _platforms(target, ("manylinux_2_", 99, 5), ("musllinux_1_", 9, 0))
+
+
+def _platforms(target: Target, *libcs: tuple[str, int, int]) -> list[str]:
     machine = {"amd64": "x86_64", "arm64": "aarch64"}[target.platform.partition("/")[2]]
-    platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(_GLIBC, 4, -1)]
+    platforms = [
+        f"{libc}{minor}_{machine}" for libc, newest, oldest in libcs for minor in range(newest, oldest - 1, -1)
+    ]
     return [*platforms, *(f"{old}_{machine}" for old in ("manylinux2014", "manylinux2010", "manylinux1", "linux"))]
 
 
@@ -105,9 +143,8 @@ def _is_wheel(path: Path) -> bool:
     return True
 
 
-def _tags(target: Target) -> Iterator[Tag]:
+def _tags(target: Target, platforms: Sequence[str]) -> Iterator[Tag]:
     """The tags of wheels that an image's Python takes, the best first."""
-    platforms = platform_tags(target)
     major, minor = (int(part) for part in target.python.split("."))
     yield from cpython_tags((major, minor), platforms=platforms)
     yield from compatible_tags((major, minor), f"cp{major}{minor}", platforms)

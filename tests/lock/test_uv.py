@@ -9,10 +9,11 @@ import pytest
 from bentopack._report import Silent
 from bentopack.bento.runtime import write_runtime
 from bentopack.errors import LockError
+from bentopack.lock.machine import as_uv_reads
 from bentopack.lock.pip_file import read_requirements
 from bentopack.lock.pip_tools import PipToolsResolver
 from bentopack.lock.resolver import Request, Target, host_target
-from bentopack.lock.uv import UvResolver, as_uv_reads
+from bentopack.lock.uv import UvResolver
 
 
 def request(tmp_path: Path, *lines: str) -> Request:
