@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import os
 import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -36,6 +38,8 @@ class LocalIndex:
     """Files are not those whose hashes the pages tell."""
     silent: bool = False
     """Requests are taken and never answered."""
+    prefix: str = ""
+    """What stands before every path."""
     metadata: bool = True
     """Pages tell that there is metadata beside each wheel (PEP 658)."""
     asked: list[str] = field(default_factory=list)
@@ -50,14 +54,10 @@ class LocalIndex:
         """Its address with ``user`` before the host."""
         return f"http://{user}{'@' if user else ''}127.0.0.1:{self.port}/simple"
 
-    def add(self, path: Path) -> None:
-        """Have a file."""
-        self.files[path.name] = path.read_bytes()
-
     def add_wheel(self, folder: Path, name: str, version: str, tag: str = "py3-none-any", metadata: str = "") -> Path:
         """Have a wheel with nothing in it."""
         path = folder / f"{name.replace('-', '_')}-{version}-{tag}.whl"
-        self.add(write_wheel(path, name, version, metadata))
+        self.files[path.name] = write_wheel(path, name, version, metadata).read_bytes()
         return path
 
     def add_runtime(self, folder: Path) -> None:
@@ -68,7 +68,7 @@ class LocalIndex:
 
     def answer(self, path: str) -> bytes | None:
         """The body of a page or file, or None where there is none."""
-        kind, _, name = path.strip("/").partition("/")
+        kind, _, name = path.removeprefix(self.prefix).strip("/").partition("/")
         if kind == "files":
             whole = self.files.get(name.removesuffix(".metadata"))
             if whole is None:
@@ -83,15 +83,18 @@ class LocalIndex:
         beside = ""
         if self.metadata and name.endswith(".whl"):
             beside = f' data-core-metadata="sha256={hashlib.sha256(_metadata(content, name)).hexdigest()}"'
-        return f'<a href="/files/{name}#sha256={hashlib.sha256(content).hexdigest()}"{beside}>{name}</a>'
+        return f'<a href="{self.prefix}/files/{name}#sha256={hashlib.sha256(content).hexdigest()}"{beside}>{name}</a>'
+
+
+class _Server(ThreadingHTTPServer):
+    index: LocalIndex
 
 
 @contextmanager
-def serving_index(**options: object) -> Iterator[LocalIndex]:
+def serving_index(**options: Any) -> Iterator[LocalIndex]:
     """Serve an index until the block ends."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
-        index = LocalIndex(server.server_address[1], **options)
-        server.RequestHandlerClass = partial(_Handler, index)  # type: ignore[assignment]
+    with _Server(("127.0.0.1", 0), _Handler) as server:
+        index = server.index = LocalIndex(server.server_address[1], **options)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
@@ -105,12 +108,10 @@ def serving_index(**options: object) -> Iterator[LocalIndex]:
 class _Handler(BaseHTTPRequestHandler):
     """One connection to an index."""
 
-    def __init__(self, index: LocalIndex, *arguments: object) -> None:
-        self.index = index
-        super().__init__(*arguments)
+    server: _Server
 
     def do_GET(self) -> None:
-        index = self.index
+        index = self.server.index
         if index.silent:
             index.closing.wait()
             return
@@ -147,3 +148,17 @@ def _metadata(wheel: bytes, name: str) -> bytes:
 
 def _project(filename: str) -> str:
     return canonicalize_name(filename.partition("-")[0])
+
+
+@pytest.fixture
+def fresh_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine that was told nothing of indexes and keeps nothing of them; returns its user's home."""
+    for name in [each for each in os.environ if each.startswith(("PIP_", "UV_")) or each == "NETRC"]:
+        monkeypatch.delenv(name)
+    folder = tmp_path / "user"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+    monkeypatch.setenv("PIP_CACHE_DIR", str(tmp_path / "pip-cache"))
+    return folder

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
-_UNFIT = re.compile(r"Skipping link: none of the wheel's tags \((.*)\) are compatible .*?: \S*/([^/#\s]+)(#\S*)? ")
+_UNFIT = re.compile(r"Skipping link: none of the wheel's tags \((.*)\) are compatible .*?: \S*/([^/#\s]+)(#\S*)?(\s|$)")
 _MISSING = re.compile(r"^ERROR: Could not find a version that satisfies the requirement ([A-Za-z0-9._-]+)")
 _LINE = re.compile(r"-r \S*requirements\.in \(line (\d+)\)")
 
