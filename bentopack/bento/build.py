@@ -17,7 +17,7 @@ from bentopack.bento.models import HashedModel, hash_model
 from bentopack.bento.options import BuildOptions
 from bentopack.bento.project import Project, source_files
 from bentopack.bento.readme import readme
-from bentopack.bento.requirements import Environment, lock_environment, wanted_lock
+from bentopack.bento.requirements import Environment, lock_environment, refuse_passwords, wanted_lock
 from bentopack.bento.runtime import runtime_name, write_runtime
 from bentopack.bento.sbom import sbom_files
 from bentopack.bento.store import BuiltBento, bento_store, require_digest
@@ -53,6 +53,7 @@ def build_bento(project: Project, options: BuildOptions, tools: Tools) -> BuiltB
     for problem in (*project.warnings, *sources.warnings):
         tools.reporter.warn(str(problem))
     with _locking(project, options, tools) as (scratch, runtime, models, wanted):
+        refuse_passwords(wanted.request, {name for name, _ in sources.files})
         environment = _locked(project, wanted, options, tools)
         tools.reporter.step("assembling the Bento")
         infos = tuple(model.info for model in models)

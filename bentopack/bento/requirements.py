@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from bentopack.lock.resolver import Indexes, LockedPackage, Request, Resolver, T
 from bentopack.lock.wheels import bundled, local_wheel, require_one_of_each, wheels_in
 from bentopack.spec.buildable import read_source
 from bentopack.spec.manifest import ModelInfo
+from bentopack.spec.requirement import has_password
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,26 @@ def _request(project: Project, runtime: Path, workshop: Workshop) -> Request:
         indexes=indexes,
         wheelhouse=wheels_in(indexes.folders),
     )
+
+
+def refuse_passwords(request: Request, packed: Collection[str]) -> None:
+    """Refuse a file of requirements that would carry a password into the Bento.
+
+    Args:
+        packed: the paths of the project's files that go along.
+
+    Raises:
+        LockError: names the file; never the password.
+    """
+    texts = {file.name: "\n".join(file.lines) for file in request.files}
+    if request.lockfile:
+        texts[request.lockfile.name] = request.lockfile.path.read_text("utf-8", "replace")
+    for name, text in texts.items():
+        if name in packed and has_password(text):
+            raise LockError(
+                f"{name}: a password in an address would end up in the Bento",
+                hint="give it through netrc, a keyring or ${VARIABLE}, or exclude the file in the bentofile",
+            )
 
 
 def _compare_models(project: Project, packages: tuple[LockedPackage, ...], reporter: Reporter) -> None:

@@ -64,7 +64,9 @@ def requirement(value: Any) -> str:
 
 
 def has_password(text: str) -> bool:
-    """Whether an address in the text has a password in it; ``${VARIABLE}`` is none."""
+    """Whether an address in the text has a password in it, or a token in the user's place; ``${VARIABLE}`` is none."""
+    if re.search(r"://(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{20,}(:[^/@\s]*)?@", text):  # no name is as long, with digits
+        return True
     return any(
         not re.fullmatch(r"\$\{[A-Za-z0-9_]+\}", secret) for secret in re.findall(r"://[^/@\s]*?:([^/@\s]+)@", text)
     )
@@ -92,30 +94,30 @@ def is_archive(text: str) -> bool:
 
 def index_url(value: Any) -> str:
     """Return the address of a package index; a password in it is refused, since it would end up in the lock."""
+    if has_password(str(value)):  # before a message that would show it
+        raise _password()
     if not isinstance(value, str) or not re.fullmatch(r"((https?|file)://|\$\{)[^\x00-\x20\x7f\"'\\]+", value):
         raise expected("an address such as https://packages.example.org/simple", value)
-    if has_password(value):
-        raise _password()
     return value
 
 
 def find_links(value: Any) -> str:
     """Return the address of a page with links, or a folder's path."""
+    if has_password(str(value)):
+        raise _password()
     if not isinstance(value, str) or not re.fullmatch(r"[^\x00-\x20\x7f\"'\\-][^\x00-\x20\x7f\"'\\]*", value):
         raise expected("the address of a page with links to packages", value)
-    if has_password(value):
-        raise _password()
     return value
 
 
 def pip_args(value: str) -> str:
     """Return options for pip that a shell would read the same way."""
+    if has_password(value):
+        raise _password()
     try:
         shlex.split(value)
     except ValueError:
         raise expected("options as on pip's command line", value) from None
-    if has_password(value):
-        raise _password()
     return value
 
 

@@ -260,7 +260,7 @@ def test_a_variable_that_is_not_set_is_named(tmp_path: Path, resolver: Resolver)
 
 @BOTH
 @pytest.mark.parametrize(
-    "tag", ["cp311-cp311-win_amd64", "cp311-cp311-macosx_11_0_arm64", "cp39-cp39-manylinux2014_x86_64"]
+    "tag", ["HERE-HERE-win_amd64", "HERE-HERE-macosx_11_0_arm64", "cp39-cp39-manylinux2014_x86_64"]
 )
 def test_a_package_without_a_build_is_told_with_those_it_has(tmp_path: Path, resolver: Resolver, tag: str) -> None:
     """Of a package with wheels for other targets alone, its name, version and what there is are told."""

@@ -54,6 +54,23 @@ def test_no_lock_is_none(tmp_path: Path) -> None:
         ("\xff", "cannot be read as a lock"),
         ("format: 2\n", "has format 2; this bentopack reads up to 1"),
         ("{}", "cannot be read as a lock"),
+        ("", "cannot be read as a lock"),
+        ("just words", "cannot be read as a lock"),
+        ("\0\1\2PK\3\4", "cannot be read as a lock"),
+        ("format: '1'\n", "cannot be read as a lock"),
+        ("format: -1\n", "cannot be read as a lock"),
+        ("format: 99999999999999999999999\npython: 3\n", "has format 99999999999999999999999"),
+        ("format: 2\nvariants: {cpu: of another form}\n", "has format 2; this bentopack reads up to 1"),
+        ("<<<<<<< HEAD\nformat: 1\n=======\nformat: 1\n>>>>>>> theirs\n", "marks of a merge conflict"),
+        ("format: 1\n  <<<<<<< \n", "cannot be read as a lock"),
+        ("!!python/object/apply:os.system [false]\n", "cannot be read as a lock"),
+        ("format: 1\nformat: 1\n", "cannot be read as a lock"),
+        ("[" * 5000, "cannot be read as a lock"),
+        (
+            "a: &a [x, x, x, x, x, x, x, x, x]\n"
+            + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)),
+            "cannot be read as a lock",
+        ),
     ],
 )
 def test_a_damaged_lock_is_told(tmp_path: Path, text: str, message: str) -> None:
@@ -61,6 +78,18 @@ def test_a_damaged_lock_is_told(tmp_path: Path, text: str, message: str) -> None
     path = tmp_path / "bentofile.lock"
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(LockError, match=message) as error:
+        read_lock(path)
+    assert error.value.hint
+
+
+@pytest.mark.parametrize("kept", [0.2, 0.5, 0.9])
+def test_a_lock_cut_short_is_told(tmp_path: Path, kept: float) -> None:
+    """A lock of which a part was lost, by a full disk or a bad merge, is never used."""
+    path = tmp_path / "bentofile.lock"
+    write_lock(path, a_lock())
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * kept)])
+    with pytest.raises(LockError, match="cannot be read as a lock|was changed by hand") as error:
         read_lock(path)
     assert error.value.hint
 

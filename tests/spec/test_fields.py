@@ -132,7 +132,10 @@ def test_latest_is_no_version() -> None:
     [
         ("https://a:b@c/simple", True),
         ("https://a:${PASSWORD}@c/simple", False),
-        ("https://token@c/simple", False),
+        ("https://user@c/simple", False),
+        ("https://oauth2accesstoken@c/simple", False),
+        ("git+https://ghp_16C7e42F292c6912E7710c8@c/x", True),
+        ("https://ghp_16C7e42F292c6912E7710c8:@c/simple", True),
         ("--pre --extra-index-url https://a:b@c", True),
         ("thing @ https://c:443/a@b.zip", False),
     ],
