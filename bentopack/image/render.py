@@ -8,6 +8,7 @@ frontend first.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterable
 from functools import cache
@@ -34,7 +35,8 @@ def render_dockerfile(plan: ImagePlan, *, buildkit: bool = True, secrets: Iterab
         plan: what the image is to be.
         buildkit: whether the builder is BuildKit.
         secrets: ids of build secrets, mounted while Python packages are installed. ``pip.conf`` and ``netrc`` are
-            used by pip; others are there for what a package's own build may look for.
+            used by pip, one named as variables are fills in ``${NAME}`` in the address of an index, and others are
+            there for what a package's own build may look for.
 
     Raises:
         PlanError: secrets for a builder that has none, or an id that is no file name.
@@ -67,6 +69,8 @@ def _pip_options(secrets: tuple[str, ...]) -> Iterable[str]:
     for name in secrets:
         if name in _SECRET_VARIABLES:
             yield f"{_SECRET_VARIABLES[name]}=/run/secrets/{name}"
+        elif re.fullmatch("[A-Z][A-Z0-9_]*", name):  # pip fills in ${NAME} in the address of an index
+            yield f'{name}="$(cat /run/secrets/{name})"'
 
 
 INSTALL_BUILDX = "install the docker-buildx plugin (Debian: docker-buildx, Docker's own packages: docker-buildx-plugin)"

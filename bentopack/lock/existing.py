@@ -20,7 +20,7 @@ from bentopack.lock.process import explain, run
 from bentopack.lock.pylock import Entry, Unbuilt, Unhashed, read_pylock
 from bentopack.lock.resolver import Indexes, LockedPackage, Lockfile, Request, RequirementsFile, Resolver, Target
 from bentopack.lock.sound import require_sound
-from bentopack.lock.wheels import no_build
+from bentopack.lock.wheels import has_build, no_build
 from bentopack.spec.toml_source import read_toml
 
 _PYPI = "https://pypi.org/simple"
@@ -83,6 +83,8 @@ def read_lockfile(
     for package in packages:
         require_sound(package, lockfile.name)
     _require_one_each(packages, lockfile.name)
+    if request.indexes.no_index:
+        packages = _of_folders(packages, request, lockfile.name, target)
     return tuple(sorted(packages, key=lambda package: (package.name, package.marker or "")))
 
 
@@ -140,6 +142,27 @@ def _of_index(package: LockedPackage, indexes: Indexes) -> LockedPackage:
     if package.index is None or package.index.rstrip("/") not in known:
         return package
     return msgspec.structs.replace(package, index=None)
+
+
+def _of_folders(packages: Sequence[LockedPackage], request: Request, name: str, target: Target) -> list[LockedPackage]:
+    """Lock each package to the wheel in ``find_links`` that the lockfile has the hash of: no index is to be asked.
+
+    Raises:
+        LockError: there is none of some, and no page either that could have one.
+    """
+    wheels = {f"sha256:{wheel.sha256}": wheel for wheel in request.wheelhouse if has_build([wheel.path.name], target)}
+    found, missing = [], []
+    for package in packages:
+        here = tuple(each for each in package.hashes if each in wheels)[:1]
+        if not here and not request.indexes.find_links and not package.url:
+            missing.append(f"  {package.name} {package.version}")
+        found.append(msgspec.structs.replace(package, index=None, hashes=here or package.hashes))
+    if missing:
+        raise LockError(
+            f"python.no_index: no folder of find_links has a file that {name} names for\n" + "\n".join(missing),
+            hint=f"put those very files there, or leave python.no_index out: {name} says where its packages come from",
+        )
+    return found
 
 
 def _require_one_each(packages: Sequence[LockedPackage], name: str) -> None:

@@ -80,14 +80,20 @@ class Python(Section):
     pack_git_packages: fields.Flag = Field(
         default=True, description="Always true in effect: packages from git are built once, and their wheels bundled."
     )
-    index_url: IndexUrl | None = Field(default=None, description="Package index to use instead of PyPI.")
+    index_url: IndexUrl | None = Field(
+        default=None,
+        description="Package index to use instead of PyPI. Credentials: netrc, a keyring, PIP_INDEX_URL or ${VARIABLE}.",
+    )
     extra_index_url: Annotated[tuple[IndexUrl, ...], _OneOrMany] = Field(
         default=(), description="Further package indexes."
     )
     find_links: Annotated[tuple[FindLinks, ...], _OneOrMany] = Field(
         default=(), description="Pages or folders with links to packages."
     )
-    no_index: fields.Flag = Field(default=False, description="Use no package index, only 'find_links' and 'wheels'.")
+    no_index: fields.Flag = Field(
+        default=False,
+        description="Use no package index, only 'find_links' and 'wheels'; with 'lockfile', for its packages too.",
+    )
     trusted_host: Annotated[tuple[fields.Host, ...], _OneOrMany] = Field(
         default=(), description="Hosts to which pip may speak without a valid certificate."
     )

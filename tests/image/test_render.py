@@ -77,6 +77,17 @@ def test_secrets_need_buildkit(manifest: Make) -> None:
         render_dockerfile(plan_image(manifest()), buildkit=False, secrets=["pip.conf"])
 
 
+def test_a_secret_fills_in_its_variable(manifest: Make, tmp_path: Path) -> None:
+    """One named as variables are is what ``${INDEX_TOKEN}`` in an index's address means to pip."""
+    text = render_dockerfile(plan_image(manifest()), secrets=["INDEX_TOKEN"])
+    assert text.count("--mount=type=secret,id=INDEX_TOKEN,required=true") == 1
+    (line,) = (line.strip(" \\") for line in text.splitlines() if line.strip().startswith("INDEX_TOKEN="))
+    (tmp_path / "INDEX_TOKEN").write_text("a $b 'c' \"d\"\n")
+    script = f"{line.replace('/run/secrets', str(tmp_path))} env"
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
+    assert "INDEX_TOKEN=a $b 'c' \"d\"\n" in done.stdout
+
+
 def test_secrets_have_their_meaning(manifest: Make) -> None:
     """pip is told of the two files that it knows; every secret is mounted in that one step."""
     text = render_dockerfile(plan_image(manifest()), secrets=["pip.conf", "netrc", "other"])

@@ -89,7 +89,7 @@ def test_a_lock_cut_short_is_told(tmp_path: Path, kept: float) -> None:
     write_lock(path, a_lock())
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * kept)])
-    with pytest.raises(LockError, match="cannot be read as a lock|was changed by hand") as error:
+    with pytest.raises(LockError, match=r"cannot be read as a lock|was changed by hand") as error:
         read_lock(path)
     assert error.value.hint
 

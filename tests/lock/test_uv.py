@@ -9,7 +9,6 @@ import pytest
 from bentopack._report import Silent
 from bentopack.bento.runtime import write_runtime
 from bentopack.errors import LockError
-from bentopack.lock.machine import as_uv_reads
 from bentopack.lock.pip_file import read_requirements
 from bentopack.lock.pip_tools import PipToolsResolver
 from bentopack.lock.resolver import Request, Target, host_target
@@ -52,14 +51,6 @@ def test_another_platform_is_refused(tmp_path: Path) -> None:
     """A platform that no image has is named."""
     with pytest.raises(LockError, match="windows/amd64"):
         UvResolver().resolve(request(tmp_path), Target("3.11", "windows/amd64"), Silent())
-
-
-def test_an_index_that_pip_is_told_of_is_uvs_too() -> None:
-    """A machine whose pip is pointed at a mirror needs no second setting, unless uv has its own."""
-    pip = {"PIP_INDEX_URL": "https://mirror/simple", "PIP_EXTRA_INDEX_URL": "https://extra/simple"}
-    assert as_uv_reads(pip) == {"UV_DEFAULT_INDEX": "https://mirror/simple", "UV_INDEX": "https://extra/simple"}
-    assert as_uv_reads({**pip, "UV_DEFAULT_INDEX": "https://own/simple"}) == {"UV_INDEX": "https://extra/simple"}
-    assert as_uv_reads({}) == {}
 
 
 def test_hashes_of_a_requirements_file_narrow_the_lock(tmp_path: Path) -> None:
