@@ -85,3 +85,17 @@ def locked_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def project(locked_project: Path, tmp_path: Path, home: Path) -> Path:
     """The test's own copy of it, with an empty store."""
     return Path(shutil.copytree(locked_project, tmp_path / "echo"))
+
+
+@pytest.fixture
+def fresh_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine that was told nothing of indexes and keeps nothing of them; returns its user's home."""
+    for name in [each for each in os.environ if each.startswith(("PIP_", "UV_")) or each == "NETRC"]:
+        monkeypatch.delenv(name)
+    folder = tmp_path / "user"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+    monkeypatch.setenv("PIP_CACHE_DIR", str(tmp_path / "pip-cache"))
+    return folder

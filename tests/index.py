@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import os
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -148,17 +146,3 @@ def _metadata(wheel: bytes, name: str) -> bytes:
 
 def _project(filename: str) -> str:
     return canonicalize_name(filename.partition("-")[0])
-
-
-@pytest.fixture
-def fresh_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine that was told nothing of indexes and keeps nothing of them; returns its user's home."""
-    for name in [each for each in os.environ if each.startswith(("PIP_", "UV_")) or each == "NETRC"]:
-        monkeypatch.delenv(name)
-    folder = tmp_path / "user"
-    folder.mkdir()
-    monkeypatch.setenv("HOME", str(folder))
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
-    monkeypatch.setenv("PIP_CACHE_DIR", str(tmp_path / "pip-cache"))
-    return folder

@@ -82,7 +82,7 @@ class Python(Section):
     )
     index_url: IndexUrl | None = Field(
         default=None,
-        description="Package index to use instead of PyPI. Credentials: netrc, a keyring, PIP_INDEX_URL or ${VARIABLE}.",
+        description="Package index instead of PyPI. Credentials by netrc, keyring, PIP_INDEX_URL or ${VARIABLE}.",
     )
     extra_index_url: Annotated[tuple[IndexUrl, ...], _OneOrMany] = Field(
         default=(), description="Further package indexes."

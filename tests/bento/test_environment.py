@@ -15,9 +15,7 @@ from bentopack.lock.resolver import host_target
 from bentopack.lock.uv import UvResolver
 from tests.doubles import FixedImages, Recorder
 from tests.echo import echo_project
-from tests.index import LocalIndex, fresh_machine, serving_index
-
-__all__ = ["fresh_machine"]
+from tests.index import LocalIndex, serving_index
 
 USER = "bob-7f3a:hunter2-c0ffee"
 

@@ -14,9 +14,7 @@ import pytest
 
 from tests.command import bentopack
 from tests.echo import echo_project
-from tests.index import LocalIndex, fresh_machine, serving_index
-
-__all__ = ["fresh_machine"]
+from tests.index import LocalIndex, serving_index
 
 NAME, PASSWORD = "bob-7f3a", "hunter2/c0f+fee"
 USER = f"{NAME}:{quote(PASSWORD, safe='')}"

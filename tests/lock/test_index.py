@@ -17,10 +17,8 @@ from bentopack.lock.resolver import Indexes, LockedPackage, Request, Resolver, T
 from bentopack.lock.uv import UvResolver
 from bentopack.lock.wheels import local_wheel, wheels_in
 from tests.doubles import Recorder
-from tests.index import LocalIndex, fresh_machine, serving_index
+from tests.index import LocalIndex, serving_index
 from tests.lock.wheel import write_wheel
-
-__all__ = ["fresh_machine"]
 
 BOTH = pytest.mark.parametrize("resolver", [UvResolver(), PipToolsResolver()], ids=["uv", "pip-tools"])
 USER = "bob-7f3a:hunter2-c0ffee"
