@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bentopack.bento.build import BuildOptions, BuiltBento, Tools, build_bento
+from bentopack.bento.build import Tools, build_bento
 from bentopack.bento.environment import locked_python
+from bentopack.bento.options import BuildOptions
 from bentopack.bento.project import read_project
+from bentopack.bento.store import BuiltBento
 from bentopack.errors import LockError
 from bentopack.lock.resolver import host_target
 from bentopack.lock.uv import UvResolver

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
-from bentopack.lock.uv import as_uv_reads
+from bentopack.lock.machine import as_uv_reads
 from tests.command import COMMAND
 from tests.echo import ECHO, echo_project
 from tests.integration.bentos import assert_same, build
