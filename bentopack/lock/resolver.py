@@ -74,6 +74,29 @@ class Lockfile:
 
 
 @dataclass(frozen=True)
+class TorchIndex:
+    """Where PyTorch's builds are: below the address, one index for each CUDA and one for none."""
+
+    address: str
+    cuda: str | None = None
+    """As the variant's image has it (``12.4``), or None for the one without."""
+
+
+@dataclass(frozen=True)
+class ExplicitIndex:
+    """An index for some packages alone: they come from nowhere else, and nothing else comes from there."""
+
+    address: str
+    requirements: tuple[str, ...]
+    """The packages, by name, with the markers they stand at."""
+
+    @property
+    def names(self) -> list[str]:
+        """The packages' names, in order."""
+        return sorted({requirement.partition(" ")[0] for requirement in self.requirements})
+
+
+@dataclass(frozen=True)
 class LocalWheel:
     """A wheel on this machine. ``name`` is normalised (PEP 503)."""
 
@@ -113,6 +136,9 @@ class Request:
     """What of ``wheels`` was built here, by the requirement."""
     lockfile: Lockfile | None = None
     """What is taken as it is, instead of being resolved (``lock/existing.py``)."""
+    torch: TorchIndex | None = None
+    """Where PyTorch's packages come from; None where they come from the indexes like any other."""
+    explicit: ExplicitIndex | None = None
     preferred: tuple[str, ...] = ()
     """``name==version`` of what was locked before: kept where the rest allows."""
     upgrade: tuple[str, ...] = ()
