@@ -11,7 +11,8 @@ from pathlib import Path
 from bentopack._report import Reporter
 from bentopack.errors import LockError
 from bentopack.lock.compiled import OUTPUT_NAME, locked, parse, write_inputs
-from bentopack.lock.credentials import concealing
+from bentopack.lock.credentials import concealing, without_credentials
+from bentopack.lock.explicit import NoExplicitIndex
 from bentopack.lock.failure import unresolved
 from bentopack.lock.machine import as_pip_reads
 from bentopack.lock.pip_log import read_log, unfetched, with_reasons
@@ -41,6 +42,7 @@ class PipToolsResolver:
 
     def resolve(self, request: Request, target: Target, reporter: Reporter) -> tuple[LockedPackage, ...]:
         _require_host(target)
+        _require_no_explicit(request)
         require_fit(request.wheels, target)
         with tempfile.TemporaryDirectory(prefix="bentopack-lock-") as folder:
             source = write_inputs(request, Path(folder).resolve())
@@ -58,6 +60,17 @@ def _require_host(target: Target) -> None:
             f"run bentopack under Python {target.python} on {target.platform}, or change docker.python_version and "
             "--platform; where bentofile.lock is committed and fresh nothing is resolved"
         ),
+    )
+
+
+def _require_no_explicit(request: Request) -> None:
+    if request.explicit is None:
+        return
+    raise NoExplicitIndex(
+        f"pip-tools cannot take {' and '.join(request.explicit.names)} from an index of its own "
+        f"({without_credentials(request.explicit.address)}): it looks for every package in every index",
+        hint="let uv resolve (install it, and leave out python.pip_args), or set python.torch_index: false and name "
+        "the index under python.extra_index_url",
     )
 
 

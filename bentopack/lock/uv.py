@@ -10,6 +10,7 @@ from bentopack._report import Reporter
 from bentopack.errors import LockError
 from bentopack.lock.compiled import OUTPUT_NAME, locked, parse, write_inputs
 from bentopack.lock.credentials import concealing, expanded
+from bentopack.lock.explicit import write_explicit
 from bentopack.lock.failure import unresolved
 from bentopack.lock.machine import as_uv_reads, authorised, with_limits
 from bentopack.lock.process import run
@@ -52,14 +53,21 @@ def _compile(source: Path, output: Path, target: Target, request: Request, repor
     command += ["--python-version", target.python, "--python-platform", _PLATFORMS[target.platform]]
     command += [option for name in request.upgrade for option in ("--upgrade-package", name)]
     lines = source.read_text("utf-8").splitlines()
+    environment = _environment(request)
+    sources = [str(source)]
+    if request.explicit:
+        project, who = write_explicit(request.explicit, source.parent, os.environ)
+        sources.append(str(project))
+        environment |= who
+        lines.append(request.explicit.address)
     conceal = concealing(lines, os.environ)
     said: list[str] = []
     status = run(
-        [*command, "--output-file", str(output), str(source)],
+        [*command, "--output-file", str(output), *sources],
         source.parent,
         said,
         reporter,
-        environment=_environment(request),
+        environment=environment,
         conceal=conceal,
     )
     if status:
