@@ -38,6 +38,9 @@ class FixedImages:
     def base(self, image: ImageInfo, variant: str, python: str) -> str:
         return f"{self.name}-{variant}"
 
+    def cuda(self, version: str) -> str:
+        return version
+
     def pin(self, name: str) -> LockedBase:
         self.asked.append(name)
         return LockedBase(image=name, digest=self.digest, unpinned=None if self.digest else "no registry answers")

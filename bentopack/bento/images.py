@@ -18,6 +18,9 @@ class Images(Protocol):
     def base(self, image: ImageInfo, variant: str, python: str) -> str:
         """Return the name of a variant's base image; asks no one."""
 
+    def cuda(self, version: str) -> str:
+        """Return what ``docker.cuda_version`` comes to, as ``12.4``, or the version as it is where none is known."""
+
     def pin(self, name: str) -> LockedBase:
         """Ask for the digest of an image; where there is none, say why in it."""
 

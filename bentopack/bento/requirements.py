@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,8 @@ from bentopack.lock.make import LockInputs, Renewal, fresh_lock, locked_python
 from bentopack.lock.pins import pins_in
 from bentopack.lock.pip_file import merge, read_requirements, with_places
 from bentopack.lock.requirements import hashed_requirements, input_text, inputs_of
-from bentopack.lock.resolver import Indexes, LockedPackage, Request, Resolver, Target, host_target
+from bentopack.lock.resolver import Indexes, LockedPackage, Request, Resolver, Target, TorchIndex, host_target
+from bentopack.lock.torch_index import torch_address
 from bentopack.lock.wheels import bundled, local_wheel, require_one_of_each, wheels_in
 from bentopack.spec.buildable import read_source
 from bentopack.spec.manifest import ModelInfo
@@ -108,7 +109,10 @@ def wanted_lock(
     pins = pins_in(old) if old and not renewal.upgrade else {}
     workshop = Workshop(project.path, target, home() / "cache" / "wheels", pins, renewal.packages, reporter)
     request = _request(project, runtime, workshop)
-    variants = ("cpu", "gpu") if project.spec.docker.cuda_version else ("cpu",)
+    cuda = project.spec.docker.cuda_version
+    variants = ("cpu", "gpu") if cuda else ("cpu",)
+    address = torch_address(project.spec.python.torch_index, request)
+    builds = {"cpu": None, "gpu": images.cuda(cuda) if cuda else None}
     image = image_info(project)
     return LockInputs(
         request=request,
@@ -117,6 +121,7 @@ def wanted_lock(
         models=[LockedModel(tag=m.tag, digest=m.digest, spellings=m.spellings) for m in models],
         runtime=bentopack.__version__,
         parts=inputs_of(request, target, ", ".join(REQUIRES)) | {"variants": list(variants)},
+        torch={variant: TorchIndex(address, builds[variant]) for variant in variants} if address else {},
     )
 
 
@@ -140,6 +145,7 @@ def lock_environment(
         lock = fresh_lock(lock_path, wanted, renewal, resolver=resolver, pin=images.pin, reporter=reporter)
     environment = Environment(wanted.target, wanted.request, lock, lock_path)
     _compare_models(project, environment.variants["cpu"].packages, reporter)
+    _compare_variants(environment.packages(), reporter)
     return environment
 
 
@@ -198,5 +204,23 @@ def _compare_models(project: Project, packages: tuple[LockedPackage, ...], repor
         for name, saved in model.stored.description.packages.items():
             if name not in locked:
                 reporter.warn(f"model '{model.stored.tag}' needs {name} {saved}; add it to python.packages")
-            elif locked[name] != saved:
+            elif _public(locked[name]) != _public(saved):
                 reporter.warn(f"model '{model.stored.tag}' was saved with {name} {saved}, the Bento has {locked[name]}")
+
+
+def _compare_variants(packages: Mapping[str, Sequence[LockedPackage]], reporter: Reporter) -> None:
+    """Warn where indexes of their own gave the variants different releases of a package: the models are the same."""
+    found: dict[str, dict[str, str]] = {}
+    for variant, locked in packages.items():
+        for package in locked:
+            if package.index:
+                found.setdefault(package.name, {})[variant] = _public(package.version)
+    for name, versions in found.items():
+        if len(set(versions.values())) > 1:
+            told = " and ".join(f"{version} for {variant}" for variant, version in versions.items())
+            reporter.warn(f"{name} is {told}; name a version that both indexes have in python.packages")
+
+
+def _public(version: str) -> str:
+    """A version without its build: a model of torch 2.6.0+cu124 is one of torch 2.6.0+cpu too."""
+    return version.partition("+")[0]

@@ -83,11 +83,12 @@ def _resolver(project: Project) -> Resolver:
     from bentopack.lock.existing import LockfileResolver
     from bentopack.lock.licences import LicenceResolver
     from bentopack.lock.pip_tools import PipToolsResolver
+    from bentopack.lock.torch_resolver import TorchResolver
     from bentopack.lock.uv import UvResolver
 
     pip = project.spec.python.pip_args or find_spec("uv") is None
     # A lockfile of the project's own comes first; licences are asked for whatever it comes from.
-    return LicenceResolver(LockfileResolver(PipToolsResolver() if pip else UvResolver()))
+    return LicenceResolver(LockfileResolver(TorchResolver(PipToolsResolver() if pip else UvResolver())))
 
 
 def resolve_bento(target: str | None, *, reporter: Reporter, platform: str | None = None) -> ResolvedBento:

@@ -8,6 +8,7 @@ from bentopack.errors import did_you_mean
 from bentopack.image import validate
 from bentopack.image.table import (
     CUDA,
+    DEFAULT_CUDA,
     DISTROS,
     PYTHON_IMAGE,
     PYTHONS,
@@ -64,12 +65,13 @@ def choose_base(
 
 
 def cuda_release(version: str) -> CudaRelease:
-    """Find the last point release of ``12.4`` or of ``12.4.0``.
+    """Find the last point release of ``12.4``, of ``12.4.0``, or of the ``default``.
 
     Raises:
         PlanError: NVIDIA has no such image any more, or never had.
     """
-    minor = ".".join(validate.cuda_version(version).split(".")[:2])
+    asked = DEFAULT_CUDA if version == "default" else validate.cuda_version(version)
+    minor = ".".join(asked.split(".")[:2])
     for release in CUDA:
         if release.minor == minor:
             return release

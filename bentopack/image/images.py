@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bentopack.image.bases import choose_base
+from bentopack.image.bases import choose_base, cuda_release
 from bentopack.image.plan import plan_image
 from bentopack.image.render import render_dockerfile
+from bentopack.image.validate import PlanError
 from bentopack.lock.lockfile import LockedBase
 from bentopack.spec.manifest import ImageInfo, Manifest
 
@@ -35,6 +36,13 @@ class EngineImages:
             override=None,
         )
         return chosen.image
+
+    def cuda(self, version: str) -> str:
+        """Return the CUDA of the gpu variant's base; on a base of the user's own it is the version that they name."""
+        try:
+            return cuda_release(version).minor
+        except PlanError:
+            return version
 
     def pin(self, name: str) -> LockedBase:
         """Ask the image's registry for its digest, through the engine."""

@@ -83,6 +83,9 @@ _UBUNTU_22 = ("ubuntu22.04",)
 # 22.04 stays the preferred one: its package names are those that most bentofiles know; 24.04 renamed many (``t64``).
 _UBUNTU_BOTH = ("ubuntu22.04", "ubuntu24.04")
 
+DEFAULT_CUDA = "12.6"
+"""What ``docker.cuda_version: default`` means: every PyTorch since 2.6 is built for it."""
+
 # Tags: https://gitlab.com/nvidia/container-images/cuda/-/blob/master/doc/supported-tags.md. NVIDIA deletes a
 # superseded point release after six months, so that only the last one is sure to be there. The infix is ``cudnn8`` up
 # to 12.3.1, ``cudnn9`` for 12.3.2, and plain ``cudnn`` from 12.4.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from bentopack._report import Reporter
 from bentopack.errors import LockError, did_you_mean
@@ -22,8 +23,9 @@ from bentopack.lock.lockfile import (
     sealed,
 )
 from bentopack.lock.pins import changed_pins, pins_in
-from bentopack.lock.requirements import BUILT
-from bentopack.lock.resolver import LockedPackage, Request, Resolver, Target
+from bentopack.lock.requirements import BUILT, torch_inputs
+from bentopack.lock.resolver import LockedPackage, Request, Resolver, Target, TorchIndex
+from bentopack.lock.torch_index import of_family
 
 Environments = dict[str, dict[str, LockedEnvironment]]
 Pin = Callable[[str], LockedBase]
@@ -42,6 +44,8 @@ class LockInputs:
     runtime: str
     """The runtime's version."""
     parts: dict[str, Any]
+    torch: Mapping[str, TorchIndex] = field(default_factory=dict)
+    """Where PyTorch's packages come from, for each variant for which that is not the indexes like any other's."""
 
 
 @dataclass(frozen=True)
@@ -79,19 +83,18 @@ def fresh_lock(
         )
     if old is not None:
         _require_locked(old, wanted.request, renewal.packages)
-    held = (
-        old is not None and not changed_inputs(old.inputs, wanted.parts) and not (renewal.upgrade or renewal.packages)
-    )
+    held = old is not None and not _changed(old, wanted) and not (renewal.upgrade or renewal.packages)
     if not held or changed:
         reporter.step("locking" + (f" ({'; '.join(changed)})" if old and changed else ""))
+    variants = _environments(old, wanted, renewal, held=held, resolver=resolver, pin=pin, reporter=reporter)
     return sealed(
         Lock(
             format=FORMAT,
             python=wanted.target.python,
             runtime=wanted.runtime,
-            inputs=wanted.parts,
+            inputs=_inputs(wanted, variants),
             models=tuple(wanted.models),
-            variants=_environments(old, wanted, renewal, held=held, resolver=resolver, pin=pin, reporter=reporter),
+            variants=variants,
         )
     )
 
@@ -101,12 +104,22 @@ def stale(old: Lock | None, wanted: LockInputs) -> list[str]:
     if old is None:
         return ["there is no lock yet"]
     return [
-        *(f"{name} changed" for name in changed_inputs(old.inputs, wanted.parts) if name != BUILT),
+        *(f"{name} changed" for name in _changed(old, wanted) if name != BUILT),
         *changed_pins(pins_in(old), dict(wanted.request.built)),
         *_lacking(old, wanted),
         *(f"the model {tag} changed" for tag in _changed_models(old.models, wanted.models)),
         *([f"the runtime is {wanted.runtime}, locked was {old.runtime}"] if old.runtime != wanted.runtime else []),
     ]
+
+
+def _changed(old: Lock, wanted: LockInputs) -> list[str]:
+    return changed_inputs(old.inputs, _inputs(wanted, old.variants))
+
+
+def _inputs(wanted: LockInputs, variants: Environments) -> dict[str, Any]:
+    """What packages are made from. Where PyTorch's come from is part of it only where there are some."""
+    packages = [each for platforms in variants.values() for locked in platforms.values() for each in locked.packages]
+    return wanted.parts | (torch_inputs(wanted.torch) if of_family(packages) else {})
 
 
 def _require_locked(lock: Lock, request: Request, names: tuple[str, ...]) -> None:
@@ -154,7 +167,7 @@ def _environments(
     """Every variant on the platforms that were locked and on the one that is wanted; kept where they hold."""
     before: Environments = old.variants if old else {}
     platforms = sorted({wanted.target.platform, *(name for found in before.values() for name in found)})
-    resolved: dict[tuple[Request, str], tuple[LockedPackage, ...]] = {}
+    resolutions = _Resolutions(resolver, reporter)
     pinned: dict[str, LockedBase] = {}
     environments: Environments = {}
     for variant, image in wanted.bases.items():
@@ -167,22 +180,43 @@ def _environments(
             if base is None:
                 base = pinned[image] = pinned.get(image) or pin(image)
             if packages is None:
-                # A platform that is new has the versions of those that were there, where it can.
-                request = _preferring(
-                    wanted.request, kept or next(iter(before.get(variant, {}).values()), None), renewal
-                )
-                key = (request, platform)
-                if key not in resolved:
-                    target = Target(wanted.target.python, platform)
-                    resolved[key] = resolver.resolve(request, target, reporter)
-                packages = resolved[key]
+                # A platform or variant that is new has the versions of those that were there, where it can.
+                others = (found for name in (variant, *before) for found in before.get(name, {}).values())
+                request = _preferring(wanted.request, kept or next(others, None), renewal)
+                request = replace(request, torch=wanted.torch.get(variant))
+                packages = resolutions.of(request, Target(wanted.target.python, platform))
             environments.setdefault(variant, {})[platform] = LockedEnvironment(base=base, packages=packages)
     return environments
+
+
+class _Resolutions:
+    """Resolves every request once."""
+
+    def __init__(self, resolver: Resolver, reporter: Reporter) -> None:
+        self._resolver = resolver
+        self._reporter = reporter
+        self._found: dict[tuple[Request, Target], tuple[LockedPackage, ...]] = {}
+        self._without_torch: dict[tuple[Request, Target], tuple[LockedPackage, ...]] = {}
+
+    def of(self, request: Request, target: Target) -> tuple[LockedPackage, ...]:
+        """Return what a request resolves to; where no package is PyTorch's, it is all one where those come from."""
+        anywhere = replace(request, torch=None)
+        found = self._found.get((request, target)) or self._without_torch.get((anywhere, target))
+        if found is None:
+            found = self._found[request, target] = self._resolver.resolve(request, target, self._reporter)
+            if not of_family(found):
+                self._without_torch[anywhere, target] = found
+        return found
 
 
 def _preferring(request: Request, kept: LockedEnvironment | None, renewal: Renewal) -> Request:
     """A request that stays with the locked versions where its inputs allow."""
     if kept is None or renewal.upgrade:
         return request
-    preferred = tuple(f"{package.name}=={package.version}" for package in kept.packages if package.version)
+    preferred = tuple(f"{package.name}=={_release(package)}" for package in kept.packages if package.version)
     return replace(request, preferred=preferred, upgrade=renewal.packages)
+
+
+def _release(package: LockedPackage) -> str:
+    """The version that other indexes have too: that of torch 2.6.0+cpu, of an index of its own, is 2.6.0."""
+    return Version(package.version).public if package.index else package.version

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import to_builtins
 
 from bentopack.lock.credentials import without_credentials
-from bentopack.lock.resolver import Indexes, LockedPackage, Request, RequirementsFile, Target
+from bentopack.lock.resolver import Indexes, LockedPackage, Request, RequirementsFile, Target, TorchIndex
 
 BUILT = "packages built here"
 """The input by which a lock remembers what was built, and of which commit (``lock/pins.py``)."""
@@ -39,6 +39,14 @@ def inputs_of(request: Request, target: Target, runtime: str) -> dict[str, Any]:
             # Only a digest: a proxy's password has no form by which it could be told and left out.
             "pip_args": _digest(indexes.pip_args) if indexes.pip_args else None,
         },
+    }
+
+
+def torch_inputs(torch: Mapping[str, TorchIndex]) -> dict[str, Any]:
+    """The inputs that concern PyTorch's packages alone, of an index for each variant."""
+    return {
+        "python.torch_index": next((without_credentials(each.address) for each in torch.values()), None),
+        "docker.cuda_version": {variant: each.cuda for variant, each in torch.items() if each.cuda} or None,
     }
 
 

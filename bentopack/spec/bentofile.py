@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from bentopack.spec import fields
 from bentopack.spec.environment import as_entries, as_pairs
-from bentopack.spec.requirement import FindLinks, IndexUrl, PipArgs, Requirement
+from bentopack.spec.requirement import FindLinks, IndexUrl, PipArgs, Requirement, TorchIndexSetting
 from bentopack.spec.scalars import plain
 
 _OneOrMany = fields.OneOrMany()
@@ -86,6 +86,11 @@ class Python(Section):
     )
     extra_index_url: Annotated[tuple[IndexUrl, ...], _OneOrMany] = Field(
         default=(), description="Further package indexes."
+    )
+    torch_index: TorchIndexSetting = Field(
+        default=True,
+        description="Take torch, torchvision and torchaudio from PyTorch's own index, for the CUDA of each variant: "
+        "true, false, or the address of a mirror of it.",
     )
     find_links: Annotated[tuple[FindLinks, ...], _OneOrMany] = Field(
         default=(), description="Pages or folders with links to packages."

@@ -13,8 +13,10 @@ from pydantic import AfterValidator, BeforeValidator
 
 from bentopack.spec.buildable import BadSource, read_source
 from bentopack.spec.fields import Line, expected, refused
+from bentopack.spec.scalars import plain
 
 _WORDS = "a requirement such as numpy>=1.26"
+_MIRROR = "https://packages.example.org/pytorch/whl"
 _ARCHIVES = (".whl", ".tar.gz", ".zip", ".tar.bz2")
 # What pip would read as an option, with the key that says the same.
 _OPTIONS = {
@@ -101,6 +103,16 @@ def index_url(value: Any) -> str:
     return value
 
 
+def torch_index(value: Any) -> bool | str:
+    """Return whether PyTorch's packages come from its own index, or the address of a mirror of that."""
+    value = plain(value)
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str) or not re.match(r"https?://[^/]", value):
+        raise expected(f"true, false or the address of a mirror such as {_MIRROR}", value)
+    return index_url(value)
+
+
 def find_links(value: Any) -> str:
     """Return the address of a page with links, or a folder's path."""
     if has_password(str(value)):
@@ -123,5 +135,6 @@ def pip_args(value: str) -> str:
 
 Requirement: TypeAlias = Annotated[str, BeforeValidator(requirement)]
 IndexUrl: TypeAlias = Annotated[str, BeforeValidator(index_url)]
+TorchIndexSetting: TypeAlias = Annotated[bool | str, BeforeValidator(torch_index)]
 FindLinks: TypeAlias = Annotated[str, BeforeValidator(find_links)]
 PipArgs: TypeAlias = Annotated[Line, AfterValidator(pip_args)]
