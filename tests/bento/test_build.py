@@ -202,6 +202,19 @@ def test_a_model_without_its_package_is_warned_of(home: Path, tmp_path: Path) ->
     assert any("needs scikit-learn" in warning for warning in recorder.warnings)
 
 
+@pytest.mark.parametrize(("build_of", "told"), [("{}", False), ("{}+cpu", False), ("{}.1+cpu", True)])
+def test_a_model_of_another_build_is_of_the_same_release(home: Path, tmp_path: Path, build_of: str, told: bool) -> None:
+    """A model that was saved by a release is at home with each build of it, as torch has them, and with no other."""
+    from sklearn.linear_model import LinearRegression
+
+    saved = bentopack.save_model("line", LinearRegression())
+    locked = {name: build_of.format(version) for name, version in saved.description.packages.items()}
+    project = echo_project(tmp_path / "p", bentofile__yaml="service: service:Echo\nmodels: [line]\n")
+    recorder = Recorder()
+    build(project, FixedResolver(locked), reporter=recorder)
+    assert any("was saved with scikit-learn" in warning for warning in recorder.warnings) is told
+
+
 def test_the_users_code_is_not_run(home: Path, tmp_path: Path) -> None:
     """A service that cannot be imported on this machine, and would tell if it were, is built all the same."""
     proof = tmp_path / "imported"

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from bentopack.image.bases import Base, choose_base, cuda_release
+from bentopack.image.images import EngineImages
 from bentopack.image.table import CUDA, DISTROS
 from bentopack.image.validate import PlanError, image_reference
 
@@ -20,6 +21,7 @@ def base(**wishes: str | None) -> Base:
     ("asked", "image"),
     [
         ("11.8", "nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu22.04"),
+        ("default", "nvidia/cuda:12.6.3-cudnn-runtime-ubuntu22.04"),
         ("12.3", "nvidia/cuda:12.3.2-cudnn9-runtime-ubuntu22.04"),
         ("12.4", "nvidia/cuda:12.4.1-cudnn-runtime-ubuntu22.04"),
         ("12.4.0", "nvidia/cuda:12.4.1-cudnn-runtime-ubuntu22.04"),
@@ -30,6 +32,14 @@ def base(**wishes: str | None) -> Base:
 def test_cuda_image(asked: str, image: str) -> None:
     """A CUDA version means its last point release, under the tag that NVIDIA gave it: others are deleted."""
     assert base(variant="gpu", cuda_version=asked).image == image
+
+
+@pytest.mark.parametrize(
+    ("asked", "cuda"), [("12.4", "12.4"), ("12.4.1", "12.4"), ("default", "12.6"), ("12.99", "12.99")]
+)
+def test_the_cuda_of_a_version(asked: str, cuda: str) -> None:
+    """A lock is told which CUDA the gpu image has; one that only a base of the user's own has is taken at its word."""
+    assert EngineImages({}).cuda(asked) == cuda
 
 
 def test_cuda_reason() -> None:

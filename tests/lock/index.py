@@ -26,11 +26,12 @@ class LocalIndex:
         self.password: str | None = None
         """Where there is one, nobody gets anything without it; the user is ``me``."""
 
-    def add(self, place: str, name: str, version: str, *requires: str) -> None:
+    def add(self, place: str, name: str, version: str, *requires: str, licence: str | None = None) -> None:
         """Put a wheel into the index at a path."""
         folder = self.root / place / name
         folder.mkdir(parents=True, exist_ok=True)
         metadata = "".join(f"Requires-Dist: {each}\n" for each in requires)
+        metadata += f"License-Expression: {licence}\n" if licence else ""
         write_wheel(folder / f"{name}-{version}-py3-none-any.whl", name, version, metadata)
         links = [
             f'<a href="{path.name}#sha256={hashlib.sha256(path.read_bytes()).hexdigest()}">{path.name}</a>'

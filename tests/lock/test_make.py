@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from bentopack.errors import LockError
-from bentopack.lock.lockfile import LOCK_NAME, Lock, LockedEnvironment, LockedModel, sealed, write_lock
+from bentopack.lock.lockfile import LOCK_NAME, Lock, LockedEnvironment, LockedModel, read_lock, sealed, write_lock
 from bentopack.lock.make import LockInputs, Renewal, fresh_lock, stale
-from bentopack.lock.resolver import Request, Target
+from bentopack.lock.resolver import LockedPackage, Request, Target, TorchIndex
 from tests.doubles import FixedImages, FixedResolver, Recorder
 
 MODEL = LockedModel(tag="iris:1", digest="sha256:0", spellings=("iris:latest",))
@@ -47,6 +47,13 @@ class Locking:
         )
         write_lock(self.path, found)
         return found
+
+
+def read(locking: Locking) -> Lock:
+    """The lock as it was written."""
+    lock = read_lock(locking.path)
+    assert lock
+    return lock
 
 
 @pytest.fixture
@@ -148,6 +155,74 @@ def test_two_variants_ask_once(locking: Locking) -> None:
     """Variants with the same requirements and the same base share one answer."""
     locking.lock(bases={"cpu": "one", "gpu": "one"})
     assert len(locking.resolver.asked) == len(locking.images.asked) == 1
+
+
+TORCH = {"cpu": TorchIndex("https://t/whl"), "gpu": TorchIndex("https://t/whl", "12.4")}
+BOTH = {"cpu": "one", "gpu": "two"}
+
+
+def test_without_torch_its_index_makes_no_difference(locking: Locking) -> None:
+    """Variants without torch share one resolution, and neither the setting nor CUDA is an input of their lock."""
+    locking.lock(bases=BOTH, torch=TORCH)
+    assert len(locking.resolver.asked) == 1
+    assert not {"python.torch_index", "docker.cuda_version"} & read(locking).inputs.keys()
+    locking.lock(Renewal(refuse=True), bases=BOTH, torch={**TORCH, "gpu": TorchIndex("https://u/whl", "12.6")})
+    locking.lock(Renewal(refuse=True), bases=BOTH)
+
+
+def test_with_torch_each_variant_is_resolved(locking: Locking) -> None:
+    """Each variant's resolution is told of its own CUDA, and both are inputs of the lock."""
+    locking.resolver.packages["torch"] = "2.6.0"
+    lock = locking.lock(bases=BOTH, torch=TORCH)
+    assert [each.torch for each in locking.resolver.asked] == list(TORCH.values())
+    assert lock.inputs["python.torch_index"] == "https://t/whl"
+    assert lock.inputs["docker.cuda_version"] == {"gpu": "12.4"}
+    assert locking.lock(Renewal(refuse=True), bases=BOTH, torch=TORCH) == lock
+
+
+@pytest.mark.parametrize(
+    ("torch", "reasons"),
+    [
+        ({**TORCH, "gpu": TorchIndex("https://t/whl", "12.6")}, ["docker.cuda_version changed"]),
+        (
+            {name: TorchIndex("https://u/whl", each.cuda) for name, each in TORCH.items()},
+            ["python.torch_index changed"],
+        ),
+        ({}, ["docker.cuda_version changed", "python.torch_index changed"]),
+    ],
+)
+def test_a_lock_with_torch_is_stale_when_its_index_is_another(
+    locking: Locking, torch: dict[str, TorchIndex], reasons: list[str]
+) -> None:
+    """Another CUDA, another mirror and none at all are reasons; torch is resolved anew and stays where it can."""
+    locking.resolver.packages["torch"] = "2.6.0"
+    lock = locking.lock(bases=BOTH, torch=TORCH)
+    assert stale(lock, replace(locking.inputs, bases=BOTH, torch=torch)) == reasons
+    locking.lock(bases=BOTH, torch=torch)
+    assert locking.recorder.steps[-1] == f"locking ({'; '.join(reasons)})"
+    assert "torch==2.6.0" in locking.resolver.asked[-1].preferred
+
+
+def test_a_build_is_preferred_by_its_release(locking: Locking) -> None:
+    """torch 2.6.0+cpu of PyTorch's index is preferred as 2.6.0; a build of the project's own index as it is."""
+    lock = locking.lock()
+    locked = lock.variants["cpu"]["linux/amd64"]
+    hashes = locked.packages[0].hashes
+    builds = [
+        LockedPackage(name="torch", version="2.6.0+cpu", hashes=hashes, index="https://t/whl/cpu"),
+        LockedPackage(name="xformers", version="1.0+cu124", hashes=hashes),
+    ]
+    with_builds = msgspec.structs.replace(locked, packages=tuple(builds))
+    write_lock(locking.path, sealed(msgspec.structs.replace(lock, variants={"cpu": {"linux/amd64": with_builds}})))
+    locking.lock(parts={"python.packages": ["torch"]})
+    assert locking.resolver.asked[-1].preferred == ("torch==2.6.0", "xformers==1.0+cu124")
+
+
+def test_a_variant_that_is_added_prefers_what_is_locked(locking: Locking) -> None:
+    """A gpu variant starts from the versions of the cpu one."""
+    locking.lock()
+    locking.lock(bases={"cpu": "python:3.11-slim", "gpu": "cuda"})
+    assert locking.resolver.asked[-1].preferred == ("numpy==2.1.0",)
 
 
 def test_a_base_without_a_digest_is_asked_for_again(locking: Locking) -> None:

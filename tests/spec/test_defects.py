@@ -93,28 +93,32 @@ DEFECTS: dict[str, list[str]] = {
         ),
         ("bentofile.yaml:16:3: python.pip_args: expected options as on pip's command line, found '--flag 'open'"),
         (
-            "bentofile.yaml:18:3: docker.distro: expected a distribution such as debian, ubuntu or alpine, "
+            "bentofile.yaml:17:3: python.torch_index: expected true, false or the address of a mirror such as "
+            "https://packages.example.org/pytorch/whl, found 'cu124'"
+        ),
+        (
+            "bentofile.yaml:19:3: docker.distro: expected a distribution such as debian, ubuntu or alpine, "
             "found 'debian && true'"
         ),
-        "bentofile.yaml:19:3: docker.cuda_version: expected a version such as 12.4, found 'yes'",
+        "bentofile.yaml:20:3: docker.cuda_version: expected a version such as 12.4, found 'yes'",
         (
-            "bentofile.yaml:20:3: docker.base_image: expected an image such as python:3.11-slim, found "
+            "bentofile.yaml:21:3: docker.base_image: expected an image such as python:3.11-slim, found "
             "'python:3.11 AS x'"
         ),
         (
-            "bentofile.yaml:23:7: docker.system_packages[1]: expected a system package such as libgomp1, "
+            "bentofile.yaml:24:7: docker.system_packages[1]: expected a system package such as libgomp1, "
             "found 'curl; true'"
         ),
-        "bentofile.yaml:25:5: docker.env.A B: expected the name of an environment variable, found 'A B'",
-        "bentofile.yaml:27:5: envs[0].name: expected the name of an environment variable, found '1ST'",
-        "bentofile.yaml:29:5: envs[1].value: expected text in one line, found a list",
-        "bentofile.yaml:31:5: models[0].tag: expected a model tag such as iris:latest, found 'not a tag'",
+        "bentofile.yaml:26:5: docker.env.A B: expected the name of an environment variable, found 'A B'",
+        "bentofile.yaml:28:5: envs[0].name: expected the name of an environment variable, found '1ST'",
+        "bentofile.yaml:30:5: envs[1].value: expected text in one line, found a list",
+        "bentofile.yaml:32:5: models[0].tag: expected a model tag such as iris:latest, found 'not a tag'",
         (
-            "bentofile.yaml:36:1: conda: conda environments are not supported yet; list Python packages "
+            "bentofile.yaml:37:1: conda: conda environments are not supported yet; list Python packages "
             "under python.packages and libraries under docker.system_packages"
         ),
-        "bentofile.yaml:36:1: conda: expected keys and values, found '3'",
-        "bentofile.yaml:37:1: args: expected keys and values, found a list",
+        "bentofile.yaml:37:1: conda: expected keys and values, found '3'",
+        "bentofile.yaml:38:1: args: expected keys and values, found a list",
     ],
     "toml_wrong_values": [
         "pyproject.toml:7:1: unknown key 'versoin'; did you mean 'version'?",

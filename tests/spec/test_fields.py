@@ -52,6 +52,7 @@ def test_nothing_breaks_out_of_a_package_or_name(text: str) -> None:
         {"python": {"trusted_host": [text]}},
         {"python": {"packages": [text]}},
         {"python": {"index_url": text}},
+        {"python": {"torch_index": text}},
         {"name": text},
         {"version": text},
         {"models": [text]},
@@ -145,11 +146,26 @@ def test_passwords_in_addresses(text: str, expected: bool) -> None:
     assert has_password(text) is expected
 
 
+@pytest.mark.parametrize("setting", [True, False, "https://${ME}@mirror.example.org/whl", "http://mirror:8080/"])
+def test_where_torch_comes_from(setting: bool | str) -> None:
+    """PyTorch's index is on by default; it can be turned off, or be a mirror."""
+    assert _spec().python.torch_index is True
+    assert _spec(python={"torch_index": setting}).python.torch_index == setting
+
+
+@pytest.mark.parametrize("setting", ["cu126", "true", "file:///whl", "${MIRROR}/whl", "https://", 1, ["https://a/whl"]])
+def test_what_is_no_index_of_torch(setting: object) -> None:
+    """A suffix, a folder and a word that looks like an answer are refused."""
+    with pytest.raises(ValidationError, match="expected true, false or the address of a mirror"):
+        _spec(python={"torch_index": setting})
+
+
 def test_passwords_are_refused_wherever_they_stand() -> None:
     """No password can get into the lock."""
     for python in (
         {"index_url": "https://a:b@c"},
         {"extra_index_url": ["https://a:b@c"]},
+        {"torch_index": "https://a:b@c/whl"},
         {"find_links": "https://a:b@c"},
         {"packages": ["thing @ https://a:b@c/x-1.zip"]},
         {"pip_args": "--index-url https://a:b@c"},
