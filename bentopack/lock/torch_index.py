@@ -45,16 +45,11 @@ def of_family(packages: Sequence[LockedPackage]) -> list[LockedPackage]:
 
 def asked_directly(request: Request, target: Target) -> dict[str, str]:
     """The packages of the family that the project itself asks for in the image, as requirements, with their names."""
-    found: dict[str, str] = {}
-    for line in _lines(request, constraints=False):
-        if (requirement := _requirement(line)) and (name := canonicalize_name(requirement.name)) in FAMILY:
-            belongs, marker = selected(requirement.marker, target)
-            if belongs:
-                found[f"{name} ; {marker}" if marker else name] = name
-    return found
+    asked = _of_family(request, target, constraints=False)
+    return {f"{name} ; {marker}" if marker else name: name for name, _, marker in asked}
 
 
-def suffix_of(torch: TorchIndex, request: Request) -> str:
+def suffix_of(torch: TorchIndex, request: Request, target: Target) -> str:
     """Return the part of an index's address that says what its builds are for: ``cpu``, ``cu126``.
 
     CUDA's minor versions are compatible with each other, and builds bring its libraries: where there is none for the
@@ -71,7 +66,7 @@ def suffix_of(torch: TorchIndex, request: Request) -> str:
             hint='name one such as "12.6", or set python.torch_index: false',
         )
     wanted = _number(torch.cuda)
-    limits = _limits(request)
+    limits = _limits(request, target)
     releases = _allowed(limits)
     built = sorted({_number(cuda) for release in releases for cuda in release.cuda})
     fitting = [each for each in built if each[0] == wanted[0]]
@@ -115,13 +110,21 @@ def _takes(limit: SpecifierSet, version: str) -> bool:
     return any(limit.contains(f"{version}.{patch}", prereleases=True) for patch in range(_PATCHES))
 
 
-def _limits(request: Request) -> dict[str, SpecifierSet]:
-    """What the project's own lines say of the versions of the family, constraints among them."""
+def _limits(request: Request, target: Target) -> dict[str, SpecifierSet]:
+    """What the project's own lines say of the versions of the family in the image, constraints among them."""
     limits: dict[str, SpecifierSet] = {}
-    for line in _lines(request):
-        if (requirement := _requirement(line)) and (name := canonicalize_name(requirement.name)) in FAMILY:
-            limits[name] = limits.get(name, SpecifierSet()) & requirement.specifier
+    for name, requirement, _ in _of_family(request, target, constraints=True):
+        limits[name] = limits.get(name, SpecifierSet()) & requirement.specifier
     return limits
+
+
+def _of_family(request: Request, target: Target, *, constraints: bool) -> Iterator[tuple[str, Requirement, str | None]]:
+    """The lines about the family that count in the image: name, requirement, and the marker that only it can judge."""
+    for line in _lines(request, constraints=constraints):
+        if (requirement := _requirement(line)) and (name := canonicalize_name(requirement.name)) in FAMILY:
+            belongs, marker = selected(requirement.marker, target)
+            if belongs:
+                yield name, requirement, marker
 
 
 def _number(version: str) -> tuple[int, int]:

@@ -58,7 +58,7 @@ class TorchResolver:
     def _from_index(
         self, torch: TorchIndex, wanted: Mapping[str, str], request: Request, target: Target, reporter: Reporter
     ) -> tuple[LockedPackage, ...]:
-        suffix = suffix_of(torch, request)
+        suffix = suffix_of(torch, request, target)
         explicit = ExplicitIndex(f"{torch.address}/{suffix}", tuple(wanted))
         asked = replace(request, explicit=explicit, preferred=tuple(_builds(request.preferred, suffix)))
         try:

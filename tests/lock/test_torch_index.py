@@ -14,6 +14,8 @@ from bentopack.lock.torch_index import asked_directly, suffix_of, torch_address
 from bentopack.lock.torch_table import ADDRESS, FAMILY, RELEASES
 from tests.doubles import write_files
 
+TARGET = Target("3.11", "linux/amd64")
+
 
 def request(*lines: str, **more: object) -> Request:
     return replace(Request(lines=lines, files=(), wheels=(), runtime=Path("runtime.whl")), **more)  # type: ignore[arg-type]
@@ -50,7 +52,13 @@ def with_file(folder: Path, text: str) -> Request:
 )
 def test_the_index_fits_the_cuda_and_the_version(cuda: str | None, line: str, suffix: str) -> None:
     """The very CUDA if one of the allowed versions has it, else the nearest older, else the nearest newer."""
-    assert suffix_of(TorchIndex(ADDRESS, cuda), request(line)) == suffix
+    assert suffix_of(TorchIndex(ADDRESS, cuda), request(line), TARGET) == suffix
+
+
+def test_lines_for_other_images_are_no_limits() -> None:
+    """Of several lines with markers those of the image's Python and platform count."""
+    lines = ("torch==2.5.0 ; python_version < '3.11'", "torch==2.8.0 ; python_version >= '3.11'")
+    assert suffix_of(TorchIndex(ADDRESS, "12.4"), request(*lines), TARGET) == "cu126"
 
 
 @pytest.mark.parametrize(
@@ -69,26 +77,25 @@ def test_the_index_fits_the_cuda_and_the_version(cuda: str | None, line: str, su
 def test_a_cuda_without_builds_is_told(cuda: str, line: str, message: str) -> None:
     """Where no build fits, the error says which there are, and names both settings."""
     with pytest.raises(LockError, match=message) as error:
-        suffix_of(TorchIndex(ADDRESS, cuda), request(line))
+        suffix_of(TorchIndex(ADDRESS, cuda), request(line), TARGET)
     assert "python.torch_index: false" in str(error.value.hint)
 
 
 def test_constraints_limit_the_version_too(tmp_path: Path) -> None:
     """A requirements file's version, and that of a file of constraints, choose the index as a line would."""
     asked = with_file(tmp_path, "-c c.txt\ntorch\n")
-    assert suffix_of(TorchIndex(ADDRESS, "12.8"), asked) == "cu126"
-    assert asked_directly(asked, Target("3.11", "linux/amd64")) == {"torch": "torch"}
+    assert suffix_of(TorchIndex(ADDRESS, "12.8"), asked, TARGET) == "cu126"
+    assert asked_directly(asked, TARGET) == {"torch": "torch"}
 
 
 def test_only_what_is_asked_for_counts(tmp_path: Path) -> None:
     """A constraint asks for nothing, and a marker that the image does not fit asks for nothing either."""
-    target = Target("3.11", "linux/amd64")
-    assert not asked_directly(with_file(tmp_path, "-c c.txt\niniconfig\n"), target)
+    assert not asked_directly(with_file(tmp_path, "-c c.txt\niniconfig\n"), TARGET)
     assert not asked_directly(
-        request("torch ; sys_platform == 'win32'", "torch-geometric", "pytorch-lightning"), target
+        request("torch ; sys_platform == 'win32'", "torch-geometric", "pytorch-lightning"), TARGET
     )
     patch = "torch ; python_full_version < '3.11.4'"
-    assert asked_directly(request(patch), target) == {patch.replace("'", '"'): "torch"}
+    assert asked_directly(request(patch), TARGET) == {patch.replace("'", '"'): "torch"}
 
 
 @pytest.mark.parametrize(
