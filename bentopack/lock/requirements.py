@@ -46,7 +46,7 @@ def torch_inputs(torch: Mapping[str, TorchIndex]) -> dict[str, Any]:
     """The inputs that concern PyTorch's packages alone, of an index for each variant."""
     return {
         "python.torch_index": next((without_credentials(each.address) for each in torch.values()), None),
-        "docker.cuda_version": {variant: each.cuda for variant, each in torch.items() if each.cuda} or None,
+        "CUDA of torch": {variant: each.cuda for variant, each in torch.items() if each.cuda} or None,
     }
 
 

@@ -70,7 +70,7 @@ def test_each_variant_gets_its_torch(home: Path, tmp_path: Path, index: LocalInd
     run("lock", "--check", cwd=project)
     torch_project(project, index, cuda="12.6", torch="torch<2.7")
     stale = bentopack("lock", "--check", "-o", "json", cwd=project, env=NO_ENGINE)
-    assert "docker.cuda_version changed" in json.loads(stale.stdout)["reasons"]
+    assert "CUDA of torch changed" in json.loads(stale.stdout)["reasons"]
     index.add("whl/cpu", "torch", "2.6.1+cpu")
     index.add("whl/cu126", "torch", "2.6.1+cu126")
     run("lock", cwd=project)

@@ -165,7 +165,7 @@ def test_without_torch_its_index_makes_no_difference(locking: Locking) -> None:
     """Variants without torch share one resolution, and neither the setting nor CUDA is an input of their lock."""
     locking.lock(bases=BOTH, torch=TORCH)
     assert len(locking.resolver.asked) == 1
-    assert not {"python.torch_index", "docker.cuda_version"} & read(locking).inputs.keys()
+    assert not {"python.torch_index", "CUDA of torch"} & read(locking).inputs.keys()
     locking.lock(Renewal(refuse=True), bases=BOTH, torch={**TORCH, "gpu": TorchIndex("https://u/whl", "12.6")})
     locking.lock(Renewal(refuse=True), bases=BOTH)
 
@@ -176,19 +176,19 @@ def test_with_torch_each_variant_is_resolved(locking: Locking) -> None:
     lock = locking.lock(bases=BOTH, torch=TORCH)
     assert [each.torch for each in locking.resolver.asked] == list(TORCH.values())
     assert lock.inputs["python.torch_index"] == "https://t/whl"
-    assert lock.inputs["docker.cuda_version"] == {"gpu": "12.4"}
+    assert lock.inputs["CUDA of torch"] == {"gpu": "12.4"}
     assert locking.lock(Renewal(refuse=True), bases=BOTH, torch=TORCH) == lock
 
 
 @pytest.mark.parametrize(
     ("torch", "reasons"),
     [
-        ({**TORCH, "gpu": TorchIndex("https://t/whl", "12.6")}, ["docker.cuda_version changed"]),
+        ({**TORCH, "gpu": TorchIndex("https://t/whl", "12.6")}, ["CUDA of torch changed"]),
         (
             {name: TorchIndex("https://u/whl", each.cuda) for name, each in TORCH.items()},
             ["python.torch_index changed"],
         ),
-        ({}, ["docker.cuda_version changed", "python.torch_index changed"]),
+        ({}, ["CUDA of torch changed", "python.torch_index changed"]),
     ],
 )
 def test_a_lock_with_torch_is_stale_when_its_index_is_another(
