@@ -67,7 +67,7 @@ def test_each_variant_gets_its_torch(home: Path, tmp_path: Path, index: LocalInd
     torch_project(project, index, torch="torch<2.7")
     run("lock", cwd=project)
     assert torches(project) == {"cpu": "2.6.0+cpu", "gpu": "2.6.0+cu124"}
-    run("lock", "--check", cwd=project)
+    run("build", "--locked", "--allow-unpinned", cwd=project)
     torch_project(project, index, cuda="12.6", torch="torch<2.7")
     stale = bentopack("lock", "--check", "-o", "json", cwd=project, env=NO_ENGINE)
     assert "CUDA of torch changed" in json.loads(stale.stdout)["reasons"]
