@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from bentopack.errors import LockError
+from bentopack.lock.credentials import expanded
 from bentopack.lock.resolver import ExplicitIndex
 
 PROJECT = "bentopack-explicit"
@@ -25,7 +25,7 @@ def write_explicit(explicit: ExplicitIndex, folder: Path, environ: Mapping[str, 
     uv keeps an index to packages only where a project says so, and fills in no ``${VARIABLES}`` there. A password
     goes by the environment, never into the file.
     """
-    parts = urlsplit(filled(explicit.address, environ))
+    parts = urlsplit(expanded(explicit.address, environ))
     address = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     lines = [
         "[project]",
@@ -45,11 +45,6 @@ def write_explicit(explicit: ExplicitIndex, folder: Path, environ: Mapping[str, 
     who = {"USERNAME": parts.username, "PASSWORD": parts.password}
     variable = f"UV_INDEX_{PROJECT.upper().replace('-', '_')}"
     return project, {f"{variable}_{key}": unquote(value) for key, value in who.items() if value}
-
-
-def filled(address: str, environ: Mapping[str, str]) -> str:
-    """Fill in ``${VARIABLES}`` as pip does: what is not set stays as it is."""
-    return re.sub(r"\$\{([A-Za-z0-9_]+)\}", lambda match: environ.get(match[1]) or match[0], address)
 
 
 def _text(value: str) -> str:

@@ -12,6 +12,7 @@ from packaging.version import Version
 
 from bentopack._report import Reporter
 from bentopack.errors import LockError, did_you_mean
+from bentopack.lock.aside import aside
 from bentopack.lock.lockfile import (
     FORMAT,
     Lock,
@@ -167,26 +168,33 @@ def _environments(
     """Every variant on the platforms that were locked and on the one that is wanted; kept where they hold."""
     before: Environments = old.variants if old else {}
     platforms = sorted({wanted.target.platform, *(name for found in before.values() for name in found)})
+    places = [(variant, platform) for variant in wanted.bases for platform in platforms]
+    bases = {place: _kept_base(before.get(place[0], {}).get(place[1]), wanted, renewal, place[0]) for place in places}
+    # A registry and an index are waited for together.
+    unknown = sorted({wanted.bases[variant] for (variant, _), base in bases.items() if base is None})
+    pinned = {image: aside(pin, image) for image in unknown}
     resolutions = _Resolutions(resolver, reporter)
-    pinned: dict[str, LockedBase] = {}
     environments: Environments = {}
-    for variant, image in wanted.bases.items():
-        for platform in platforms:
-            kept = before.get(variant, {}).get(platform)
-            base = kept.base if kept and kept.base.image == image and not renewal.upgrade else None
-            if base and base.digest is None and renewal.pin:
-                base = None
-            packages = kept.packages if kept and held else None
-            if base is None:
-                base = pinned[image] = pinned.get(image) or pin(image)
-            if packages is None:
-                # A platform or variant that is new has the versions of those that were there, where it can.
-                others = (found for name in (variant, *before) for found in before.get(name, {}).values())
-                request = _preferring(wanted.request, kept or next(others, None), renewal)
-                request = replace(request, torch=wanted.torch.get(variant))
-                packages = resolutions.of(request, Target(wanted.target.python, platform))
-            environments.setdefault(variant, {})[platform] = LockedEnvironment(base=base, packages=packages)
+    for variant, platform in places:
+        kept = before.get(variant, {}).get(platform)
+        if kept and held:
+            packages = kept.packages
+        else:
+            # A platform or variant that is new has the versions of those that were there, where it can.
+            others = (found for name in (variant, *before) for found in before.get(name, {}).values())
+            request = _preferring(wanted.request, kept or next(others, None), renewal)
+            request = replace(request, torch=wanted.torch.get(variant))
+            packages = resolutions.of(request, Target(wanted.target.python, platform))
+        base = bases[variant, platform] or pinned[wanted.bases[variant]].result()
+        environments.setdefault(variant, {})[platform] = LockedEnvironment(base=base, packages=packages)
     return environments
+
+
+def _kept_base(kept: LockedEnvironment | None, wanted: LockInputs, renewal: Renewal, variant: str) -> LockedBase | None:
+    """The base that is locked, where it need not be asked for again."""
+    if kept is None or renewal.upgrade or kept.base.image != wanted.bases[variant]:
+        return None
+    return None if kept.base.digest is None and renewal.pin else kept.base
 
 
 class _Resolutions:

@@ -11,8 +11,8 @@ import msgspec
 
 from bentopack._report import Reporter
 from bentopack.errors import LockError
-from bentopack.lock.credentials import without_credentials
-from bentopack.lock.explicit import PROJECT, NoExplicitIndex, filled
+from bentopack.lock.credentials import expanded, without_credentials
+from bentopack.lock.explicit import PROJECT, NoExplicitIndex
 from bentopack.lock.resolver import ExplicitIndex, LockedPackage, Request, Resolver, Target, TorchIndex
 from bentopack.lock.torch_index import asked_directly, of_family, suffix_of
 from bentopack.lock.torch_table import FAMILY
@@ -111,7 +111,7 @@ def _explained(error: LockError, explicit: ExplicitIndex, torch: TorchIndex) -> 
     index = without_credentials(explicit.address)
     message = error.message.replace(PROJECT, "the project")
     # What is not there is told by its name, and what cannot be asked by its address.
-    if without_credentials(filled(explicit.address, os.environ)) in message:
+    if without_credentials(expanded(explicit.address, os.environ)) in message:
         return LockError(
             f"the PyTorch index {index} cannot be reached:\n{_details(message)}",
             hint="set python.torch_index in the bentofile to the address of a mirror that can be, or to false: torch "

@@ -14,13 +14,13 @@ import pytest
 from bentopack.lock.lockfile import LOCK_NAME, read_lock
 from tests.command import bentopack
 from tests.echo import echo_project
-from tests.lock.index import LocalIndex, serving
+from tests.lock.index import IndexFolder, serving
 
 NO_ENGINE = {"DOCKER_HOST": "unix:///nowhere.sock", "UV_HTTP_RETRIES": "0"}
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> Iterator[LocalIndex]:
+def index(tmp_path: Path) -> Iterator[IndexFolder]:
     with serving(tmp_path / "served") as index:
         for build in ("cpu", "cu124", "cu126"):
             index.add(f"whl/{build}", "torch", f"2.6.0+{build}", licence="BSD-3-Clause")
@@ -30,7 +30,7 @@ def index(tmp_path: Path) -> Iterator[LocalIndex]:
 
 
 def torch_project(
-    folder: Path, index: LocalIndex, *, cuda: str = "12.4", torch: str = "torch", setting: str = ""
+    folder: Path, index: IndexFolder, *, cuda: str = "12.4", torch: str = "torch", setting: str = ""
 ) -> Path:
     text = (
         "service: service:Echo\ninclude: [service.py]\n"
@@ -58,7 +58,7 @@ def torches(project: Path) -> dict[str, str]:
     }
 
 
-def test_each_variant_gets_its_torch(home: Path, tmp_path: Path, index: LocalIndex) -> None:
+def test_each_variant_gets_its_torch(home: Path, tmp_path: Path, index: IndexFolder) -> None:
     """Both are locked from PyTorch's index and stay; a new CUDA makes the lock stale and changes that build alone."""
     project = torch_project(tmp_path / "p", index)
     said = run("lock", cwd=project)
@@ -82,7 +82,7 @@ def test_each_variant_gets_its_torch(home: Path, tmp_path: Path, index: LocalInd
     assert set(torches(project).values()) == {"2.99.0"}
 
 
-def test_a_bento_with_torch_is_whole(home: Path, tmp_path: Path, index: LocalIndex) -> None:
+def test_a_bento_with_torch_is_whole(home: Path, tmp_path: Path, index: IndexFolder) -> None:
     """Its requirements install with pip from both indexes; its bill of materials knows the build and its licence."""
     project = torch_project(tmp_path / "p", index, torch="torch==2.6.0")
     bento = Path(run("build", "-o", "path", cwd=project).splitlines()[0])
@@ -102,7 +102,7 @@ def test_a_bento_with_torch_is_whole(home: Path, tmp_path: Path, index: LocalInd
     assert "2.6.0+cu126" in run("diff", f"echo:{bento.name}", "echo", cwd=project)
 
 
-def test_an_index_out_of_reach_is_one_clear_error(home: Path, tmp_path: Path, index: LocalIndex) -> None:
+def test_an_index_out_of_reach_is_one_clear_error(home: Path, tmp_path: Path, index: IndexFolder) -> None:
     """It exits with the lock's code, names the index and the setting, and writes nothing."""
     project = torch_project(tmp_path / "p", index, setting="http://127.0.0.1:9/whl")
     result = bentopack("lock", cwd=project, env=NO_ENGINE)

@@ -16,7 +16,7 @@ from typing import Any
 from tests.lock.wheel import write_wheel
 
 
-class LocalIndex:
+class IndexFolder:
     """A folder of indexes, each below a path of its own. ``asked`` are the paths that were asked for."""
 
     def __init__(self, root: Path, url: str) -> None:
@@ -41,7 +41,7 @@ class LocalIndex:
 
 
 @contextmanager
-def serving(root: Path) -> Iterator[LocalIndex]:
+def serving(root: Path) -> Iterator[IndexFolder]:
     """Serve a folder's indexes as long as the context lasts."""
     root.mkdir(parents=True, exist_ok=True)
 
@@ -61,7 +61,7 @@ def serving(root: Path) -> Iterator[LocalIndex]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(root)))
-    index = LocalIndex(root, f"http://127.0.0.1:{server.server_address[1]}")
+    index = IndexFolder(root, f"http://127.0.0.1:{server.server_address[1]}")
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

@@ -17,7 +17,7 @@ from bentopack.lock.requirements import hashed_requirements
 from bentopack.lock.resolver import Indexes, LockedPackage, Request, Resolver, Target, TorchIndex, host_target
 from bentopack.lock.torch_resolver import TorchResolver
 from bentopack.lock.uv import UvResolver
-from tests.lock.index import LocalIndex, serving
+from tests.lock.index import IndexFolder, serving
 
 TARGET = Target("3.11", "linux/amd64")
 
@@ -37,7 +37,7 @@ class Counting:
 class World:
     """An index of PyTorch's, and one of the project's, in which lies what must not be taken."""
 
-    def __init__(self, index: LocalIndex, runtime: Path) -> None:
+    def __init__(self, index: IndexFolder, runtime: Path) -> None:
         self.index = index
         self.request = Request(
             lines=(), files=(), wheels=(), runtime=runtime, indexes=Indexes(extra_index_url=(f"{index.url}/main",))
