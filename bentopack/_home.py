@@ -10,3 +10,8 @@ def home() -> Path:
     """Return ``$BENTOPACK_HOME``, or ``~/.bentopack``."""
     configured = os.environ.get("BENTOPACK_HOME")
     return Path(configured).expanduser().absolute() if configured else Path.home() / ".bentopack"
+
+
+def model_home() -> Path:
+    """Return the folder of this user's models."""
+    return home() / "models"

@@ -22,7 +22,8 @@ from bentopack.bento.runtime import runtime_name, write_runtime
 from bentopack.bento.sbom import sbom_files
 from bentopack.bento.store import BuiltBento, bento_store, require_digest
 from bentopack.errors import LockError
-from bentopack.lock.lockfile import LOCK_NAME, LockedEnvironment, read_lock
+from bentopack.lock import LOCK_NAME
+from bentopack.lock.lockfile import LockedEnvironment, read_lock
 from bentopack.lock.make import LockInputs, stale
 from bentopack.lock.resolver import Resolver
 from bentopack.spec.buildable import read_source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bentopack.lock.make import Renewal
+from bentopack.lock.renewal import Renewal
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,14 @@ from bentopack.bento.images import Images, image_info
 from bentopack.bento.project import Project
 from bentopack.bento.runtime import REQUIRES
 from bentopack.errors import LockError
+from bentopack.lock import LOCK_NAME
 from bentopack.lock.built import Workshop
 from bentopack.lock.existing import describe_lockfile
-from bentopack.lock.lockfile import LOCK_NAME, Lock, LockedEnvironment, LockedModel, read_lock, write_lock
-from bentopack.lock.make import LockInputs, Renewal, fresh_lock, locked_python
+from bentopack.lock.lockfile import Lock, LockedEnvironment, LockedModel, read_lock, write_lock
+from bentopack.lock.make import LockInputs, fresh_lock, locked_python
 from bentopack.lock.pins import pins_in
 from bentopack.lock.pip_file import merge, read_requirements, with_places
+from bentopack.lock.renewal import Renewal
 from bentopack.lock.requirements import hashed_requirements, input_text, inputs_of
 from bentopack.lock.resolver import Indexes, LockedPackage, Request, Resolver, Target, TorchIndex, host_target
 from bentopack.lock.torch_index import torch_address

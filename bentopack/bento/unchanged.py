@@ -20,15 +20,14 @@ import msgspec
 
 import bentopack
 from bentopack._fs import is_scratch, sha256_file, write_atomic
-from bentopack._home import home
+from bentopack._home import home, model_home
 from bentopack._report import Reporter
 from bentopack._resources import resource_dir
 from bentopack.bento.digest import read_digest
 from bentopack.bento.options import BuildOptions
 from bentopack.bento.store import BuiltBento, bento_store
 from bentopack.errors import BentopackError
-from bentopack.lock.lockfile import LOCK_NAME
-from bentopack.models.store import model_store
+from bentopack.lock import LOCK_NAME
 from bentopack.spec.ignore import never_belongs
 from bentopack.spec.manifest import read_manifest
 
@@ -70,7 +69,7 @@ def look(project: Path, options: BuildOptions) -> Look:
         statuses |= _below(root)
     young = tuple(path for path, status in statuses.items() if status[-1:] > (began - _GRAIN,))
     # Which version is the latest: a model that is saved while a build runs must not pass for one that it read.
-    statuses |= _below(model_store().root, levels=2)
+    statuses |= _below(model_home(), levels=2)
     return Look(project, _record_path(project, options), statuses, young)
 
 

@@ -48,7 +48,7 @@ def build(
     from bentopack.bento.options import BuildOptions
     from bentopack.cli.output import Output
     from bentopack.cli.target import build_project
-    from bentopack.lock.make import Renewal
+    from bentopack.lock.renewal import Renewal
 
     out = Output(verbose=verbose)
     options = BuildOptions(

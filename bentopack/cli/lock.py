@@ -51,7 +51,7 @@ def lock(
     from bentopack.bento.options import BuildOptions
     from bentopack.cli.output import Output
     from bentopack.cli.target import open_project
-    from bentopack.lock.make import Renewal
+    from bentopack.lock.renewal import Renewal
 
     out = Output(verbose=verbose)
     wanted = checked_platform(platform)

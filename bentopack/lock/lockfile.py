@@ -15,7 +15,6 @@ from bentopack.errors import LockError
 from bentopack.lock.resolver import LockedPackage
 from bentopack.lock.sound import require_sound
 
-LOCK_NAME = "bentofile.lock"
 FORMAT = 1
 _HEADER = "# Made by bentopack; commit it. `bentopack lock` makes it anew.\n"
 

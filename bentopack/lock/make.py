@@ -24,6 +24,7 @@ from bentopack.lock.lockfile import (
     sealed,
 )
 from bentopack.lock.pins import changed_pins, pins_in
+from bentopack.lock.renewal import Renewal
 from bentopack.lock.requirements import BUILT, torch_inputs
 from bentopack.lock.resolver import LockedPackage, Request, Resolver, Target, TorchIndex
 from bentopack.lock.torch_index import of_family
@@ -47,21 +48,6 @@ class LockInputs:
     parts: dict[str, Any]
     torch: Mapping[str, TorchIndex] = field(default_factory=dict)
     """Where PyTorch's packages come from, for each variant for which that is not the indexes like any other's."""
-
-
-@dataclass(frozen=True)
-class Renewal:
-    """How a lock may change.
-
-    ``refuse``: not at all (``--locked``). ``upgrade``: everything to its newest; ``packages``: only these. By default
-    what is locked stays where the inputs allow.
-    """
-
-    refuse: bool = False
-    upgrade: bool = False
-    packages: tuple[str, ...] = ()
-    pin: bool = False
-    """Ask again for the digest of a base that has none."""
 
 
 def fresh_lock(

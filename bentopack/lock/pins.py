@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from bentopack.errors import LockError
-from bentopack.lock.lockfile import LOCK_NAME, Lock
+from bentopack.lock import LOCK_NAME
+from bentopack.lock.lockfile import Lock
 from bentopack.lock.requirements import BUILT
 from bentopack.lock.resolver import BuiltPin
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from bentopack._fs import EPOCH, FileEntry, describe_files, normalise, walk_files, write_atomic
-from bentopack._home import home
+from bentopack._home import model_home
 from bentopack._store import Store, Stored
 from bentopack._yaml import decode
 from bentopack.errors import IntegrityError
@@ -48,9 +48,9 @@ class StoredModel:
         return framework(self.description.framework).load(self.path)
 
 
-def model_store(root: Path | None = None) -> Store:
-    """The store of models below ``root``, by default this user's."""
-    return Store((root or home()) / "models", "model")
+def model_store() -> Store:
+    """The store of this user's models."""
+    return Store(model_home(), "model")
 
 
 def save_model(

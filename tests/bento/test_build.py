@@ -18,7 +18,7 @@ from bentopack.bento.options import BuildOptions
 from bentopack.bento.project import read_project
 from bentopack.bento.store import BuiltBento, bento_store, list_bentos
 from bentopack.errors import IntegrityError, LockError, NotFound, SpecError
-from bentopack.lock.make import Renewal
+from bentopack.lock.renewal import Renewal
 from bentopack.spec.manifest import BaseInfo, read_manifest
 from bentopack.tag import InvalidTag
 from tests.doubles import FixedImages, FixedResolver, Recorder

@@ -14,7 +14,7 @@ from bentopack.bento.store import BuiltBento
 from bentopack.errors import LockError
 from bentopack.lock.existing import LockfileResolver
 from bentopack.lock.lockfile import read_lock
-from bentopack.lock.make import Renewal
+from bentopack.lock.renewal import Renewal
 from bentopack.lock.resolver import Resolver
 from bentopack.lock.uv import UvResolver
 from tests.doubles import FixedImages, FixedResolver, Recorder, write_files

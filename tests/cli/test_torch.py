@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bentopack.lock.lockfile import LOCK_NAME, read_lock
+from bentopack.lock import LOCK_NAME
+from bentopack.lock.lockfile import read_lock
 from tests.command import bentopack
 from tests.echo import echo_project
 from tests.lock.index import IndexFolder, serving

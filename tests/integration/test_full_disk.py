@@ -10,7 +10,7 @@ import pytest
 
 import bentopack as package
 from bentopack.errors import StorageError
-from bentopack.lock.lockfile import LOCK_NAME
+from bentopack.lock import LOCK_NAME
 from tests.command import bentopack, done, fails
 from tests.integration.bentos import assert_same
 from tests.integration.disks import fill, small_disk

@@ -18,7 +18,8 @@ from bentopack.bento.options import BuildOptions
 from bentopack.bento.store import bento_store
 from bentopack.bento.verify import prove_stored
 from bentopack.cli.target import build_project
-from bentopack.lock.lockfile import LOCK_NAME, read_lock
+from bentopack.lock import LOCK_NAME
+from bentopack.lock.lockfile import read_lock
 from tests.command import COMMAND, bentopack
 
 

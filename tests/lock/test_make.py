@@ -9,8 +9,10 @@ import msgspec
 import pytest
 
 from bentopack.errors import LockError
-from bentopack.lock.lockfile import LOCK_NAME, Lock, LockedEnvironment, LockedModel, read_lock, sealed, write_lock
-from bentopack.lock.make import LockInputs, Renewal, fresh_lock, stale
+from bentopack.lock import LOCK_NAME
+from bentopack.lock.lockfile import Lock, LockedEnvironment, LockedModel, read_lock, sealed, write_lock
+from bentopack.lock.make import LockInputs, fresh_lock, stale
+from bentopack.lock.renewal import Renewal
 from bentopack.lock.resolver import LockedPackage, Request, Target, TorchIndex
 from tests.doubles import FixedImages, FixedResolver, Recorder
 
