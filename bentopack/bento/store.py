@@ -52,9 +52,9 @@ class BuiltBento:
     """Folders of its models in their store."""
 
 
-def bento_store(root: Path | None = None) -> Store:
-    """The store of Bentos below ``root``, by default this user's."""
-    return Store((root or home()) / "bentos", "Bento")
+def bento_store() -> Store:
+    """The store of this user's Bentos."""
+    return Store(home() / "bentos", "Bento")
 
 
 def get_bento(tag: Tag | str) -> StoredBento:
