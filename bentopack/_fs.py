@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import sys
 import tempfile
 import time
@@ -50,6 +51,19 @@ def walk_files(root: Path) -> Iterator[tuple[str, Path]]:
         for name in names
     ]
     yield from sorted(found)
+
+
+def strange_below(root: Path) -> Iterator[tuple[str, str]]:
+    """Yield the POSIX path and the kind of all below ``root`` that no Bento has: links, devices, empty folders."""
+    for folder, folders, names in os.walk(root):
+        if not (folders or names) and Path(folder) != root:
+            yield f"{Path(folder).relative_to(root).as_posix()}/", "an empty folder"
+        for path in (Path(folder, name) for name in (*folders, *names)):
+            mode = path.lstat().st_mode
+            if stat.S_ISLNK(mode):
+                yield path.relative_to(root).as_posix(), "a link"
+            elif not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                yield path.relative_to(root).as_posix(), "not a file"
 
 
 def is_scratch(name: str) -> bool:

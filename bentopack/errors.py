@@ -97,9 +97,13 @@ class ServeError(BentopackError):
 
 
 class IntegrityError(BentopackError):
-    """Stored or imported bytes are not what their digest says."""
+    """Stored or imported bytes are not what their digest says. ``problems`` names each file, where files are known."""
 
     exit_code = 9
+
+    def __init__(self, message: str, *, hint: str | None = None, problems: Iterable[str] = ()) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n  ".join((message, *self.problems)), hint=hint)
 
 
 class StorageError(BentopackError):

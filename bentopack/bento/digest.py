@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from bentopack._fs import FileEntry, describe_files, walk_files
+from bentopack._fs import FileEntry, describe_files, strange_below, walk_files
 from bentopack.errors import IntegrityError
 
 SUMS_NAME = "SHA256SUMS"
@@ -50,7 +50,7 @@ def read_digest(bento: Path) -> str:
         try:
             status = (bento / name).stat()
         except FileNotFoundError:
-            raise IntegrityError(f"{bento} is not the Bento it was:\n  missing: {name}") from None
+            raise _damaged(bento, [f"missing: {name}"]) from None
         files.append(FileEntry(name, bool(status.st_mode & 0o100), status.st_size, sha256))
     return digest_of(files)
 
@@ -59,18 +59,25 @@ def verify(bento: Path) -> str:
     """Hash every file of a Bento, compare with ``SHA256SUMS``, and return the digest.
 
     Raises:
-        IntegrityError: names each file that is missing, added or changed.
+        IntegrityError: names each file that is missing, added or changed. A link is no file, whatever it leads to.
     """
+    strange = dict(strange_below(bento))
+    if SUMS_NAME in strange:
+        raise _damaged(bento, [f"changed: {SUMS_NAME} ({strange[SUMS_NAME]})"])
     recorded = read_sums(bento)
-    found = {file.path: file for file in list_files(bento)}
-    problems = [f"missing: {name}" for name in recorded.keys() - found.keys()]
+    files = describe_files(each for each in walk_files(bento) if each[0] not in (SUMS_NAME, *strange))
+    found = {file.path: file for file in files}
+    problems = [f"missing: {name}" for name in recorded.keys() - found.keys() - strange.keys()]
     problems += [f"added: {name}" for name in found.keys() - recorded.keys()]
     problems += [f"changed: {name}" for name, sha in recorded.items() if name in found and found[name].sha256 != sha]
+    problems += [f"{'changed' if name in recorded else 'added'}: {name} ({kind})" for name, kind in strange.items()]
     if problems:
-        raise IntegrityError(
-            f"{bento} is not the Bento it was:\n" + "\n".join(f"  {each}" for each in sorted(problems))
-        )
+        raise _damaged(bento, sorted(problems))
     return digest_of(found.values())
+
+
+def _damaged(bento: Path, problems: Iterable[str]) -> IntegrityError:
+    return IntegrityError(f"{bento} is not the Bento it was:", problems=problems)
 
 
 def read_sums(bento: Path) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from tests.command import bentopack, done
@@ -30,6 +31,35 @@ def test_each_difference_is_named(project: Path) -> None:
     assert result.returncode == 9
     for said in ("missing: README.md", "added: src/extra.py", "changed: src/service.py"):
         assert said in result.stderr
+
+
+def test_a_link_is_no_file_of_a_bento(project: Path, tmp_path: Path) -> None:
+    """A link is told though the bytes that it leads to are the same; so are pipes and folders that hold nothing."""
+    folder = Path(done("build", "-o", "path", cwd=project))
+    (folder / "src/service.py").rename(tmp_path / "outside.py")
+    (folder / "src/service.py").symlink_to(tmp_path / "outside.py")
+    (folder / "src/linked").symlink_to(tmp_path)
+    (folder / "src/empty").mkdir()
+    os.mkfifo(folder / "src/pipe")
+    said = [
+        "added: src/empty/ (an empty folder)",
+        "added: src/linked (a link)",
+        "added: src/pipe (not a file)",
+        "changed: src/service.py (a link)",
+    ]
+    result = bentopack("verify", "echo", cwd=project)
+    assert result.returncode == 9
+    assert [line.strip() for line in result.stderr.splitlines()[1:5]] == said
+
+
+def test_a_linked_list_of_sums_is_told(project: Path, tmp_path: Path) -> None:
+    """What a Bento is compared with has to be in the Bento."""
+    folder = Path(done("build", "-o", "path", cwd=project))
+    (folder / "SHA256SUMS").rename(tmp_path / "sums")
+    (folder / "SHA256SUMS").symlink_to(tmp_path / "sums")
+    result = bentopack("verify", "echo", cwd=project)
+    assert result.returncode == 9
+    assert "changed: SHA256SUMS (a link)" in result.stderr
 
 
 def test_a_bento_under_anothers_tag_is_told(project: Path) -> None:
