@@ -24,13 +24,19 @@ def verify(
     Example:  bentopack verify iris
     """
     from bentopack.cli.output import Output
+    from bentopack.errors import IntegrityError
 
     out = Output()
     with out.working() as reporter:
         reporter.step(f"hashing {target}")
-        proven = _prove(target)
+        try:
+            proven = _prove(target)
+        except IntegrityError as error:
+            if output is Format.json:
+                out.json({"whole": False, "problems": list(error.problems or (error.message,))})
+            raise
     if output is Format.json:
-        out.json({"tag": str(proven.tag), "digest": proven.digest})
+        out.json({"whole": True, "tag": str(proven.tag), "digest": proven.digest})
     else:
         out.result(f"{proven.tag} is whole: {proven.digest}")
 

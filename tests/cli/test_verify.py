@@ -15,6 +15,7 @@ def test_a_whole_bento_is_proved_wherever_it_lies(project: Path) -> None:
     done("export", "echo", "echo.bento", cwd=project)
     for target in ("echo", built["tag"], built["path"], "echo.bento"):
         assert json.loads(done("verify", target, "-o", "json", cwd=project)) == {
+            "whole": True,
             "tag": built["tag"],
             "digest": built["digest"],
         }
@@ -31,6 +32,19 @@ def test_each_difference_is_named(project: Path) -> None:
     assert result.returncode == 9
     for said in ("missing: README.md", "added: src/extra.py", "changed: src/service.py"):
         assert said in result.stderr
+
+
+def test_what_is_damaged_is_told_to_scripts(project: Path) -> None:
+    """With ``--output json`` a failed proof is a document too, beside the exit code and the message."""
+    folder = Path(done("build", "-o", "path", cwd=project))
+    (folder / "README.md").unlink()
+    result = bentopack("verify", "echo", "-o", "json", cwd=project)
+    assert (result.returncode, json.loads(result.stdout)) == (9, {"whole": False, "problems": ["missing: README.md"]})
+    assert "missing: README.md" in result.stderr
+    (project / "x.bento").write_text("no archive")
+    result = bentopack("verify", "x.bento", "-o", "json", cwd=project)
+    assert result.returncode == 9
+    assert "is not a Bento archive" in json.loads(result.stdout)["problems"][0]
 
 
 def test_a_link_is_no_file_of_a_bento(project: Path, tmp_path: Path) -> None:
