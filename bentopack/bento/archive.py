@@ -14,9 +14,8 @@ from pathlib import Path, PurePosixPath
 
 from bentopack._fs import EPOCH, normalise, scratch_dir, walk_files, writing
 from bentopack._store import Stored
-from bentopack.bento.digest import read_digest
 from bentopack.bento.store import bento_store, require_digest
-from bentopack.bento.verify import ProvenBento, prove
+from bentopack.bento.verify import ProvenBento, prove, prove_stored
 from bentopack.errors import BentopackError, IntegrityError, NotFound
 
 SUFFIX = ".bento"
@@ -26,25 +25,27 @@ _SIZE = "bentopack.size"
 
 
 def export_bento(stored: Stored, target: Path) -> Path:
-    """Write a Bento as a gzipped tar. One compressor gives one Bento's archive the same bytes each time.
+    """Prove a Bento and write it as a gzipped tar. One compressor gives its archive the same bytes each time.
 
     Args:
         target: the file to write, or a pipe; where it is a folder, ``<name>-<version>.bento`` in it.
 
     Raises:
         BentopackError: the place is not there, or cannot be written.
+        IntegrityError: the Bento is damaged. Nothing is written then.
     """
     path = target / f"{stored.tag.name}-{stored.tag.version}{SUFFIX}" if target.is_dir() else target
     folder = path.resolve().parent
     if not folder.is_dir():
         raise BentopackError(f"cannot write {path}: there is no folder {folder}")
+    proven = prove_stored(stored)
     try:
         with writing(folder, otherwise="export to"):
             if path.exists() and not path.is_file():
-                _write(stored.path, path)
+                _write(proven, path)
                 return path
             with scratch_dir(folder) as scratch:
-                _write(stored.path, scratch / "archive")
+                _write(proven, scratch / "archive")
                 (scratch / "archive").replace(path.resolve())
     except OSError as error:
         raise BentopackError(f"cannot write {path}: {error.strerror}") from None
@@ -94,16 +95,16 @@ def import_bento(archive: Path) -> Stored:
         return stored
 
 
-def _write(folder: Path, target: Path) -> None:
-    size = sum(path.stat().st_size for _, path in walk_files(folder))
-    headers = {_DIGEST: read_digest(folder), _SIZE: str(size)}
+def _write(bento: ProvenBento, target: Path) -> None:
+    size = sum(path.stat().st_size for _, path in walk_files(bento.path))
+    headers = {_DIGEST: bento.digest, _SIZE: str(size)}
     with (
         target.open("wb") as raw,
         # Neither a name nor a time: the header says nothing of this machine.
         gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=1, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT, pax_headers=headers) as tar,
     ):
-        for relative, path in walk_files(folder):
+        for relative, path in walk_files(bento.path):
             status = path.stat()
             member = tarfile.TarInfo(relative)
             member.size = status.st_size

@@ -10,7 +10,7 @@ from bentopack._fs import walk_files
 from bentopack._home import home
 from bentopack._report import Reporter
 from bentopack._store import Store, Stored
-from bentopack.bento.digest import read_digest
+from bentopack.bento.digest import read_digest, version_of
 from bentopack.errors import BentopackError, IntegrityError
 from bentopack.spec.manifest import Manifest, read_manifest
 from bentopack.tag import Tag
@@ -77,13 +77,26 @@ def list_bentos(name: str | None = None, *, reporter: Reporter) -> list[StoredBe
     return found
 
 
+def renewal(tag: Tag, *, shown: bool) -> str:
+    """Say how a damaged Bento of the store is made whole, and how to see what is wrong unless that is shown already."""
+    way = f"bentopack delete {tag}, then build or import it again"
+    return f"run: {way}" if shown else f"`bentopack verify {tag}` shows how; run: {way}"
+
+
 def require_digest(stored: Stored, digest: str) -> None:
     """Make sure that a tag holds the Bento that was meant, and not another that had it first.
 
     Raises:
-        IntegrityError: the tag, given by the user, was taken by other bytes.
+        IntegrityError: the tag, given by the user, was taken by other bytes; or what is stored under it is damaged.
     """
-    if read_digest(stored.path) != digest:
+    try:
+        held = read_digest(stored.path)
+    except IntegrityError:
+        held = None
+    if held != digest:
+        # A version that the digest gave can be no other Bento's.
+        if held is None or stored.tag.version == version_of(digest):
+            raise IntegrityError(f"the stored Bento '{stored.tag}' is damaged", hint=renewal(stored.tag, shown=False))
         raise IntegrityError(
             f"the Bento '{stored.tag}' is stored already, with other content",
             hint=f"give another version, leave the version to the digest, or run: bentopack delete {stored.tag}",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bentopack._store import Stored
 from bentopack.bento.digest import verify, version_of
+from bentopack.bento.store import renewal
 from bentopack.errors import IntegrityError
 from bentopack.spec.manifest import read_manifest
 from bentopack.tag import Tag, is_name, is_version
@@ -39,9 +40,14 @@ def prove_stored(stored: Stored) -> ProvenBento:
     """Prove a Bento of the store, its tag included: the version that a digest gave has to be that digest's.
 
     Raises:
-        IntegrityError: see :func:`prove`; or another Bento lies under the tag.
+        IntegrityError: see :func:`prove`; or another Bento lies under the tag. The hint says how to renew it.
     """
-    proven = prove(stored.path)
+    hint = renewal(stored.tag, shown=True)
+    try:
+        proven = prove(stored.path)
+    except IntegrityError as error:
+        error.hint = error.hint or hint
+        raise
     if proven.tag != stored.tag:
-        raise IntegrityError(f"{stored.path} holds the Bento '{proven.tag}', not '{stored.tag}'")
+        raise IntegrityError(f"{stored.path} holds the Bento '{proven.tag}', not '{stored.tag}'", hint=hint)
     return proven

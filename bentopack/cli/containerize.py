@@ -71,8 +71,8 @@ def containerize(
 ) -> None:
     """Compile a Bento into a container image.
 
-    Without a target, the project in this folder is built first. With --gpu the image has a CUDA base, which needs
-    docker.cuda_version in the bentofile.
+    Without a target, the project in this folder is built first; a Bento that lay there already is proved file by file.
+    With --gpu the image has a CUDA base, which needs docker.cuda_version in the bentofile.
 
     Example:  bentopack containerize iris:latest -t registry.example/iris:1.0
     """
@@ -90,7 +90,7 @@ def containerize(
     tags = tuple(image_reference(text) for text in tag or ())
     tools = _tools() if dockerfile is None else None
     with out.working() as reporter:
-        bento = resolve_bento(target, reporter=reporter, platform=platform)
+        bento = resolve_bento(target, reporter=reporter, platform=platform, proven=True)
         variant = "gpu" if gpu else "cpu"
         plan = plan_image(read_manifest(bento.path), variant=variant, platform=platform, base_image=base_image)
         if tools:

@@ -15,7 +15,7 @@ def export(
     target: Annotated[Path, typer.Argument(metavar="PATH", help="The file to write, or the folder for it.")] = Path(),
     output: OutputOption = Format.text,
 ) -> None:
-    """Write a Bento of the store to one file.
+    """Write a Bento of the store to one file, proving every file first.
 
     Example:  bentopack export iris ./iris.bento
     """

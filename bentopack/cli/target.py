@@ -13,6 +13,7 @@ from bentopack.errors import NotFound
 from bentopack.tag import Tag, is_name
 
 if TYPE_CHECKING:
+    from bentopack._store import Stored
     from bentopack.bento.build import Tools
     from bentopack.bento.options import BuildOptions
     from bentopack.bento.project import Project
@@ -91,30 +92,55 @@ def _resolver(project: Project) -> Resolver:
     return LicenceResolver(LockfileResolver(TorchResolver(PipToolsResolver() if pip else UvResolver())))
 
 
-def resolve_bento(target: str | None, *, reporter: Reporter, platform: str | None = None) -> ResolvedBento:
+def resolve_bento(
+    target: str | None, *, reporter: Reporter, platform: str | None = None, proven: bool = False
+) -> ResolvedBento:
     """Find the Bento that a command works on, building the project where that is meant.
 
     Args:
         target: a tag, a Bento directory, a project's folder, or None for the project in this folder.
         platform: what a project that is built here is locked for.
+        proven: hash every file and compare, unless it was written just now.
 
     Raises:
         NotFound: it is none of these.
+        IntegrityError: it is damaged.
     """
-    from bentopack.bento.digest import read_digest, version_of
     from bentopack.bento.options import BuildOptions
     from bentopack.bento.store import bento_store
-    from bentopack.spec.manifest import read_manifest
 
     folder = _folder(target)
     if folder is None:
-        stored = bento_store().get(str(target))
-        return ResolvedBento(stored.tag, stored.path, read_digest(stored.path))
+        return _as_stored(bento_store().get(str(target)), reporter, proven=proven)
     if _is_bento(folder):
-        manifest, digest = read_manifest(folder), read_digest(folder)
-        return ResolvedBento(Tag(manifest.name, manifest.version or version_of(digest)), folder, digest)
+        return _as_it_lies(folder, reporter, proven=proven)
     built = build_project(folder, BuildOptions(checked_platform(platform or DEFAULT_PLATFORM)), reporter)
+    if built.reused:
+        return _as_stored(bento_store().get(built.tag), reporter, proven=proven)
     return ResolvedBento(built.tag, built.path, built.digest)
+
+
+def _as_stored(stored: Stored, reporter: Reporter, *, proven: bool) -> ResolvedBento:
+    from bentopack.bento.digest import read_digest
+    from bentopack.bento.verify import prove_stored
+
+    if proven:
+        reporter.step(f"hashing {stored.tag}")
+    digest = prove_stored(stored).digest if proven else read_digest(stored.path)
+    return ResolvedBento(stored.tag, stored.path, digest)
+
+
+def _as_it_lies(folder: Path, reporter: Reporter, *, proven: bool) -> ResolvedBento:
+    from bentopack.bento.digest import read_digest, version_of
+    from bentopack.bento.verify import prove
+    from bentopack.spec.manifest import read_manifest
+
+    if proven:
+        reporter.step(f"hashing {folder}")
+        found = prove(folder)
+        return ResolvedBento(found.tag, found.path, found.digest)
+    manifest, digest = read_manifest(folder), read_digest(folder)
+    return ResolvedBento(Tag(manifest.name, manifest.version or version_of(digest)), folder, digest)
 
 
 def resolve_serve(target: str | None, *, reporter: Reporter) -> ServePlan:

@@ -170,6 +170,26 @@ def test_a_failed_build_leaves_nothing(home: Path, tmp_path: Path) -> None:
     assert list(bento_store().root.iterdir()) == []
 
 
+@pytest.mark.parametrize("damage", ["shorten", "remove", "sums"])
+def test_a_damaged_bento_is_not_called_another(home: Path, tmp_path: Path, damage: str) -> None:
+    """Where what is stored under a digest's own version is not that, a build says so, and how to make it whole."""
+    project = echo_project(tmp_path / "p")
+    built = build(project)
+    match damage:
+        case "shorten":
+            (built.path / "src/service.py").write_text("")
+        case "remove":
+            (built.path / "src/service.py").unlink()
+        case _:
+            (built.path / "SHA256SUMS").write_text("nothing")
+    with pytest.raises(IntegrityError, match=f"the stored Bento '{built.tag}' is damaged") as told:
+        build(project)
+    assert f"bentopack verify {built.tag}" in str(told.value.hint)
+    assert f"bentopack delete {built.tag}" in str(told.value.hint)
+    bento_store().delete(built.tag)
+    assert verify(build(project).path) == built.digest
+
+
 def test_a_users_version_is_never_given_to_other_bytes(home: Path, tmp_path: Path) -> None:
     """A version that the user chose is kept; building other content under it is refused."""
     project = echo_project(tmp_path / "p")

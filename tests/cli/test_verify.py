@@ -6,7 +6,9 @@ import json
 import os
 from pathlib import Path
 
-from tests.command import bentopack, done
+import pytest
+
+from tests.command import bentopack, done, fails
 
 
 def test_a_whole_bento_is_proved_wherever_it_lies(project: Path) -> None:
@@ -74,6 +76,26 @@ def test_a_linked_list_of_sums_is_told(project: Path, tmp_path: Path) -> None:
     result = bentopack("verify", "echo", cwd=project)
     assert result.returncode == 9
     assert "changed: SHA256SUMS (a link)" in result.stderr
+
+
+@pytest.mark.parametrize("command", [["export", "echo", "echo.bento"], ["containerize", "echo", "--dockerfile", "-"]])
+def test_a_damaged_bento_goes_nowhere(project: Path, command: list[str]) -> None:
+    """Neither an archive nor an image is made of a stored Bento that was changed, though each size is what it was."""
+    folder = Path(done("build", "-o", "path", cwd=project))
+    text = (folder / "src/service.py").read_text()
+    (folder / "src/service.py").write_text(text.swapcase())
+    said = ("changed: src/service.py", f"bentopack delete echo:{folder.name}")
+    fails(bentopack(*command, cwd=project), 9, *said)
+    assert not (project / "echo.bento").exists()
+
+
+def test_a_project_is_made_an_image_from_a_whole_bento(project: Path) -> None:
+    """A Bento that the project was built to before is proved too, and one that is built by the command is whole."""
+    assert "FROM" in done("containerize", "--dockerfile", "-", cwd=project)
+    assert "FROM" in done("containerize", "--dockerfile", "-", cwd=project)
+    service = Path(done("get", "echo", "-o", "path", cwd=project), "src/service.py")
+    service.write_text(service.read_text().swapcase())
+    fails(bentopack("containerize", "--dockerfile", "-", cwd=project), 9, "changed: src/service.py")
 
 
 def test_a_bento_under_anothers_tag_is_told(project: Path) -> None:

@@ -37,6 +37,15 @@ def test_only_render(manifest: Make, bento: Write) -> None:
     assert done.stdout == EngineImages({}).dockerfiles(manifest())["env/docker/Dockerfile"].decode()
 
 
+def test_a_folder_is_proved(manifest: Make, bento: Write) -> None:
+    """Nothing is made of a Bento's folder that was changed."""
+    folder = bento(manifest())
+    (folder / "added").touch()
+    done = bentopack("containerize", folder, "--dockerfile", "-")
+    assert (done.returncode, done.stdout) == (9, "")
+    assert "added: added" in done.stderr
+
+
 def test_only_render_with_a_secret(manifest: Make, bento: Write, tmp_path: Path) -> None:
     """A secret needs BuildKit's mounts, so the rendering with one has them."""
     (tmp_path / "netrc").write_text("x")
