@@ -20,6 +20,7 @@ from bentopack.errors import BentopackError, IntegrityError, NotFound
 
 SUFFIX = ".bento"
 _MAX_FILES = 1_000_000
+_PADDING = 2 * tarfile.RECORDSIZE
 _DIGEST = "bentopack.digest"
 _SIZE = "bentopack.size"
 
@@ -68,12 +69,16 @@ def unpacked(archive: Path, place: AbstractContextManager[Path]) -> Iterator[Pro
         folder.mkdir()
         try:
             with tarfile.open(archive, "r:gz") as tar:
+                if not {_DIGEST, _SIZE} <= tar.pax_headers.keys():
+                    raise IntegrityError(f"{archive} was not made by `bentopack export`")
                 _extract(tar, folder, limit=_promised_size(tar, scratch))
-                promised = tar.pax_headers.get(_DIGEST)
+                if not _is_padding(tar.fileobj.read(_PADDING + 1)):
+                    raise IntegrityError(f"{archive} has something after its end")
+                promised = tar.pax_headers[_DIGEST]
         except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
             raise IntegrityError(f"{archive} is not a Bento archive, or it is damaged: {error}") from None
         normalise(folder)
-        proven = prove(folder)
+        proven = _proved(folder, archive)
         if promised != proven.digest:
             raise IntegrityError(
                 f"{archive} is not what was exported: its digest is {proven.digest}, promised was {promised}"
@@ -114,9 +119,23 @@ def _write(bento: ProvenBento, target: Path) -> None:
                 tar.addfile(member, file)
 
 
+def _proved(folder: Path, archive: Path) -> ProvenBento:
+    """Prove what was unpacked; errors name the archive, since the folder is gone when they are read."""
+    try:
+        return prove(folder)
+    except (IntegrityError, NotFound) as error:
+        error.message = error.message.replace(str(folder), str(archive))
+        raise
+
+
+def _is_padding(rest: bytes) -> bool:
+    """Whether what follows an archive's last file are the zeros that fill its last record, and no more."""
+    return len(rest) <= _PADDING and not any(rest)
+
+
 def _promised_size(tar: tarfile.TarFile, folder: Path) -> int:
     """How many bytes the archive says that its files have: what goes beyond is a bomb, and has to fit the disk."""
-    size = int(tar.pax_headers.get(_SIZE, "0"))
+    size = int(tar.pax_headers[_SIZE])
     if size > shutil.disk_usage(folder).free:
         raise OSError(errno.ENOSPC, f"the archive unpacks to {size} bytes, and there is no room for them", str(folder))
     return size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 from collections.abc import Callable
@@ -88,6 +89,40 @@ def test_what_no_export_writes_is_refused(archive: Path, added: tarfile.TarInfo,
         import_bento(bad)
     assert bento_store().list() == []
     assert not (archive.parent / "outside").exists()
+
+
+def test_errors_name_the_archive(archive: Path) -> None:
+    """What is wrong is told of the file that the user named, not of the folder that it was unpacked to."""
+
+    def forget(entry: tarfile.TarInfo) -> None:
+        entry.name = "other" if entry.name == "SHA256SUMS" else entry.name
+
+    bad = rewritten(archive, lambda _: None, member("extra"))
+    with pytest.raises(IntegrityError) as told:
+        import_bento(bad)
+    assert str(told.value) == f"{bad} is not the Bento it was:\n  added: extra"
+    bad = rewritten(archive, forget)
+    with pytest.raises(IntegrityError) as told:
+        import_bento(bad)
+    assert str(told.value).startswith(f"{bad} has no SHA256SUMS")
+
+
+def test_an_archive_of_another_tool_is_told(archive: Path) -> None:
+    """Who packs a Bento by hand is told what packs it."""
+    other = archive.with_name("other.bento")
+    with tarfile.open(archive) as source, tarfile.open(other, "w:gz") as copy:
+        for entry in source:
+            copy.addfile(entry, source.extractfile(entry))
+    with pytest.raises(IntegrityError, match=r"other\.bento was not made by `bentopack export`"):
+        import_bento(other)
+
+
+@pytest.mark.parametrize("junk", [b"junk", gzip.compress(b"junk"), gzip.compress(bytes(1 << 20))])
+def test_what_follows_an_archive_is_refused(archive: Path, junk: bytes) -> None:
+    """Bytes after an archive's end are no part of a Bento, packed or not, zeros or not."""
+    archive.write_bytes(archive.read_bytes() + junk)
+    with pytest.raises(IntegrityError, match=r"after its end|is not a Bento archive"):
+        import_bento(archive)
 
 
 def test_a_changed_file_is_found(archive: Path) -> None:
