@@ -27,6 +27,7 @@ _ABANDONED = 24 * 3600  # seconds
 _NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+_NO_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.ENOENT)  # a file is in the way, or it is below /proc
 EPOCH = 315_532_800  # 1980-01-01 UTC, the first moment that a zip can tell
 
 
@@ -104,17 +105,22 @@ def writing(place: Path, *, otherwise: str) -> Iterator[None]:
         otherwise: how the user takes another place: ``set BENTOPACK_HOME to``.
 
     Raises:
-        StorageError: its disk is full, it is read-only, or it is another user's.
+        StorageError: its disk is full, it is read-only, it is another user's, or it cannot be made.
     """
     try:
         yield
     except OSError as error:
-        if error.errno not in (*_FULL, *_REFUSED) or not _concerns(error, place):
+        if not (_cannot_be_made(error, place) or (error.errno in (*_FULL, *_REFUSED) and _concerns(error, place))):
             raise
         way_out = f"{otherwise} a folder that this user can write"
         if error.errno in _FULL:
             way_out = f"make room there, or {otherwise} a folder on another disk"
         raise StorageError(f"{place} cannot be written: {error.strerror}", hint=way_out) from None
+
+
+def _cannot_be_made(error: OSError, place: Path) -> bool:
+    named = error.filename
+    return error.errno in _NO_FOLDER and isinstance(named, (str, os.PathLike)) and place.is_relative_to(Path(named))
 
 
 def _concerns(error: OSError, place: Path) -> bool:

@@ -19,7 +19,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from bentopack._fs import SCRATCH, is_writable, scratch_dir, write_atomic, writing
-from bentopack.errors import NotFound
+from bentopack.errors import NotFound, StorageError
 from bentopack.tag import LATEST, InvalidTag, Tag, is_name, is_version
 
 
@@ -49,9 +49,11 @@ class Store:
 
         Raises:
             InvalidTag: ``name`` cannot be one.
+            StorageError: a file is where the store would be.
         """
         if name is not None and not is_name(name):
             raise InvalidTag.of(name)
+        self._require_no_file()
         names = [name] if name else [path.name for path in _folders(self.root) if is_name(path.name)]
         found = [
             Stored(Tag(each, path.name), path, self._created(each, path.name))
@@ -157,6 +159,14 @@ class Store:
         with contextlib.suppress(OSError):
             item.path.parent.rmdir()
         return item.tag
+
+    def _require_no_file(self) -> None:
+        """A store that is not there yet is empty; one that can never be there is a mistake."""
+        nearest = next(path for path in (self.root, *self.root.parents) if path.exists())
+        if not nearest.is_dir():
+            raise StorageError(
+                f"{self.root} cannot be a store: {nearest} is not a folder", hint="set BENTOPACK_HOME to a folder"
+            )
 
     def _writing(self) -> contextlib.AbstractContextManager[None]:
         return writing(self.root, otherwise="set BENTOPACK_HOME to")

@@ -107,7 +107,7 @@ class IntegrityError(BentopackError):
 
 
 class StorageError(BentopackError):
-    """A folder cannot be written: its disk is full, it is read-only, or it is another user's."""
+    """A folder cannot be used: its disk is full, it is read-only, it is another user's, or it is no folder."""
 
 
 def did_you_mean(wrong: str, candidates: Iterable[str]) -> str:

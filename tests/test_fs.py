@@ -90,6 +90,26 @@ def test_what_cannot_be_written_is_told_in_one_way(tmp_path: Path, number: int) 
     assert "set PLACE to a folder" in str(told.value.hint)
 
 
+@pytest.mark.parametrize("place", ["file", "file/store", "/proc/nope/store"])
+def test_a_place_that_cannot_be_is_told(tmp_path: Path, place: str) -> None:
+    """Where a file is in the way, or no folder can be made, the place is named, and the way to another."""
+    (tmp_path / "file").touch()
+    wanted = tmp_path / place
+    with (
+        pytest.raises(StorageError, match=f"{wanted} cannot be written: ") as told,
+        _fs.writing(wanted, otherwise="set PLACE to"),
+        _fs.scratch_dir(wanted),
+    ):
+        pass
+    assert "set PLACE to a folder" in str(told.value.hint)
+
+
+def test_a_file_that_is_gone_is_no_matter_of_the_place(tmp_path: Path) -> None:
+    """What vanishes below a place that is there is told as what it is."""
+    with pytest.raises(FileNotFoundError), _fs.writing(tmp_path, otherwise="set PLACE to"):
+        (tmp_path / "gone").rename(tmp_path / "other")
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.ENOENT])
 def test_another_places_error_is_its_own(tmp_path: Path, number: int) -> None:
     """What cannot be read or written elsewhere is not told of this place."""

@@ -44,6 +44,16 @@ def test_a_folder_without_a_bentofile_says_how_to_write_one(home: Path, tmp_path
     fails(bentopack("build", cwd=tmp_path), 3, "bentofile.yaml")
 
 
+@pytest.mark.parametrize(
+    "arguments", [["build"], ["list"], ["get", "echo"], ["models", "list"], ["import", "x.bento"], ["run", "echo"]]
+)
+def test_a_home_that_is_a_file_is_told(project: Path, home: Path, arguments: list[str]) -> None:
+    """Where BENTOPACK_HOME names a file, whatever reads or writes a store says so, and what to set."""
+    (project / "x.bento").touch()
+    home.touch()
+    fails(bentopack(*arguments, cwd=project), 1, f"{home}/", "cannot be", "BENTOPACK_HOME to a folder")
+
+
 def test_a_link_out_of_the_project_is_refused(project: Path) -> None:
     """A link that would carry a file of the machine into the Bento is named."""
     (project / "bentofile.yaml").write_text("service: service:Echo\n")
