@@ -96,9 +96,9 @@ def _packages(bento: Path, manifest: Manifest) -> dict[str, str]:
 
 
 def _files(bento: Path) -> dict[str, str]:
-    """The files that are not written from what the other sections tell, with their modes."""
+    """The files that are not written from what the other sections tell, and which of them are executable."""
     return {
-        name: f"{'x' if (bento / name).stat().st_mode & 0o100 else '-'} sha256:{sha256[:16]}"
+        name: f"sha256:{sha256[:16]}{' executable' if (bento / name).stat().st_mode & 0o100 else ''}"
         for name, sha256 in read_sums(bento).items()
         if name.startswith(("src/", "env/runtime/", "env/docker/setup_script")) or "/wheels/" in name
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +13,7 @@ from bentopack.cli.options import Format, OutputOption
 
 
 def diff(
-    before: Annotated[str, typer.Argument(metavar="A", help="A Bento's tag or folder.")],
+    before: Annotated[str, typer.Argument(metavar="A", help="A Bento's tag, its folder, or an archive.")],
     after: Annotated[str, typer.Argument(metavar="B", help="Another one's.")],
     output: OutputOption = Format.text,
 ) -> None:
@@ -27,7 +29,8 @@ def diff(
     from bentopack.cli.output import Output
 
     out = Output()
-    changes = diff_bentos(_folder(before), _folder(after))
+    with _folder(before) as old, _folder(after) as new:
+        changes = diff_bentos(old, new)
     if output is Format.json:
         out.json([asdict(change) for change in changes])
         return
@@ -35,8 +38,13 @@ def diff(
     out.table(("WHAT", "NAME", "BEFORE", "AFTER"), rows, empty="no difference")
 
 
-def _folder(target: str) -> Path:
+@contextmanager
+def _folder(target: str) -> Iterator[Path]:
     from bentopack.bento.store import bento_store
-    from bentopack.cli.target import bento_folder
+    from bentopack.cli.target import bento_folder, unpacked_aside
 
-    return bento_folder(target) or bento_store().get(target).path
+    if Path(target).is_file():
+        with unpacked_aside(Path(target)) as proven:
+            yield proven.path
+    else:
+        yield bento_folder(target) or bento_store().get(target).path

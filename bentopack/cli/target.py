@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from bentopack.bento.options import BuildOptions
     from bentopack.bento.project import Project
     from bentopack.bento.store import BuiltBento
+    from bentopack.bento.verify import ProvenBento
     from bentopack.lock.resolver import Resolver
     from bentopack.serve.config import ServeConfig
 
@@ -193,6 +196,24 @@ def bento_folder(target: str) -> Path | None:
     """The Bento directory that a target names, or None where it is a tag."""
     path = Path(target)
     return path if path.is_dir() and ("/" in target or _is_bento(path)) else None
+
+
+@contextlib.contextmanager
+def unpacked_aside(archive: Path) -> Iterator[ProvenBento]:
+    """Unpack and prove an archive in a temporary folder, for the block.
+
+    Raises:
+        NotFound, IntegrityError: see :func:`bentopack.bento.archive.unpacked`.
+        StorageError: the temporary folder has no room for it.
+    """
+    import tempfile
+
+    from bentopack._fs import scratch_dir, writing
+    from bentopack.bento.archive import unpacked
+
+    temporary = Path(tempfile.gettempdir())
+    with writing(temporary, otherwise="set TMPDIR to"), unpacked(archive, scratch_dir(temporary)) as proven:
+        yield proven
 
 
 def _is_bento(folder: Path) -> bool:

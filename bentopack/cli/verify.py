@@ -42,18 +42,12 @@ def verify(
 
 
 def _prove(target: str) -> ProvenBento:
-    import tempfile
-
-    from bentopack._fs import scratch_dir, writing
-    from bentopack.bento.archive import unpacked
     from bentopack.bento.store import bento_store
     from bentopack.bento.verify import prove, prove_stored
-    from bentopack.cli.target import bento_folder
+    from bentopack.cli.target import bento_folder, unpacked_aside
 
-    path = Path(target)
-    if path.is_file():
-        temporary = Path(tempfile.gettempdir())
-        with writing(temporary, otherwise="set TMPDIR to"), unpacked(path, scratch_dir(temporary)) as proven:
+    if Path(target).is_file():
+        with unpacked_aside(Path(target)) as proven:
             return proven
     if folder := bento_folder(target):
         return prove(folder)

@@ -49,8 +49,11 @@ def test_what_only_the_files_tell_is_told(home: Path, tmp_path: Path) -> None:
     other = echo_project(tmp_path / "q", bentofile__yaml=text, **{"setup.sh": "false\n"})
     (other / "service.py").chmod(0o755)
     two = build(other, images=FixedImages(digest=None))
-    assert {(change.section, change.name) for change in diff_bentos(one.path, two.path)} == {
+    changes = {(change.section, change.name): change for change in diff_bentos(one.path, two.path)}
+    assert set(changes) == {
         ("file", "env/docker/setup_script"),
         ("file", "src/service.py"),
         ("setting", "variants.cpu.base.digest"),
     }
+    code = changes["file", "src/service.py"]
+    assert code.after == f"{code.before} executable"

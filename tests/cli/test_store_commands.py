@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.command import bentopack, done
+from tests.command import bentopack, done, fails
 
 
 def test_a_bento_goes_through_its_life(project: Path) -> None:
@@ -75,3 +75,15 @@ def test_two_bentos_can_be_compared(project: Path) -> None:
     assert (change["section"], change["name"]) == ("file", "src/service.py")
     assert "src/service.py" in done("diff", before, after, cwd=project)
     assert "no difference" in bentopack("diff", after, after, cwd=project).stderr
+
+
+def test_archives_can_be_compared(project: Path) -> None:
+    """``diff`` takes what was exported as well; a file that is new has nothing but ``-`` before it."""
+    done("export", done("build", "-o", "tag", cwd=project), "old.bento", cwd=project)
+    with (project / "bentofile.yaml").open("a") as file:
+        file.write("labels: {team: x}\n")
+    done("export", done("build", "-o", "tag", cwd=project), "new.bento", cwd=project)
+    line = done("diff", "old.bento", "new.bento", cwd=project).splitlines()[1]
+    assert line.split() == ["setting", "labels.team", "-", "x"]
+    assert "no difference" in bentopack("diff", "echo", "new.bento", cwd=project).stderr
+    fails(bentopack("diff", "echo", "bentofile.yaml", cwd=project), 9, "bentofile.yaml is not a Bento archive")
