@@ -59,14 +59,17 @@ def build_project(folder: Path, options: BuildOptions, reporter: Reporter) -> Bu
     from bentopack.bento.build import build_bento  # takes longer to import than all of the above to run
 
     remembering = Remembering(reporter)
-    project, tools = open_project(folder, remembering)
+    project, tools = open_project(folder, remembering, locking=reporter)
     built = build_bento(project, options, tools)
     remember(seen, built, remembering.warnings)
     return built
 
 
-def open_project(folder: Path, reporter: Reporter) -> tuple[Project, Tools]:
+def open_project(folder: Path, reporter: Reporter, locking: Reporter | None = None) -> tuple[Project, Tools]:
     """Read the project in a folder, and choose what to build or lock it with.
+
+    Args:
+        locking: is warned of what is found when packages are locked; a build that is known again says that no more.
 
     Raises:
         SpecError, NotFound: see :func:`read_project`.
@@ -77,10 +80,10 @@ def open_project(folder: Path, reporter: Reporter) -> tuple[Project, Tools]:
 
     reporter.step("reading the project")
     project = read_project(folder)
-    return project, Tools(_resolver(project), EngineImages(os.environ), reporter)
+    return project, Tools(_resolver(project, locking), EngineImages(os.environ), reporter)
 
 
-def _resolver(project: Project) -> Resolver:
+def _resolver(project: Project, locking: Reporter | None) -> Resolver:
     """uv, which locks for any platform; pip-tools where uv has no build, or where options for pip are given."""
     from importlib.util import find_spec
 
@@ -92,7 +95,8 @@ def _resolver(project: Project) -> Resolver:
 
     pip = project.spec.python.pip_args or find_spec("uv") is None
     # A lockfile of the project's own comes first; licences are asked for whatever it comes from.
-    return LicenceResolver(LockfileResolver(TorchResolver(PipToolsResolver() if pip else UvResolver())))
+    resolver = LockfileResolver(TorchResolver(PipToolsResolver() if pip else UvResolver()))
+    return LicenceResolver(resolver, locking)
 
 
 def resolve_bento(

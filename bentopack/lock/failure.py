@@ -21,7 +21,7 @@ _NETWORK = "look at python.index_url and the network; HTTPS_PROXY names a proxy"
 # What a resolver says of an index, what that means, and what to do.
 _TROUBLES = (
     (
-        r"timed? ?out\b|didn't respond within",
+        r"timed? ?out\b|didn't respond within|deadline has elapsed",  # the last: nobody takes the connection
         "an index did not answer in time",
         f"{_NETWORK}, and UV_HTTP_TIMEOUT or PIP_DEFAULT_TIMEOUT (seconds) waits longer",
     ),

@@ -1,62 +1,59 @@
-"""Asks pip for the licences of the packages that were locked, once, when they are locked."""
+"""The licences of the packages that were locked, read once, when they are locked."""
 
 from __future__ import annotations
 
 import contextlib
-import math
-import os
+import hashlib
 import re
-import subprocess
-import sys
-import tempfile
-from collections import Counter
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
-from packaging.utils import canonicalize_name
+from packaging.metadata import parse_email
 
 from bentopack._fs import write_atomic
 from bentopack._home import home
 from bentopack._report import Reporter
-from bentopack.lock.machine import as_pip_reads, authorised
-from bentopack.lock.requirements import index_lines
-from bentopack.lock.resolver import LockedPackage, Request, Resolver, Target
-from bentopack.lock.wheels import platform_tags
+from bentopack.lock.pip_report import Told, ask_pip
+from bentopack.lock.resolver import LocalWheel, LockedPackage, Request, Resolver, Target
 
-_OPTIONS = (
-    "--dry-run",
-    "--quiet",
-    "--quiet",  # once is not enough to keep warnings of the user's own settings out
-    "--disable-pip-version-check",
-    "--no-input",
-    "--retries=0",  # a lock waits for its packages, but not for this
-    "--timeout=10",
-    "--ignore-installed",
-    "--no-deps",
-    "--only-binary=:all:",  # to ask a source archive is to run its code
-    # Wheels are not downloaded: pip reads what the index says of them (PEP 658), or a range of the file. It would
-    # download them if it had to check hashes; the report names each file's, and those are compared instead.
-    "--use-feature=fast-deps",
-)
 _LONGEST = 100  # of a text
 _LONGEST_EXPRESSION = 500  # a part of an expression would say something else
-_ATTEMPTS = 3
-_PROCESSES = min(4, os.cpu_count() or 1)  # half of the time pip computes, half it waits for the index
-_PATIENCE = 20  # seconds, for one of them: what an index without ranges would make it download has no bound
 
 
 class LicenceResolver:
-    """A resolver that also names the licences of what another one resolves to."""
+    """A resolver that also names the licences of what another one resolves to.
 
-    def __init__(self, resolver: Resolver) -> None:
+    Args:
+        reporter: is warned instead of the resolution's; the same only once, whatever is resolved for.
+    """
+
+    def __init__(self, resolver: Resolver, reporter: Reporter | None = None) -> None:
         self.resolver = resolver
+        self._reporter = reporter
+        self._warned: set[str] = set()
 
     def resolve(self, request: Request, target: Target, reporter: Reporter) -> tuple[LockedPackage, ...]:
-        return with_licences(self.resolver.resolve(request, target, reporter), request, target, reporter)
+        packages = self.resolver.resolve(request, target, reporter)
+        return with_licences(packages, request, target, _Once(self._reporter or reporter, self._warned))
+
+
+class _Once:
+    """A reporter that passes each warning on once."""
+
+    def __init__(self, reporter: Reporter, warned: set[str]) -> None:
+        self.step = reporter.step
+        self.output = reporter.output
+        self._reporter = reporter
+        self._warned = warned
+
+    def warn(self, message: str) -> None:
+        if message not in self._warned:
+            self._warned.add(message)
+            self._reporter.warn(message)
 
 
 def with_licences(
@@ -64,26 +61,62 @@ def with_licences(
 ) -> tuple[LockedPackage, ...]:
     """Return the packages with their licences, where those can be had; it is no error where they cannot.
 
-    What was asked once is kept below ``$BENTOPACK_HOME/cache``.
+    What was asked once is kept below ``$BENTOPACK_HOME/cache``. Whoever is asked also tells what cannot be installed as
+    it is locked, and that is warned of.
     """
     cache = home() / "cache" / "licences.json"
-    known = _read(cache)
+    asked_before = _read(cache)
+    known = asked_before | _of_wheels(packages, request)
     unknown = [package for package in packages if _is_asked(package) and _key(package) not in known]
+    told = Told()
     if unknown:
         reporter.step(f"reading the licences of {len(unknown)} packages")
-        batches = list(_batches(unknown))
-        with ThreadPoolExecutor(_PROCESSES) as pool:
-            answers = pool.map(lambda batch: _ask(batch, request, target), batches)
-        found = {key: licence for answer in answers for key, licence in answer.items()}
+        told = ask_pip(unknown, request, target)
+        found = {_key(package): licence_of(metadata) for package, metadata in told.metadata.items()}
         known |= found
         if found:
-            _write(cache, known)
-    missing = sorted({package.name for package in packages if _key(package) not in known and not package.license})
-    if missing:
-        reporter.warn(f"the licences of {', '.join(missing)} are not in the lock: there is no wheel that tells them")
+            _write(cache, asked_before | found)
+    for problem in _problems(packages, known, told, request, target):
+        reporter.warn(problem)
     return tuple(
         msgspec.structs.replace(package, license=known.get(_key(package)) or package.license) for package in packages
     )
+
+
+def _problems(
+    packages: Sequence[LockedPackage], known: Mapping[str, str | None], told: Told, request: Request, target: Target
+) -> Iterator[str]:
+    for package in packages:
+        if package in told.unbuilt:
+            yield (
+                f"{package.name} {package.version} has no wheel for Python {target.python} on {target.platform}: it is "
+                "built from source wherever it is installed, which may need a compiler there (docker.system_packages)"
+            )
+        elif request.lockfile and (sha256 := told.foreign.get(package)):
+            yield (
+                f"{package.name} {package.version}: the wheel that the index has ({sha256}) is not among the hashes of "
+                f"{request.lockfile.name}; it cannot be installed from there"
+            )
+    explained = told.unbuilt | told.foreign.keys()
+    missing = {each.name for each in packages if not each.license and _key(each) not in known and each not in explained}
+    if missing:
+        yield f"the licences of {', '.join(sorted(missing))} are not in the lock: they could not be asked for"
+
+
+def _of_wheels(packages: Sequence[LockedPackage], request: Request) -> dict[str, str | None]:
+    """What the project's own wheels say, and those that were built here: no index knows these."""
+    wheels = {(f"sha256:{wheel.sha256}",): wheel for wheel in (*request.wheelhouse, *request.wheels)}
+    return {_key(each): _licence_in(wheels[each.hashes]) for each in packages if each.hashes in wheels}
+
+
+def _licence_in(wheel: LocalWheel) -> str | None:
+    try:
+        with zipfile.ZipFile(wheel.path) as files:
+            name = next(name for name in files.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
+            stated, _ = parse_email(files.read(name))
+    except (OSError, zipfile.BadZipFile, StopIteration, ValueError):
+        return None
+    return licence_of({**stated, "classifier": stated.get("classifiers")})
 
 
 def licence_of(metadata: Mapping[str, Any]) -> str | None:
@@ -123,79 +156,8 @@ def _is_asked(package: LockedPackage) -> bool:
     return bool(package.version) and not package.url and not package.license
 
 
-def _batches(packages: Sequence[LockedPackage]) -> Iterator[list[LockedPackage]]:
-    """Split into lists that pip takes in one go: of one index, and each name once, though a lock may have two."""
-    groups: dict[tuple[str, int], list[LockedPackage]] = {}
-    seen: Counter[str] = Counter()
-    for package in packages:
-        groups.setdefault((package.index or "", seen[package.name]), []).append(package)
-        seen[package.name] += 1
-    for group in groups.values():
-        size = max(5, math.ceil(len(group) / _PROCESSES))  # to start pip takes half a second
-        yield from (group[at : at + size] for at in range(0, len(group), size))
-
-
-def _ask(packages: Sequence[LockedPackage], request: Request, target: Target) -> dict[str, str | None]:
-    """Ask pip for some packages, and again without those that it has no wheel of."""
-    left = {package.name: package for package in packages}
-    for _ in range(_ATTEMPTS):
-        with tempfile.TemporaryDirectory(prefix="bentopack-licences-") as folder:
-            report, said = _report(list(left.values()), request, target, Path(folder).resolve())
-        if report is not None:
-            return dict(_licences(report, left))
-        lacking = {
-            canonicalize_name(name) for name in re.findall(r"No matching distribution found for ([\w.-]+)", said)
-        }
-        if not lacking & left.keys():
-            break
-        left = {name: package for name, package in left.items() if name not in lacking}
-    return {}
-
-
-def _report(
-    packages: Sequence[LockedPackage], request: Request, target: Target, folder: Path
-) -> tuple[Any | None, str]:
-    """Return pip's report, or None, and what it says."""
-    requirements, report = folder / "requirements.txt", folder / "report.json"
-    places = {wheel.path.resolve().parent for wheel in (*request.wheels, *request.wheelhouse)}
-    index = {f"--index-url {package.index}" for package in packages if package.index}
-    lines = [
-        *(index or index_lines(authorised(request.indexes, os.environ))),
-        *sorted(f"--find-links {each.as_uri()}" for each in places),
-    ]
-    # Without markers: pip would judge those by this machine.
-    lines += [f"{package.name}=={package.version}" for package in packages]
-    requirements.write_text("\n".join(["# -*- coding: utf-8 -*-", *lines, ""]), encoding="utf-8")
-    command = [sys.executable, "-m", "pip", "install", *_OPTIONS, "--python-version", target.python]
-    command += [f"--platform={tag}" for tag in platform_tags(target)]
-    command += ["--target", str(folder / "none"), "--report", str(report), "-r", str(requirements)]
-    try:
-        done = subprocess.run(
-            [*command, *request.indexes.pip_args],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            cwd=folder,
-            env={**os.environ, **as_pip_reads(os.environ)},
-            timeout=_PATIENCE,
-            check=False,
-        )
-        return (None if done.returncode else msgspec.json.decode(report.read_bytes())), done.stderr
-    except (OSError, subprocess.TimeoutExpired, msgspec.MsgspecError):
-        return None, ""
-
-
-def _licences(report: Any, asked: Mapping[str, LockedPackage]) -> Iterator[tuple[str, str | None]]:
-    for item in report["install"]:
-        package = asked.get(canonicalize_name(item["metadata"]["name"]))
-        sha256 = item["download_info"].get("archive_info", {}).get("hashes", {}).get("sha256")
-        if package and f"sha256:{sha256}" in package.hashes:
-            yield _key(package), licence_of(item["metadata"])
-
-
 def _key(package: LockedPackage) -> str:
-    return f"{package.name}=={package.version} {package.hashes[0]}"
+    return f"{package.name}=={package.version} {hashlib.sha256(' '.join(package.hashes).encode()).hexdigest()}"
 
 
 def _read(cache: Path) -> dict[str, str | None]:

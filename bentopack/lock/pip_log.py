@@ -8,6 +8,8 @@ from itertools import takewhile
 
 _UNFIT = re.compile(r"Skipping link: none of the wheel's tags \((.*)\) are compatible .*?: \S*/([^/#\s]+)(#\S*)?(\s|$)")
 _MISSING = re.compile(r"^ERROR: Could not find a version that satisfies the requirement ([A-Za-z0-9._-]+)")
+_SOURCE = re.compile(r"Skipping link: No sources permitted for \S+: \S*?([^/#\s]+)(?:[#?]\S*)?(?:\s|$)")
+_CHECKED = re.compile(r"Checked \d+ links for project '([^']+)' against \d+ hashes \(0 matches, 0 no digest\)")
 _LINE = re.compile(r"-r \S*requirements\.in \(line (\d+)\)")
 
 
@@ -15,6 +17,16 @@ def unfetched(log: Sequence[str]) -> list[str]:
     """Return what it says of pages that it could not have: pip itself passes over them."""
     # Of several indexes not every one has every package.
     return [line for line in log if line.startswith("Could not fetch URL ") and ": 404 Client Error" not in line]
+
+
+def passed_over(log: Sequence[str]) -> list[str]:
+    """Return the names of the source archives that it found where it may take wheels alone (``--only-binary``)."""
+    return [match[1] for line in log if (match := _SOURCE.search(line))]
+
+
+def mismatching(log: Sequence[str]) -> list[str]:
+    """Return the packages of which no file that it could take has one of the hashes that it was given."""
+    return [match[1] for line in log if (match := _CHECKED.search(line))]
 
 
 def with_reasons(said: Sequence[str], log: Sequence[str], source: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bentopack.errors import LockError
+from bentopack.lock.failure import unresolved
 from bentopack.lock.licences import with_licences
 from bentopack.lock.pip_tools import PipToolsResolver
 from bentopack.lock.resolver import Indexes, LockedPackage, Request, Resolver, Target, host_target
@@ -104,6 +105,14 @@ def test_an_index_that_hangs_is_given_up(tmp_path: Path, resolver: Resolver, mon
         told = refusal(resolver, request(tmp_path, "thing", index=index.url_with(USER)))
     assert f"an index did not answer in time: {index.url} (asked for 'thing')" in told
     assert "UV_HTTP_TIMEOUT or PIP_DEFAULT_TIMEOUT" in told
+
+
+def test_an_index_that_takes_no_connection_is_given_up() -> None:
+    """A connection that nobody takes in time, which uv tells in words of its own, is waited for longer by the same."""
+    said = ["error: Failed to fetch: `https://index.invalid/simple/thing/`", "cause: deadline has elapsed"]
+    error = unresolved(said, [], {})
+    assert "an index did not answer in time: https://index.invalid/simple (asked for 'thing')" in error.message
+    assert "UV_HTTP_TIMEOUT" in str(error.hint)
 
 
 @BOTH
