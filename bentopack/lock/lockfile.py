@@ -16,7 +16,7 @@ from bentopack.lock.resolver import LockedPackage
 from bentopack.lock.sound import require_sound
 
 FORMAT = 1
-_HEADER = "# Made by bentopack; commit it. `bentopack lock` makes it anew.\n"
+_HEADER = "# Made by bentopack; commit it. `bentopack lock` renews it.\n"
 
 
 class LockedModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,11 +63,6 @@ def sealed(lock: Lock) -> Lock:
     return msgspec.structs.replace(lock, checksum=_checksum(lock))
 
 
-def changed_inputs(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """Name the inputs that differ, in alphabetical order."""
-    return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
-
-
 def read_lock(path: Path) -> Lock | None:
     """Read a lock, or None where there is none.
 
@@ -83,16 +78,17 @@ def read_lock(path: Path) -> Lock | None:
             f"{path} holds the marks of a merge conflict",
             hint=f"take one side (`git checkout --ours {path.name}`, or --theirs), then run: bentopack lock",
         )
-    again = f"delete {path.name} and build again to make it anew"
+    again = how_to_repair(path.name)
+    if not content.strip():
+        raise LockError(f"{path} is empty", hint=again)
     try:
         document = decode(content, object)
-        if isinstance(document, dict) and isinstance(document.get("format"), int) and document["format"] > FORMAT:
-            raise LockError(
-                f"{path} has format {document['format']}; this bentopack reads up to {FORMAT}", hint="upgrade bentopack"
-            )
+        _require_format(document, path)
         lock = msgspec.convert(document, Lock)
     except msgspec.MsgspecError as error:
         raise LockError(f"{path} cannot be read as a lock: {error}", hint=again) from None
+    if not re.fullmatch("[0-9a-f]{64}", lock.checksum):  # the last line
+        raise LockError(f"{path} is not whole: it does not end with its checksum", hint=again)
     if lock.checksum != _checksum(lock):
         raise LockError(f"{path} was changed by hand: its checksum does not fit its content", hint=again)
     # Whoever can edit the file can also compute a checksum.
@@ -105,6 +101,22 @@ def read_lock(path: Path) -> Lock | None:
             for package in environment.packages:
                 require_sound(package, str(path))
     return lock
+
+
+def how_to_repair(name: str) -> str:
+    """Say what to do with a lock that cannot be used."""
+    return (
+        f"take it back from version control (`git checkout {name}`); where it never was there, delete it, and "
+        "`bentopack lock` makes one anew, of the newest versions"
+    )
+
+
+def _require_format(document: object, path: Path) -> None:
+    found = document.get("format") if isinstance(document, dict) else None
+    if isinstance(found, int) and found > FORMAT:
+        raise LockError(f"{path} has format {found}; this bentopack reads up to {FORMAT}", hint="upgrade bentopack")
+    if isinstance(found, int) and found < 1:
+        raise LockError(f"{path} has format {found}, and there is none such", hint=how_to_repair(path.name))
 
 
 def write_lock(path: Path, lock: Lock) -> None:

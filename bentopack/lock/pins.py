@@ -9,7 +9,7 @@ import msgspec
 
 from bentopack.errors import LockError
 from bentopack.lock import LOCK_NAME
-from bentopack.lock.lockfile import Lock
+from bentopack.lock.lockfile import Lock, how_to_repair
 from bentopack.lock.requirements import BUILT
 from bentopack.lock.resolver import BuiltPin
 
@@ -22,7 +22,7 @@ def pins_in(lock: Lock) -> dict[str, BuiltPin]:
     Raises:
         LockError: it is not of its form. The build tools are installed as they stand there.
     """
-    again = f"delete {LOCK_NAME} and build again to make it anew"
+    again = how_to_repair(LOCK_NAME)
     try:
         pins = msgspec.convert(lock.inputs.get(BUILT) or {}, dict[str, BuiltPin])
     except msgspec.ValidationError as error:
