@@ -48,8 +48,11 @@ def build(
     from bentopack.bento.options import BuildOptions
     from bentopack.cli.output import Output
     from bentopack.cli.target import build_project
+    from bentopack.errors import UsageError
     from bentopack.lock.renewal import Renewal
 
+    if allow_unpinned and not locked:
+        raise UsageError("--allow-unpinned goes with --locked; without it, a base without its digest is only warned of")
     out = Output(verbose=verbose)
     options = BuildOptions(
         platform=checked_platform(platform),

@@ -13,13 +13,13 @@ from packaging.version import Version
 from bentopack._report import Reporter
 from bentopack.errors import LockError, did_you_mean
 from bentopack.lock.aside import aside
+from bentopack.lock.changes import changed_inputs, changed_models, told_change
 from bentopack.lock.lockfile import (
     FORMAT,
     Lock,
     LockedBase,
     LockedEnvironment,
     LockedModel,
-    changed_inputs,
     read_lock,
     sealed,
 )
@@ -66,7 +66,7 @@ def fresh_lock(
     if renewal.refuse and changed:
         raise LockError(
             f"{path} is not up to date:\n" + "\n".join(f"  {each}" for each in changed),
-            hint="run `bentopack lock`, look at what it changed, and commit it",
+            hint=how_to_renew(wanted.target.platform),
         )
     if old is not None:
         _require_locked(old, wanted.request, renewal.packages)
@@ -90,13 +90,20 @@ def stale(old: Lock | None, wanted: LockInputs) -> list[str]:
     """Say what a lock does not hold for: nothing where it is fresh."""
     if old is None:
         return ["there is no lock yet"]
+    now = _inputs(wanted, old.variants)
     return [
-        *(f"{name} changed" for name in _changed(old, wanted) if name != BUILT),
+        *(told_change(name, old.inputs.get(name), now.get(name)) for name in _changed(old, wanted) if name != BUILT),
         *changed_pins(pins_in(old), dict(wanted.request.built)),
         *_lacking(old, wanted),
-        *(f"the model {tag} changed" for tag in _changed_models(old.models, wanted.models)),
+        *changed_models(old.models, wanted.models),
         *([f"the runtime is {wanted.runtime}, locked was {old.runtime}"] if old.runtime != wanted.runtime else []),
     ]
+
+
+def how_to_renew(platform: str) -> str:
+    """Say what to do about a lock that does not hold for a platform."""
+    option = "" if platform == "linux/amd64" else f" --platform {platform}"
+    return f"run `bentopack lock{option}`, look at what it changed, and commit it"
 
 
 def _changed(old: Lock, wanted: LockInputs) -> list[str]:
@@ -134,11 +141,6 @@ def _lacking(old: Lock, wanted: LockInputs) -> Iterator[str]:
             yield f"{variant} on {wanted.target.platform} is not locked"
         elif environment.base.image != image:
             yield f"the base image of {variant} is {image}, locked was {environment.base.image}"
-
-
-def _changed_models(old: Sequence[LockedModel], new: Sequence[LockedModel]) -> list[str]:
-    names = {model.tag for model in (*old, *new) if (model in old) != (model in new)}
-    return sorted(names)
 
 
 def _environments(

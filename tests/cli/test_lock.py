@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from bentopack.lock.lockfile import LockedBase, read_lock, sealed, write_lock
 from tests.command import bentopack, done
@@ -33,10 +34,39 @@ def test_a_stale_lock_is_told_and_refused(project: Path) -> None:
     for arguments in (["lock", "--check"], ["build", "--locked"]):
         result = bentopack(*arguments, cwd=project)
         assert result.returncode == 5
-        assert "python.packages changed" in result.stderr
+        assert "python.packages changed: + iniconfig" in result.stderr
+        assert "run `bentopack lock`, look at what it changed" in result.stderr
     told = json.loads(bentopack("lock", "--check", "-o", "json", cwd=project).stdout)
-    assert (told["fresh"], told["reasons"]) == (False, ["python.packages changed"])
+    assert (told["fresh"], told["reasons"]) == (False, ["python.packages changed: + iniconfig"])
     assert (project / "bentofile.lock").read_bytes() == lock
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["lock", "--check", "--upgrade"],
+        ["lock", "--check", "-P", "iniconfig"],
+        ["lock", "--allow-unpinned"],
+        ["build", "--allow-unpinned"],
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(project: Path, arguments: list[str]) -> None:
+    """What would have no effect is a wrong usage, told in one line, and nothing is done."""
+    lock = (project / "bentofile.lock").read_bytes()
+    result = bentopack(*arguments, cwd=project)
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert result.stderr.startswith("error: --")
+    assert (project / "bentofile.lock").read_bytes() == lock
+
+
+def test_a_lockfile_is_renewed_by_its_own_tool(project: Path) -> None:
+    """--upgrade says who renews what a lockfile holds."""
+    (project / "pylock.toml").write_text('lock-version = "1.0"\ncreated-by = "me"\npackages = []\n')
+    with (project / "bentofile.yaml").open("a") as file:
+        file.write("python: {lockfile: pylock.toml}\n")
+    told = bentopack("lock", "--upgrade", cwd=project)
+    assert "what pylock.toml holds is renewed by the tool that made it" in told.stderr
+    assert told.returncode == 0, told.stderr
 
 
 def test_locking_adds_platforms_and_upgrades_by_name(project: Path) -> None:

@@ -161,7 +161,7 @@ def test_a_better_wheel_than_the_locked_one_is_no_wrong_hash(home: Path, tmp_pat
     """A wheel that was added after a lockfile was made, which pip likes better, leaves the locked one as good."""
     index.add("", "thing", "1.0")
     plain = hashlib.sha256((index.root / "thing/thing-1.0-py3-none-any.whl").read_bytes()).hexdigest()
-    write_wheel(index.root / "thing/thing-1.0-cp311-none-any.whl", "thing", "1.0")
+    write_wheel(index.root / "thing/thing-1.0-cp311-none-any.whl", "thing", "1.0", "License: MIT\n")
     index.add("", "thing", "1.0")  # renews the page
     locked = LockedPackage(name="thing", version="1.0", hashes=(f"sha256:{plain}",))
     assert not any("is not among" in warning for warning in told(locked, index, tmp_path, "uv.lock"))

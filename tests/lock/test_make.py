@@ -10,6 +10,7 @@ import pytest
 
 from bentopack.errors import LockError
 from bentopack.lock import LOCK_NAME
+from bentopack.lock.changes import told_change
 from bentopack.lock.lockfile import Lock, LockedEnvironment, LockedModel, read_lock, sealed, write_lock
 from bentopack.lock.make import LockInputs, fresh_lock, stale
 from bentopack.lock.renewal import Renewal
@@ -71,7 +72,7 @@ def test_a_lock_holds_until_its_inputs_change(locking: Locking) -> None:
     locking.lock(parts={"python.packages": ["pandas"]})
     assert len(locking.resolver.asked) == 2
     assert len(locking.images.asked) == 1
-    assert locking.recorder.steps[-1] == "locking (python.packages changed)"
+    assert locking.recorder.steps[-1] == "locking (python.packages changed: + pandas, - numpy)"
 
 
 def test_what_is_locked_stays_where_inputs_allow(locking: Locking) -> None:
@@ -123,13 +124,17 @@ def test_what_the_lock_lacks_is_locked(locking: Locking) -> None:
         assert "cpu on linux/amd64 is not locked" in locking.recorder.steps[-1]
 
 
+IRIS_2 = LockedModel(tag="iris:2", digest="sha256:1", spellings=("iris:latest",))
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"parts": {"python.packages": []}}, "python.packages changed"),
+        ({"parts": {"python.packages": []}}, "python.packages changed: - numpy"),
         ({"bases": {"cpu": "other"}}, "the base image of cpu is other, locked was python:3.11-slim"),
         ({"bases": {"cpu": "python:3.11-slim", "gpu": "cuda"}}, "gpu on linux/amd64 is not locked"),
-        ({"models": ()}, "the model iris:1 changed"),
+        ({"models": ()}, "the model iris:1 is gone"),
+        ({"models": (IRIS_2,)}, "iris:latest is iris:2 now, locked was iris:1"),
         ({"runtime": "9"}, "the runtime is 9, locked was 0.1.0"),
         ({"target": Target("3.11", "linux/arm64")}, "cpu on linux/arm64 is not locked"),
     ],
@@ -145,6 +150,34 @@ def test_a_lock_that_must_not_change_says_why_it_would(
     assert reason in error.value.message
     assert len(locking.resolver.asked) == 1
     assert locking.lock(Renewal(refuse=True)) == lock
+
+
+@pytest.mark.parametrize(("platform", "option"), [("linux/amd64", ""), ("linux/arm64", " --platform linux/arm64")])
+def test_the_way_to_a_lock_that_holds_is_that_of_its_platform(locking: Locking, platform: str, option: str) -> None:
+    """What to run is told with the platform that is lacking, since `lock` alone would lock for another one."""
+    with pytest.raises(LockError) as error:
+        locking.lock(Renewal(refuse=True), target=Target("3.11", platform))
+    assert f"run `bentopack lock{option}`," in str(error.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (["a", "b"], ["b", "c"], "x changed: + c, - a"),
+        (["a", "b"], ["b", "a"], "x changed"),
+        ("1", "2", "x changed"),
+        (None, {"a": 1}, "x changed"),
+    ],
+)
+def test_lines_that_came_and_went_are_told(old: object, new: object, told: str) -> None:
+    """Of a list each line is named; what has no parts changed as a whole."""
+    assert told_change("x", old, new) == told
+
+
+def test_a_requirements_file_that_changed_is_named() -> None:
+    """Of several files the one that changed, came or went is told."""
+    old, new = {"a.txt": "1", "b.txt": "1", "c.txt": "1"}, {"a.txt": "2", "b.txt": "1", "d.txt": "1"}
+    assert told_change("requirements files", old, new) == "requirements files changed: a.txt, c.txt, d.txt"
 
 
 def test_no_lock_at_all_is_stale(locking: Locking) -> None:
