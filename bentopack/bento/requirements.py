@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from bentopack._report import Reporter
 from bentopack.bento.images import Images, image_info
 from bentopack.bento.project import Project
 from bentopack.bento.runtime import REQUIRES
-from bentopack.errors import LockError
+from bentopack.errors import LockError, StorageError
 from bentopack.lock import LOCK_NAME
 from bentopack.lock.built import Workshop
 from bentopack.lock.existing import describe_lockfile
@@ -30,6 +31,8 @@ from bentopack.lock.wheels import bundled, local_wheel, require_one_of_each, whe
 from bentopack.spec.buildable import read_source
 from bentopack.spec.manifest import ModelInfo
 from bentopack.spec.requirement import has_password
+
+_CUDA_LIBRARY = re.compile(r"nvidia-[a-z0-9-]+-cu([0-9]{2})")
 
 
 @dataclass(frozen=True)
@@ -77,12 +80,12 @@ class Environment:
         """Write the lock beside the bentofile, where it changed.
 
         Raises:
-            LockError: the project's folder cannot be written.
+            StorageError: the project's folder cannot be written.
         """
         try:
             write_lock(self.lock_path, self.lock)
         except OSError as error:
-            raise LockError(
+            raise StorageError(
                 f"{self.lock_path} cannot be written: {error.strerror}",
                 hint="build where the project can be written, and commit the lock",
             ) from None
@@ -148,6 +151,7 @@ def lock_environment(
     environment = Environment(wanted.target, wanted.request, lock, lock_path)
     _compare_models(project, environment.variants["cpu"].packages, reporter)
     _compare_variants(environment.packages(), reporter)
+    _compare_cuda(project.spec.docker.cuda_version, environment.packages().get("gpu", ()), reporter)
     return environment
 
 
@@ -221,6 +225,20 @@ def _compare_variants(packages: Mapping[str, Sequence[LockedPackage]], reporter:
         if len(set(versions.values())) > 1:
             told = " and ".join(f"{version} for {variant}" for variant, version in versions.items())
             reporter.warn(f"{name} is {told}; name a version that both indexes have in python.packages")
+
+
+def _compare_cuda(cuda: str | None, packages: Sequence[LockedPackage], reporter: Reporter) -> None:
+    """Warn where torch brings libraries of another major version of CUDA than the image: they need another driver."""
+    wanted = (cuda or "").partition(".")[0]
+    brought = {package.name: match[1] for package in packages if (match := _CUDA_LIBRARY.fullmatch(package.name))}
+    other = sorted(name for name, major in brought.items() if major != wanted)
+    torch = next((package for package in packages if package.name == "torch"), None)
+    if wanted.isdigit() and torch and other:
+        reporter.warn(
+            f"torch {torch.version} for gpu brings CUDA {', '.join(sorted({brought[name] for name in other}))} "
+            f"({other[0]}{', …' if other[1:] else ''}), docker.cuda_version is {cuda}: let python.torch_index choose "
+            "the build (leave out `false`, or name a mirror), or change docker.cuda_version"
+        )
 
 
 def _public(version: str) -> str:
