@@ -43,14 +43,17 @@ def unresolved(said: Sequence[str], sources: Iterable[str], environment: Mapping
     unset = sorted(name for name in references(sources) if not environment.get(name))
     trouble = next(_troubles(said), None)
     if trouble is None:
-        return LockError(
-            f"the requirements cannot be resolved:\n{explained}",
-            hint="correct python.packages or the requirements file; nothing was written",
-        )
+        return LockError(f"the requirements cannot be resolved:\n{explained}", hint=_to_correct(said))
     what, hint = trouble
     if unset:
         hint = f"the environment has no {', '.join(unset)}, which the address of an index refers to; set it"
     return LockError(f"the requirements cannot be resolved: {what}\n{explained}", hint=hint)
+
+
+def _to_correct(said: Sequence[str]) -> str:
+    option = next((line.strip() for line in said if re.match(r"\s*no such option: |.* option requires ", line)), None)
+    where = "python.pip_args" if option else "python.packages or the requirements file"
+    return f"correct {where}; nothing was written"
 
 
 def _troubles(said: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from zipfile import is_zipfile
 
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
@@ -20,12 +21,14 @@ def local_wheel(path: Path) -> LocalWheel:
     """Describe a wheel by its file name.
 
     Raises:
-        LockError: the name is not that of a wheel.
+        LockError: the name is not that of a wheel, or there is none under it.
     """
     try:
         name, version, _, _ = parse_wheel_filename(path.name)
     except InvalidWheelFilename as error:
         raise LockError(f"python.wheels: {path} is not a wheel: {error}") from None
+    if not is_zipfile(path):
+        raise LockError(f"{path} is not a wheel, only named like one", hint=f"build {name} {version} again")
     return LocalWheel(name, str(version), path, sha256_file(path))
 
 

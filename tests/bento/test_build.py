@@ -255,6 +255,22 @@ def test_a_gpu_variant_has_its_own_environment(home: Path, tmp_path: Path) -> No
     assert (built.path / "env/python/gpu/requirements.lock").is_file()
 
 
+@pytest.mark.parametrize(("cuda", "told"), [("12.4", True), ("13.0", False), (None, False)])
+def test_torch_of_another_cuda_than_the_images_is_told(
+    home: Path, tmp_path: Path, cuda: str | None, told: bool
+) -> None:
+    """Where an index gives torch libraries of another major version of CUDA, the build says which setting chooses."""
+    docker = f"docker: {{cuda_version: '{cuda}'}}\n" if cuda else ""
+    text = f"service: service:Echo\ninclude: [service.py]\npython: {{torch_index: false}}\n{docker}"
+    packages = {"torch": "2.11.0", "nvidia-cudnn-cu13": "9.1", "nvidia-nvjitlink-cu13": "13.0", "nvidia-cublas": "13.0"}
+    recorder = Recorder()
+    project = read_project(echo_project(tmp_path / "p", bentofile__yaml=text))
+    build_bento(project, BuildOptions("linux/amd64"), Tools(FixedResolver(packages), FixedImages(), recorder))
+    warned = [each for each in recorder.warnings if "brings CUDA 13 (nvidia-cudnn-cu13, …)" in each]
+    assert bool(warned) is told
+    assert all("docker.cuda_version is 12.4" in each and "python.torch_index" in each for each in warned)
+
+
 def test_bundled_wheels_and_a_setup_script_are_carried(home: Path, tmp_path: Path) -> None:
     """Wheels and the setup script of the bentofile lie in the Bento, where its requirements and Dockerfile look."""
     text = "service: service:Echo\npython: {wheels: [w/thing-1.0-py3-none-any.whl]}\ndocker: {setup_script: setup.sh}\n"

@@ -18,7 +18,7 @@ from bentopack.lock.pip_file import read_requirements
 from bentopack.lock.pip_tools import PipToolsResolver
 from bentopack.lock.process import explain, run
 from bentopack.lock.resolver import Indexes, Request, Target, host_target
-from bentopack.lock.wheels import bundled, wheels_in
+from bentopack.lock.wheels import bundled, local_wheel, wheels_in
 from tests.doubles import Recorder, write_files
 from tests.lock.wheel import write_wheel
 
@@ -47,6 +47,24 @@ def test_no_line_of_the_answer_is_passed_over(line: str) -> None:
     """A package cannot vanish: what is not understood in pip-compile's answer is an error."""
     with pytest.raises(LockError, match="a line that is no package"):
         list(parse(f"a==1 --hash=sha256:aa\n{line}\n"))
+
+
+def test_an_option_that_pip_lacks_is_corrected_where_it_stands(tmp_path: Path) -> None:
+    """What pip does not know of python.pip_args is told to be corrected there."""
+    runtime = write_wheel(tmp_path / "bentopack-0.0-py3-none-any.whl", "bentopack", "0.0")
+    request = Request((), (), (), runtime, Indexes(no_index=True, pip_args=("--foo",)))
+    with pytest.raises(LockError, match="no such option: --foo") as error:
+        PipToolsResolver().resolve(request, host_target(), Recorder())
+    assert str(error.value.hint).startswith("correct python.pip_args")
+
+
+def test_a_file_that_is_only_named_like_a_wheel_is_told(tmp_path: Path) -> None:
+    """A wheel that is damaged is named, and nothing else is said to be wrong."""
+    junk = tmp_path / "junk-1.0-py3-none-any.whl"
+    junk.write_bytes(b"junk")
+    with pytest.raises(LockError, match=r"junk-1.0-py3-none-any.whl is not a wheel") as error:
+        local_wheel(junk)
+    assert error.value.hint == "build junk 1.0 again"
 
 
 def test_an_explanation_has_no_traceback() -> None:
