@@ -23,6 +23,7 @@ from bentopack.spec.manifest import BaseInfo, read_manifest
 from bentopack.tag import InvalidTag
 from tests.doubles import FixedImages, FixedResolver, Recorder
 from tests.echo import ECHO, echo_project
+from tests.lock.wheel import write_wheel
 
 
 def build(
@@ -274,11 +275,11 @@ def test_torch_of_another_cuda_than_the_images_is_told(
 def test_bundled_wheels_and_a_setup_script_are_carried(home: Path, tmp_path: Path) -> None:
     """Wheels and the setup script of the bentofile lie in the Bento, where its requirements and Dockerfile look."""
     text = "service: service:Echo\npython: {wheels: [w/thing-1.0-py3-none-any.whl]}\ndocker: {setup_script: setup.sh}\n"
-    project = echo_project(
-        tmp_path / "p", bentofile__yaml=text, **{"setup.sh": "true\n", "w/thing-1.0-py3-none-any.whl": "x"}
-    )
+    project = echo_project(tmp_path / "p", bentofile__yaml=text, **{"setup.sh": "true\n"})
+    (project / "w").mkdir()
+    wheel = write_wheel(project / "w/thing-1.0-py3-none-any.whl", "thing", "1.0")
     built = build(project)
-    assert (built.path / "env/python/cpu/wheels/thing-1.0-py3-none-any.whl").read_text() == "x"
+    assert (built.path / "env/python/cpu/wheels/thing-1.0-py3-none-any.whl").read_bytes() == wheel.read_bytes()
     assert "--find-links wheels" in (built.path / "env/python/cpu/requirements.lock").read_text()
     assert built.manifest.image.setup_script == "env/docker/setup_script"
     assert (built.path / "env/docker/setup_script").read_text() == "true\n"

@@ -15,6 +15,7 @@ from bentopack.lock.requirements import hashed_requirements, input_text, inputs_
 from bentopack.lock.resolver import Indexes, LockedPackage, Request, RequirementsFile, Target
 from bentopack.lock.wheels import local_wheel, wheels_in
 from tests.doubles import write_files
+from tests.lock.wheel import write_wheel
 
 SECRET = "hunter2"  # stands for a password that must be found nowhere
 
@@ -133,8 +134,7 @@ def test_what_only_refers_to_a_secret_stays(url: str, bare: str) -> None:
 
 def test_a_wheel_is_known_by_its_name(tmp_path: Path) -> None:
     """A wheel's file name gives its name and version; another file is refused."""
-    path = tmp_path / "My_Thing-1.0-py3-none-any.whl"
-    path.write_bytes(b"zip")
+    path = write_wheel(tmp_path / "My_Thing-1.0-py3-none-any.whl", "my-thing", "1.0")
     assert (local_wheel(path).name, local_wheel(path).version) == ("my-thing", "1.0")
     bad = tmp_path / "thing.whl"
     bad.write_bytes(b"")
