@@ -7,7 +7,7 @@ import sys
 from typing import Any, cast
 
 from bentopack.errors import ServeError
-from bentopack.serve import child
+from bentopack.serve import child, metrics
 from bentopack.serve.asgi import App
 from bentopack.serve.gate import Gate
 from bentopack.serve.httpd import run_server
@@ -70,7 +70,8 @@ def main() -> None:
         child.report_failure(settings, error)
         sys.exit(error.exit_code)
     # Requests are accepted only after the application's own startup: a process that answers is ready.
-    run_server(settings, Gate(app, waiting_for=lambda: "", label=lambda path: "app"), ws="auto")
+    gate = Gate(app, waiting_for=lambda: "", label=lambda path: "app")
+    run_server(settings, gate, on_tick=lambda connections: metrics.in_flight(gate.in_flight), ws="auto")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, get_args, get_origin
@@ -29,6 +29,13 @@ class ArraySpec:
 
     shape: Shape | None = None
     dtype: str | None = None
+
+    def row(self, dim: int) -> ArraySpec:
+        """What one row along ``dim`` looks like."""
+        if self.shape is None:
+            return self
+        dimensions = self.shape.dimensions
+        return ArraySpec(Shape(dimensions[:dim] + dimensions[dim + 1 :]), self.dtype)
 
     def read(self, value: Any, field: str) -> np.ndarray[Any, Any]:
         """Make an array of a decoded JSON value.
@@ -162,9 +169,28 @@ def join(arrays: Sequence[np.ndarray[Any, Any]], dim: int) -> np.ndarray[Any, An
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=dim)
 
 
+def stack(arrays: Sequence[np.ndarray[Any, Any]], dim: int) -> np.ndarray[Any, Any]:
+    """Make arrays the rows of one along a new dimension ``dim``."""
+    import numpy as np
+
+    return np.stack(arrays, axis=dim)
+
+
+def row_key(array: np.ndarray[Any, Any]) -> tuple[Any, ...]:
+    """Arrays with equal keys can be rows of one array without changing any value."""
+    return (array.dtype.str, array.shape)
+
+
 def cut(array: np.ndarray[Any, Any], dim: int, start: int, end: int) -> np.ndarray[Any, Any]:
     """Return rows ``start`` to ``end`` along ``dim``, without a copy."""
     return array[start:end] if dim == 0 else array[(slice(None),) * dim + (slice(start, end),)]
+
+
+def rows(array: np.ndarray[Any, Any], dim: int) -> Iterator[Any]:
+    """Yield each row along ``dim``: an array, or a number of Python where there are no other dimensions."""
+    import numpy as np
+
+    return iter(np.moveaxis(array, dim, 0) if array.ndim > 1 else array.tolist())
 
 
 def is_array(value: Any) -> bool:

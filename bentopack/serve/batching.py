@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import Any
 
 from bentopack.serve import arrays
@@ -32,6 +34,11 @@ class Batching:
     dim: int
     max_rows: int
 
+    @cached_property
+    def _arrays(self) -> bool:
+        """Whether any argument, or a row of it, is an array."""
+        return any(each.array is not None or each.row(self.dim).array is not None for each in self.parameters)
+
     def rows(self, arguments: Arguments) -> int:
         """Count the rows that one request carries.
 
@@ -48,6 +55,8 @@ class Batching:
 
     def key(self, arguments: Arguments) -> Arguments:
         """Requests with equal keys can be joined: their arrays agree in dtype and in every other dimension."""
+        if not self._arrays:
+            return ()
         return tuple(arrays.join_key(value, self.dim) for value in arguments if arrays.is_array(value))
 
     def join(self, several: Sequence[Arguments]) -> Arguments:
@@ -62,6 +71,11 @@ class Batching:
     def cut(self, value: Any, start: int, end: int) -> Any:
         """Return rows ``start`` to ``end`` of an argument or a result."""
         return arrays.cut(value, self.dim, start, end) if arrays.is_array(value) else value[start:end]
+
+    def split(self, result: Any, rows: Sequence[int]) -> list[Any]:
+        """Return each request's part of a result, by how many rows each has."""
+        ends = list(accumulate(rows, initial=0))
+        return [self.cut(result, start, end) for start, end in pairwise(ends)]
 
     def check(self, result: Any, rows: int) -> Any:
         """Return a call's result if it has ``rows`` rows.
@@ -94,6 +108,34 @@ class Batching:
         return int(value.shape[self.dim])
 
 
+@dataclass(frozen=True)
+class RowBatching(Batching):
+    """For requests that carry one row each: they are stacked into a batch, and each gets its row of the result."""
+
+    def rows(self, arguments: Arguments) -> int:
+        """One."""
+        return 1
+
+    def key(self, arguments: Arguments) -> Arguments:
+        """Rows with equal keys can be stacked: their arrays agree in dtype and shape."""
+        if not self._arrays:
+            return ()
+        return tuple(arrays.row_key(value) for value in arguments if arrays.is_array(value))
+
+    def join(self, several: Sequence[Arguments]) -> Arguments:
+        """Stack the rows of several requests, in order."""
+        return tuple(
+            arrays.stack(column, self.dim) if arrays.is_array(column[0]) else list(column)
+            for column in zip(*several, strict=True)
+        )
+
+    def split(self, result: Any, rows: Sequence[int]) -> list[Any]:
+        """Return each request's row."""
+        if not arrays.is_array(result):
+            return list(result)
+        return list(arrays.rows(result, self.dim))
+
+
 def single(arguments: Arguments) -> Steps:
     """The steps of one request of an API that is not batchable."""
     try:
@@ -118,11 +160,7 @@ def batched(batching: Batching, requests: Sequence[tuple[Arguments, int]]) -> St
         half = len(requests) // 2
         first = yield from batched(batching, requests[:half])
         return first + (yield from batched(batching, requests[half:]))
-    outcomes, start = [], 0
-    for _, rows in requests:
-        outcomes.append(batching.cut(result, start, start + rows))
-        start += rows
-    return outcomes
+    return batching.split(result, [rows for _, rows in requests])
 
 
 def _whole(batching: Batching, requests: Sequence[tuple[Arguments, int]]) -> Generator[Arguments, Any, Any]:

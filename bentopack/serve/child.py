@@ -44,6 +44,10 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     hint: str | None = None
 
 
+class Tired(msgspec.Struct, frozen=True, tag=True):
+    """The child serves, and asks for a successor."""
+
+
 Status = Started | Failed
 
 
@@ -52,6 +56,7 @@ def begin() -> ChildSettings:
     settings = msgspec.json.decode(sys.argv[1], type=ChildSettings)
     for descriptor in (settings.listener, settings.lifeline, settings.status):
         os.set_inheritable(descriptor, False)  # a process that the service starts has no business with them
+    _more_descriptors()
     lifeline.die_with(settings.lifeline, private=settings.runtime)
     forks.guard(settings.listener, settings.lifeline, settings.status)
     # Whoever signals every process of a service sends SIGINT here too; the supervisor alone acts on it.
@@ -60,6 +65,15 @@ def begin() -> ChildSettings:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # what a service prints is seen when it is printed
     return settings
+
+
+def _more_descriptors() -> None:
+    """Take as many descriptors as this user may have: a connection is one, and 1024 are a common beginning."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def import_from_source(settings: ChildSettings) -> None:
@@ -72,12 +86,10 @@ def import_from_source(settings: ChildSettings) -> None:
     models.bind(settings.config.models)
 
 
-def report(settings: ChildSettings, status: Status) -> None:
-    """Tell the supervisor how the start went; once."""
-    forks.forget(settings.status)
+def report(settings: ChildSettings, status: Status | Tired) -> None:
+    """Tell the supervisor how it goes."""
     with contextlib.suppress(BrokenPipeError):  # it has gone, and the lifeline ends us too
         os.write(settings.status, msgspec.json.encode(status) + b"\n")
-    os.close(settings.status)
 
 
 def report_failure(settings: ChildSettings, error: ServeError) -> None:

@@ -20,6 +20,7 @@ from bentopack.serve.schema import Parameter, Signature, body_type, read_custom,
 
 _PLACE = re.compile(r" - at `\$\.?(.*?)`$")
 _NAMED = re.compile(r"(required|unknown) field `(.*?)`")
+_PLAIN = frozenset((dict, list, float, int, bool, type(None)))
 _encoder = msgspec.json.Encoder(enc_hook=write_custom)
 
 
@@ -41,6 +42,7 @@ class Codec:
         self._decoder = _decoder(name, self._parameters)
         self._positional = sum(not each.keyword_only for each in self._parameters)
         self._sole = self._parameters[0] if len(self._parameters) == 1 else None
+        self._plain = all(each.array is None for each in self._parameters)
         self._optional = not any(each.required for each in self._parameters)
         self.accepts = _accepted(self._sole.role if self._sole else "json")
 
@@ -72,7 +74,7 @@ class Codec:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ApiError(400, f"the body is not valid JSON: {error}") from None
         arguments = msgspec.structs.astuple(found)
-        if all(each.array is None for each in self._parameters):
+        if self._plain:
             return arguments
         return tuple(
             value if each.array is None or _as_it_is(each, value) else each.array.read(value, each.name)
@@ -115,6 +117,8 @@ def encode(result: Any) -> tuple[Media, bytes]:
     Raises:
         TypeError or NotImplementedError: it holds something that JSON cannot.
     """
+    if type(result) in _PLAIN:  # asked first, since nearly all results are of these
+        return Media.JSON, _encoder.encode(result)
     if isinstance(result, str):
         return Media.TEXT, result.encode()
     if isinstance(result, (bytes, bytearray, memoryview)):

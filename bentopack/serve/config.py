@@ -34,6 +34,10 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     reload: bool = False
     timeout: float | None = None
     """A request that takes longer is answered 504; None takes what the service says, or 60."""
+    max_requests: int | None = None
+    """Requests after which a worker is replaced, give or take a tenth; None is never."""
+    watchdog: float | None = None
+    """Seconds that a worker may be in one call before it is taken to hang and replaced; None is twice the timeout."""
     max_body: int = 64 << 20
     grace: float = 8.0
     """How long accepted requests have to end after SIGTERM or Ctrl-C; engines send SIGKILL after 10 s."""
@@ -69,6 +73,8 @@ def check(config: ServeConfig) -> None:
         ("--workers", config.workers, config.workers is None or config.workers >= 1, "a whole number from 1"),
         ("--front-ends", config.front_ends, config.front_ends >= 1, "a whole number from 1"),
         ("--timeout", config.timeout, config.timeout is None or 0 < config.timeout < inf, "seconds above 0"),
+        ("--max-requests", config.max_requests, (config.max_requests or 1) >= 1, "a whole number from 1"),
+        ("--watchdog", config.watchdog, config.watchdog is None or 0 < config.watchdog < inf, "seconds above 0"),
         ("--max-body", config.max_body, config.max_body >= 0, "a number of bytes"),
         ("--grace", config.grace, 0 <= config.grace < inf, "seconds, 0 or more"),
     ]

@@ -49,6 +49,7 @@ class ApiOptions:
     name: str
     route: str
     batchable: bool = defaults.BATCHABLE
+    one_row: bool = defaults.ONE_ROW
     batch_dim: int = defaults.BATCH_DIM
     max_batch_size: int = defaults.MAX_BATCH_SIZE
     max_latency_ms: int = defaults.MAX_LATENCY_MS
@@ -61,6 +62,10 @@ class ApiOptions:
             raise ValueError(f"{where}: the route '{self.route}' is one of the runtime's own")
         if self.batchable not in (True, False):
             raise ValueError(f"{where}: batchable: expected True or False, found {self.batchable!r}")
+        if self.one_row not in (True, False):
+            raise ValueError(f"{where}: one_row: expected True or False, found {self.one_row!r}")
+        if self.one_row and not self.batchable:
+            raise ValueError(f"{where}: one_row says how a batchable API is called; add batchable=True")
         _require_count(f"{where}: batch_dim", self.batch_dim, least=0)
         _require_count(f"{where}: max_batch_size", self.max_batch_size)
         _require_count(f"{where}: max_latency_ms", self.max_latency_ms)
@@ -108,6 +113,7 @@ def api(
     name: str = ...,
     route: str = ...,
     batchable: bool = ...,
+    one_row: bool = ...,
     batch_dim: int = ...,
     max_batch_size: int = ...,
     max_latency_ms: int = ...,
@@ -120,6 +126,7 @@ def api(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         route: its path; ``/<name of the method>`` by default.
         batchable: join the rows of several requests into one call. Every parameter is then a batch: an array along
             ``batch_dim``, or a ``list[...]``, and so is the result, with as many rows.
+        one_row: a request carries one row instead of a batch of them, and is answered with that row of the result.
         batch_dim: the dimension of arrays along which rows are joined.
         max_batch_size: the most rows in one call.
         max_latency_ms: a request that has waited longer is answered 503 and never reaches the model.

@@ -1,18 +1,19 @@
 """The wire between a front end and a worker: many messages in one frame, bodies as raw bytes.
 
-    frame = head (kind: u8, count: u32, size: u64) + size bytes
-    size bytes = count fixed records, then every body in the same order
+    frame = head (kind: u8, count: u32, size: u64, a: u16, b: u16, when: f64) + size bytes
+    size bytes = count ids (u32) + count lengths (u32) + the bodies in the same order
 
-Both ends are processes of one machine and of one release, on a socket in a private folder: there is no version, no
-checksum and no pickle. A front end writes all it has gathered in one turn of its loop as one frame, so that the cost of
-a system call is shared.
+What the messages of a frame share stands in its head, what is their own in columns, so that a frame of a thousand is
+read and written by a handful of calls. Both ends are processes of one machine and of one release, on a socket in a
+private folder: there is no version, no checksum and no pickle.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
-from struct import Struct
+from itertools import accumulate, pairwise
+from struct import Struct, pack, unpack_from
 from typing import NamedTuple
 
 
@@ -25,6 +26,12 @@ class Kind(IntEnum):
     REPLIES = 3
     DROP = 4
     """Front end to worker: ids of requests that nobody waits for any more."""
+    PING = 5
+    """Front end to worker: say that you live; answered by a PING between two calls."""
+    LARGE = 7
+    """Front end to worker: requests whose bodies lie in shared memory; their places stand for them (``slots.py``)."""
+    RETIRE = 6
+    """Worker to front end: send no more, another worker is there; what was sent is answered."""
 
 
 class Media(IntEnum):
@@ -44,56 +51,68 @@ CONTENT_TYPES = {
 }
 
 
-class Request(NamedTuple):
-    """``id`` is the front end's, unique on its connection; ``api`` counts in the order of the HELLO.
+class Requests(NamedTuple):
+    """Requests for one API that arrived together.
 
-    ``arrived`` is ``time.monotonic()``, which all processes of a machine share.
+    ``ids`` are the front end's, unique on its connection; ``api`` counts in the order of the HELLO; ``arrived`` is
+    ``time.monotonic()``, which all processes of a machine share.
     """
 
-    id: int
     api: int
     media: int
     arrived: float
-    body: bytes
+    ids: Sequence[int]
+    bodies: Sequence[bytes]
 
 
-class Reply(NamedTuple):
-    """The answer to the request with the same id; ``status`` is the HTTP status."""
+class Replies(NamedTuple):
+    """The answers to the requests with the same ids that share an HTTP status and a type of body.
 
-    id: int
+    ``took`` is how many seconds the call took that made them, or 0 where they are not of one call.
+    """
+
     status: int
     media: int
-    body: bytes
+    took: float
+    ids: Sequence[int]
+    bodies: Sequence[bytes]
 
 
-Payload = bytes | list[Request] | list[Reply] | list[int]
+Payload = bytes | Requests | Replies | Sequence[int]
 
-_HEAD = Struct("<BIQ")
-_REQUEST = Struct("<IHBdI")
-_REPLY = Struct("<IHBI")
-_DROP = Struct("<I")
+_HEAD = Struct("<BIQHHd")
 
 
 def pack_hello(document: bytes) -> bytes:
     """Write a HELLO frame."""
-    return _HEAD.pack(Kind.HELLO, 0, len(document)) + document
+    return _HEAD.pack(Kind.HELLO, 0, len(document), 0, 0, 0.0) + document
 
 
-def pack_requests(requests: Sequence[Request]) -> bytes:
+def pack_requests(requests: Requests) -> bytes:
     """Write requests as one frame."""
-    records = [_REQUEST.pack(*request[:4], len(request.body)) for request in requests]
-    return _pack(Kind.REQUESTS, records, [request.body for request in requests])
+    api, media, arrived, ids, bodies = requests
+    return _pack(Kind.REQUESTS, api, media, arrived, ids, bodies)
 
 
-def pack_replies(replies: Sequence[Reply]) -> bytes:
+def pack_large(api: int, media: int, arrived: float, identity: int, length: int, place: bytes) -> bytes:
+    """Write one request whose body lies in shared memory as a frame; its second id is the body's length in bytes."""
+    return _pack(Kind.LARGE, api, media, arrived, (identity, length), (place, b""))
+
+
+def pack_replies(replies: Replies) -> bytes:
     """Write replies as one frame."""
-    records = [_REPLY.pack(*reply[:3], len(reply.body)) for reply in replies]
-    return _pack(Kind.REPLIES, records, [reply.body for reply in replies])
+    status, media, took, ids, bodies = replies
+    return _pack(Kind.REPLIES, status, media, took, ids, bodies)
 
 
 def pack_drop(ids: Iterable[int]) -> bytes:
     """Write a DROP frame."""
-    return _pack(Kind.DROP, [_DROP.pack(each) for each in ids], [])
+    return _pack(Kind.DROP, 0, 0, 0.0, list(ids), ())
+
+
+def pack_sign(kind: Kind) -> bytes:
+    """Write a frame that says nothing but what it is."""
+    return _HEAD.pack(kind, 0, 0, 0, 0, 0.0)
 
 
 class FrameReader:
@@ -104,50 +123,48 @@ class FrameReader:
 
     def feed(self, data: bytes) -> list[tuple[Kind, Payload]]:
         """Take the next bytes and return the frames that are complete with them."""
-        self._buffer += data
+        if self._buffer:
+            self._buffer += data
+            data = bytes(self._buffer) if self._complete() else b""
         frames: list[tuple[Kind, Payload]] = []
-        start = 0
-        while len(self._buffer) - start >= _HEAD.size:
-            kind, count, size = _HEAD.unpack_from(self._buffer, start)
+        start, length = 0, len(data)
+        while length - start >= _HEAD.size:
+            kind, count, size, a, b, when = _HEAD.unpack_from(data, start)
             end = start + _HEAD.size + size
-            if len(self._buffer) < end:
+            if length < end:
                 break
-            with memoryview(self._buffer) as view:
-                content = bytes(view[start + _HEAD.size : end])
-            frames.append((Kind(kind), _unpack(kind, count, content)))
+            frames.append(_unpack(kind, count, a, b, when, data, start + _HEAD.size, end))
             start = end
-        del self._buffer[:start]
+        if data:
+            self._buffer[:] = data[start:]
         return frames
 
-
-def _pack(kind: Kind, records: list[bytes], bodies: list[bytes]) -> bytes:
-    size = sum(map(len, records)) + sum(map(len, bodies))
-    return b"".join((_HEAD.pack(kind, len(records), size), *records, *bodies))
-
-
-def _unpack(kind: int, count: int, content: bytes) -> Payload:
-    if kind == Kind.REQUESTS:
-        return _unpack_requests(count, content)
-    if kind == Kind.REPLIES:
-        return _unpack_replies(count, content)
-    if kind == Kind.DROP:
-        return [each for (each,) in _DROP.iter_unpack(content)]
-    return content
+    def _complete(self) -> bool:
+        """Whether the buffer holds a whole frame: while a large one arrives, it is not copied at each piece."""
+        if len(self._buffer) < _HEAD.size:
+            return False
+        size: int = _HEAD.unpack_from(self._buffer)[2]
+        return len(self._buffer) >= _HEAD.size + size
 
 
-def _unpack_requests(count: int, content: bytes) -> list[Request]:
-    at = count * _REQUEST.size
-    requests = []
-    for identity, api, media, arrived, length in _REQUEST.iter_unpack(content[:at]):
-        requests.append(Request(identity, api, media, arrived, content[at : at + length]))
-        at += length
-    return requests
+def _pack(kind: Kind, a: int, b: int, when: float, ids: Sequence[int], bodies: Sequence[bytes]) -> bytes:
+    count, lengths = len(ids), list(map(len, bodies))
+    columns = pack(f"<{count + len(lengths)}I", *ids, *lengths)
+    size = len(columns) + sum(lengths)
+    return b"".join((_HEAD.pack(kind, count, size, a, b, when), columns, *bodies))
 
 
-def _unpack_replies(count: int, content: bytes) -> list[Reply]:
-    at = count * _REPLY.size
-    replies = []
-    for identity, status, media, length in _REPLY.iter_unpack(content[:at]):
-        replies.append(Reply(identity, status, media, content[at : at + length]))
-        at += length
-    return replies
+def _unpack(
+    kind: int, count: int, a: int, b: int, when: float, data: bytes, start: int, end: int
+) -> tuple[Kind, Payload]:
+    if kind == Kind.HELLO:
+        return Kind.HELLO, data[start:end]
+    ids = unpack_from(f"<{count}I", data, start)
+    if kind not in (Kind.REQUESTS, Kind.REPLIES, Kind.LARGE):
+        return Kind(kind), ids
+    first = start + 8 * count
+    ends = list(accumulate(unpack_from(f"<{count}I", data, start + 4 * count), initial=first))
+    bodies = [data[at:to] for at, to in pairwise(ends)]
+    if kind != Kind.REPLIES:
+        return Kind(kind), Requests(a, b, when, ids, bodies)
+    return Kind.REPLIES, Replies(a, b, when, ids, bodies)

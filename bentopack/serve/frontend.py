@@ -2,24 +2,106 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Iterable
 from functools import lru_cache, partial
 from pathlib import Path
+from urllib.parse import quote
 
 from bentopack.errors import did_you_mean
-from bentopack.serve import child
+from bentopack.serve import access, child, metrics
 from bentopack.serve.asgi import Headers, Receive, Scope, Send, header, read_body, refuse, respond
 from bentopack.serve.config import ServeConfig
-from bentopack.serve.errors import ApiError
-from bentopack.serve.frames import CONTENT_TYPES, Media, Reply
+from bentopack.serve.errors import ApiError, error_body
+from bentopack.serve.fastpath import FastProtocol, Turn, Watch
+from bentopack.serve.frames import CONTENT_TYPES, Media
 from bentopack.serve.gate import Gate
 from bentopack.serve.hello import ApiRoute, Hello
 from bentopack.serve.httpd import run_server
-from bentopack.serve.link import Pool
+from bentopack.serve.link import Link, Receiver
+from bentopack.serve.pool import Pool
+from bentopack.serve.slots import Slot
+from bentopack.serve.upload import Upload
 
 _TYPES = {media: name.encode() for media, name in CONTENT_TYPES.items()}
+_NOT_READY = error_body("no worker is ready")
+_BUSY = error_body("busy: more requests wait than could be called in time")
 _RETRY: Headers = [(b"retry-after", b"1")]
 _CLOSE: Headers = [(b"connection", b"close")]
+
+
+class Call:
+    """One API in a front end."""
+
+    def __init__(self, front_end: FrontEnd, route: ApiRoute) -> None:
+        self.route = route
+        self._key = (route.route, route.accepts)
+        self._front_end = front_end
+        self._tally = metrics.Tally(route.name)
+        self._path = quote(route.route)
+
+    def media_of(self, content_type: bytes) -> int | None:
+        """Sort a content type; None where the API does not take it."""
+        media = _media_of(content_type)
+        return media if media in self.route.accepts else None
+
+    def slot_for(self, length: int) -> Slot | None:
+        """Shared memory for a body of so many bytes, or None where it goes by the socket."""
+        return self._front_end.pool.slots.take(length)
+
+    def discard(self, slot: Slot) -> None:
+        """Take back the memory of a body that nobody will ask for."""
+        self._front_end.pool.slots.give_back(slot)
+
+    def submit(self, media: int, body: bytes | Upload, receiver: Receiver) -> tuple[Link, int] | None:
+        """Send a request to the least loaded worker; None, with the receiver answered, where it is refused."""
+        front_end = self._front_end
+        front_end.in_flight += 1
+        link = front_end.pool.best(self._key)
+        if refusal := self._refusal(link):
+            if isinstance(body, Upload):
+                body.discard()
+            receiver.answered(503, Media.JSON, refusal)
+            return None
+        assert link is not None  # noqa: S101 - it would have been refused
+        number = link.numbers[self._key]
+        if isinstance(body, bytes):
+            return link, link.submit(number, media, body, receiver)
+        if link.shares:
+            return link, link.submit_large(number, media, body.slot, body.length, receiver)
+        whole = body.slot.memory[: body.length]
+        body.discard()
+        return link, link.submit(number, media, whole, receiver)
+
+    def _refusal(self, link: Link | None) -> bytes | None:
+        most = self._front_end.max_concurrency
+        if most is not None and self._front_end.in_flight > most:
+            return error_body(f"busy: {most} requests are being answered already")
+        if link is None:
+            return _NOT_READY
+        return None if link.takes(link.numbers[self._key]) else _BUSY
+
+    def answered(self, turn: Turn, status: int) -> None:
+        """Count an answer."""
+        seconds = time.perf_counter() - turn.began
+        self._front_end.in_flight -= turn.submitted
+        self._tally.add(status, seconds)
+        client = turn.protocol.client
+        access.note(client[0] if client else "-", "POST", self._path, status, seconds)
+
+
+class Waiting:
+    """A request of the long way that waits for its answer."""
+
+    def __init__(self, front_end: FrontEnd) -> None:
+        self.future: asyncio.Future[tuple[int, int, bytes]] = asyncio.get_running_loop().create_future()
+        self._front_end = front_end
+
+    def answered(self, status: int, media: int, body: bytes) -> None:
+        self._front_end.in_flight -= 1
+        if not self.future.done():
+            self.future.set_result((status, media, body))
 
 
 class FrontEnd:
@@ -27,10 +109,12 @@ class FrontEnd:
 
     def __init__(self, config: ServeConfig, pool_of: partial[Pool]) -> None:
         self._max_body = config.max_body
-        self._max_concurrency: int | None = None
-        self._in_flight = 0
+        self.max_concurrency: int | None = None
+        self.in_flight = 0
+        self.calls: dict[bytes, Call] = {}
+        """By the path as it is sent."""
         self._hello: Hello | None = None
-        self._routes: dict[str, tuple[int, ApiRoute]] = {}
+        self._routes: dict[str, Call] = {}
         self._page = Path(__file__).with_name("docs.html").read_bytes()
         self.pool = pool_of(on_hello=self._greeted)
 
@@ -47,7 +131,7 @@ class FrontEnd:
     def label(self, path: str) -> str:
         """Return the name of the API at a path, for the metrics."""
         found = self._routes.get(path)
-        return found[1].name if found else "other"
+        return found.route.name if found else "other"
 
     def waiting_for(self) -> str:
         """Say which workers have not loaded; nothing when all have."""
@@ -61,28 +145,20 @@ class FrontEnd:
         elif scope["method"] != "POST":
             raise ApiError(405, f"{scope['path']} takes POST, not {scope['method']}")
         else:
-            reply = await self._predict(*found, scope, receive)
-            more = _RETRY if reply.status == 503 else None
-            await respond(send, reply.status, reply.body, _TYPES[Media(reply.media)], more)
+            status, media, answer = await self._predict(found, scope, receive)
+            await respond(send, status, answer, _TYPES[Media(media)], _RETRY if status == 503 else None)
 
-    async def _predict(self, number: int, api: ApiRoute, scope: Scope, receive: Receive) -> Reply:
-        media = _media_of(header(scope, b"content-type"))
-        if media not in api.accepts:
-            raise _unsupported(api, header(scope, b"content-type"))
+    async def _predict(self, call: Call, scope: Scope, receive: Receive) -> tuple[int, int, bytes]:
+        media = call.media_of(header(scope, b"content-type"))
+        if media is None:
+            raise _unsupported(call.route, header(scope, b"content-type"))
         if header(scope, b"content-encoding") not in (b"", b"identity"):
             raise ApiError(415, "compressed bodies are not read; send the body as it is")
-        body = await read_body(scope, receive, self._max_body)
         # A client's slow upload is neither a request that waits nor one that is being answered.
-        if self._max_concurrency is not None and self._in_flight >= self._max_concurrency:
-            raise ApiError(503, f"busy: {self._max_concurrency} requests are being answered already")
-        self._in_flight += 1
-        try:
-            link = self.pool.best()
-            if link is None:
-                raise ApiError(503, "no worker is ready")
-            return await link.submit(number, media, body, time.monotonic())
-        finally:
-            self._in_flight -= 1
+        body = await read_body(scope, receive, self._max_body)
+        waiting = Waiting(self)
+        call.submit(media, body, waiting)
+        return await waiting.future
 
     async def _other(self, path: str, method: str, send: Send) -> None:
         if path == "/":
@@ -98,14 +174,18 @@ class FrontEnd:
 
     def _greeted(self, hello: Hello) -> None:
         self._hello = hello
-        self._max_concurrency = hello.max_concurrency
-        self._routes = {api.route: (number, api) for number, api in enumerate(hello.apis)}
+        self.max_concurrency = hello.max_concurrency
+        if {name: call.route for name, call in self._routes.items()} != {api.route: api for api in hello.apis}:
+            self._routes = {api.route: Call(self, api) for api in hello.apis}
+            self.calls.clear()
+            self.calls |= {quote(route).encode(): call for route, call in self._routes.items()}
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         self.pool.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        metrics.tell_tallies()
         self.pool.close()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -141,9 +221,19 @@ def main() -> None:
         partial(child.worker_socket, settings.runtime),
         workers=config.workers or config.service.workers,
         timeout=config.timeout,
+        watchdog=config.watchdog,
     )
     app = FrontEnd(config, pool_of)
-    run_server(settings, Gate(app, waiting_for=app.waiting_for, label=app.label), ws="none")
+    gate = Gate(app, waiting_for=app.waiting_for, label=app.label)
+    watch = Watch()
+    connection = type("Connection", (FastProtocol,), {"apis": app.calls, "longest": config.max_body, "watch": watch})
+
+    def tick(connections: Iterable[FastProtocol]) -> None:
+        metrics.tell_tallies()
+        metrics.in_flight(app.in_flight)
+        watch.sweep(connections)
+
+    run_server(settings, gate, http=connection, on_tick=tick, ws="none")
 
 
 if __name__ == "__main__":

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 
 import msgspec
 
-from bentopack.serve import metrics
+from bentopack.serve import access, metrics
 from bentopack.serve.asgi import App, ClientGone, Message, Receive, Scope, Send, respond
 
-_access = logging.getLogger("bentopack.serve.access")
-_CLIENT_GONE = 499
+CLIENT_GONE = 499
 """What nginx notes for a client that left before its answer; it is never sent."""
 
 
@@ -30,6 +28,7 @@ class Gate:
         self._app = app
         self._waiting_for = waiting_for
         self._label = label
+        self.in_flight = 0
         self._own = {
             "/livez": self._live,
             "/readyz": self._ready,
@@ -58,17 +57,17 @@ class Gate:
                 status = message["status"]
             await send(message)
 
-        metrics.request_began()
+        self.in_flight += 1
         try:
             await self._app(scope, receive, note)
         except ClientGone:  # there is nobody to tell
-            status = _CLIENT_GONE
+            status = CLIENT_GONE
         finally:
+            self.in_flight -= 1
             seconds = time.perf_counter() - began
             metrics.request_ended(self._label(scope["path"]), status, seconds)
-            if not _access.disabled:
-                client = (scope.get("client") or ("-",))[0]
-                _access.info('%s "%s %s" %d %.1fms', client, scope["method"], _asked(scope), status, seconds * 1000)
+            client = (scope.get("client") or ("-",))[0]
+            access.note(client, scope["method"], _asked(scope), status, seconds)
 
     async def _live(self, send: Send) -> None:
         await respond(send, 200, b'{"status":"live"}')
@@ -81,6 +80,7 @@ class Gate:
             await respond(send, 200, b'{"status":"ready"}')
 
     async def _metrics(self, send: Send) -> None:
+        metrics.tell_tallies()
         body = await asyncio.to_thread(metrics.exposition)
         await respond(send, 200, body, metrics.CONTENT_TYPE.encode())
 

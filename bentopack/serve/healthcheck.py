@@ -25,9 +25,11 @@ def is_ready(port: int, *, host: str = "127.0.0.1", timeout: float = 3.0) -> boo
 
 def main() -> int:
     """Return the exit code."""
-    port = os.environ.get("PORT") or "3000"
+    own = os.environ.get("BENTOPACK_PORT", "")
+    name = "BENTOPACK_PORT" if own and "://" not in own else "PORT"
+    port = os.environ.get(name) or "3000"
     if not port.isdecimal():
-        print(f"error: $PORT: expected a number from 0 to 65535, found '{port}'", file=sys.stderr)  # noqa: T201
+        print(f"error: ${name}: expected a number from 0 to 65535, found '{port}'", file=sys.stderr)  # noqa: T201
         return 1
     return 0 if is_ready(int(port)) else 1
 

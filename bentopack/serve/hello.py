@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from bentopack.serve.frames import pack_hello
+
 
 class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     """One API; its place in the list is its number on the wire. ``accepts`` are values of ``frames.Media``."""
@@ -11,6 +13,14 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     route: str
     accepts: tuple[int, ...]
+    max_latency: float
+    """Seconds that a request may wait for its call."""
+    at_once: int | None
+    """How many requests one call takes; None where calls go on side by side."""
+
+
+ApiKey = tuple[str, tuple[int, ...]]
+"""What a front end knows an API by: its route, and the types of body that it takes."""
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,3 +36,13 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     """The worker's process."""
     apis: tuple[ApiRoute, ...]
     openapi: msgspec.Raw
+    shares: bool = False
+    """Whether it can read what a front end shares (``slots.py``)."""
+
+    def numbers(self) -> dict[ApiKey, int]:
+        """The number of each API on the wire to this worker; another release of the service may count otherwise."""
+        return {(api.route, api.accepts): number for number, api in enumerate(self.apis)}
+
+    def frame(self, *, shares: bool) -> bytes:
+        """Write it for one front end."""
+        return pack_hello(msgspec.json.encode(msgspec.structs.replace(self, shares=shares)))

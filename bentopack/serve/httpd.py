@@ -4,31 +4,55 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 import signal
 import socket
 import sys
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal
 
 import uvicorn
 
-from bentopack.serve import child, loops
+from bentopack.serve import access, child, loops
+from bentopack.serve.accepting import Acceptor
 from bentopack.serve.asgi import App
+
+_log = logging.getLogger("bentopack.serve")
 
 
 class Server(uvicorn.Server):
     """Reports to the supervisor when it accepts connections, and drains on SIGTERM."""
 
-    def __init__(self, config: uvicorn.Config, settings: child.ChildSettings) -> None:
+    def __init__(
+        self, config: uvicorn.Config, settings: child.ChildSettings, on_tick: Callable[[Iterable[Any]], None] | None
+    ) -> None:
         super().__init__(config)
         self._settings = settings
+        self._on_tick = on_tick
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called every tenth of a second."""
+        try:
+            access.write()
+            if self._on_tick is not None:
+                self._on_tick(self.server_state.connections)
+        except Exception:  # it would end the server
+            _log.exception("what is done every tenth of a second has failed")
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Run the application's startup and begin to accept."""
-        await super().startup(sockets)
+        await super().startup([])
         if self.started:
+            self.servers = [Acceptor(each, self._connection, self.config.ssl) for each in sockets or ()]  # type: ignore[misc]
             child.report(self._settings, child.Started())
+
+    def _connection(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -40,11 +64,23 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def run_server(settings: child.ChildSettings, app: App, *, ws: Literal["none", "auto"]) -> None:
-    """Serve an application until SIGTERM, then answer what has been accepted; exits 3 if its startup fails."""
+def run_server(
+    settings: child.ChildSettings,
+    app: App,
+    *,
+    ws: Literal["none", "auto"],
+    http: type[asyncio.Protocol] | Literal["httptools"] = "httptools",
+    on_tick: Callable[[Iterable[Any]], None] | None = None,
+) -> None:
+    """Serve an application until SIGTERM, then answer what has been accepted; exits 3 if its startup fails.
+
+    Args:
+        http: the class of a connection.
+        on_tick: called every tenth of a second with all connections.
+    """
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=http,
         ws=ws,
         lifespan="auto",
         log_config=None,
@@ -53,9 +89,10 @@ def run_server(settings: child.ChildSettings, app: App, *, ws: Literal["none", "
         proxy_headers=settings.config.service.kind == "app",
         timeout_graceful_shutdown=max(1, math.ceil(settings.config.grace)),
     )
-    server = Server(config, settings)
+    server = Server(config, settings, on_tick)
     # It is the supervisor's as well, which listens on while this process is replaced.
     with socket.socket(fileno=settings.listener) as listener:
         loops.run(server.serve(sockets=[listener]))
+    access.write()
     if not server.started:
         sys.exit(3)

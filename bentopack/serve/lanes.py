@@ -9,42 +9,39 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
+
+import msgspec
 
 from bentopack.serve.batching import Outcome, Steps, batched, single
 from bentopack.serve.codec import encode
 from bentopack.serve.errors import INTERNAL_ERROR, ApiError, error_body
-from bentopack.serve.frames import Media, Reply, Request
+from bentopack.serve.frames import Media, Requests
+from bentopack.serve.outbox import Outbox
 from bentopack.serve.service import Api
 from bentopack.serve.tracebacks import user_traceback
 
 _log = logging.getLogger("bentopack.serve")
 
 
-class ReplyTo(Protocol):
-    """Where a request came from: it is given the reply, on the thread that made it."""
+class Job(msgspec.Struct, gc=False):
+    """A request in a lane, from the moment it arrived (``time.monotonic()``)."""
 
-    def reply(self, reply: Reply) -> None:
-        """Take a reply; it may wait a little for others to be sent with it."""
-
-
-@dataclass(eq=False)
-class Job:
-    """A request in a lane. ``dropped`` is set when nobody waits for it any more."""
-
-    request: Request
-    sender: ReplyTo
+    id: int
+    sender: Outbox
+    media: int
+    arrived: float
+    body: bytes
     arguments: tuple[Any, ...] | None = None
     rows: int = 1
     key: Any = None
     """Requests with equal keys can be joined."""
-    dropped: bool = False
 
     def answer(self, status: int, media: int, body: bytes) -> None:
-        """Send the reply, unless nobody waits for it."""
-        if not self.dropped:
-            self.sender.reply(Reply(self.request.id, status, media, body))
+        """Send the answer."""
+        self.sender.put(self.id, status, media, body)
 
     def refuse(self, error: ApiError) -> None:
         """Answer with an error. A subclass may have left out or replaced its parts: then it is a 500."""
@@ -63,15 +60,21 @@ class Lane:
     api: Api
     _jobs: deque[Job] = field(default_factory=deque)
 
-    def put(self, job: Job) -> None:
-        """Queue a request."""
-        self._jobs.append(job)
+    def put(self, requests: Requests, sender: Outbox) -> None:
+        """Queue the requests of a frame."""
+        _, media, arrived, ids, bodies = requests
+        self._jobs.extend([Job(each, sender, media, arrived, body) for each, body in zip(ids, bodies, strict=True)])
+
+    @property
+    def waiting(self) -> int:
+        """How many requests are in it."""
+        return len(self._jobs)
 
     @property
     def waiting_since(self) -> float | None:
         """When the oldest request in it arrived (``time.monotonic()``), or None when it is empty."""
         try:
-            return self._jobs[0].request.arrived
+            return self._jobs[0].arrived
         except IndexError:
             return None
 
@@ -81,17 +84,22 @@ class Lane:
         Refused here are requests that have waited longer than ``max_latency_ms`` (503) and those whose body is not what
         the API asks for (4xx), each on its own: one client's body never touches another's.
         """
+        oldest = time.monotonic() - self.api.options.max_latency_ms / 1000
         if self.api.batching is None:
-            job = self._next()
+            job = self._next(oldest)
             return [[job]] if job else []
         groups: dict[Any, list[Job]] = {}
-        total = 0
-        while (job := self._next()) is not None:
-            if total and total + job.rows > self.api.options.max_batch_size:
+        total, most = 0, self.api.options.max_batch_size
+        while (job := self._next(oldest)) is not None:
+            if total and total + job.rows > most:
                 self._jobs.appendleft(job)
                 break
             total += job.rows
-            groups.setdefault(job.key, []).append(job)
+            group = groups.get(job.key)
+            if group is None:
+                groups[job.key] = [job]
+            else:
+                group.append(job)
         return list(groups.values())
 
     def steps(self, group: list[Job]) -> Steps:
@@ -104,15 +112,15 @@ class Lane:
         """Answer each request of a group with its outcome."""
         told: set[int] = set()
         for job, outcome in zip(group, outcomes, strict=True):
-            if isinstance(outcome, ApiError):
+            if not isinstance(outcome, Exception):
+                self._succeed(job, outcome)
+            elif isinstance(outcome, ApiError):
                 job.refuse(outcome)
-            elif isinstance(outcome, Exception):
+            else:
                 if id(outcome) not in told:
                     told.add(id(outcome))
                     _log.error("%s failed\n%s", self.api.options.name, user_traceback(outcome))
                 job.answer(500, Media.JSON, INTERNAL_ERROR)
-            else:
-                self._succeed(job, outcome)
 
     def _succeed(self, job: Job, result: Any) -> None:
         try:
@@ -121,34 +129,40 @@ class Lane:
             _log.exception("%s returned what cannot be written: %s", self.api.options.name, error)
             job.answer(500, Media.JSON, INTERNAL_ERROR)
         else:
-            job.answer(200, media, body)
+            job.sender.put(job.id, 200, media, body)
 
-    def _next(self) -> Job | None:
+    def _next(self, oldest: float) -> Job | None:
         """Remove the oldest request that can be called, its body decoded."""
         while self._jobs:
             job = self._jobs.popleft()
-            if job.dropped:
+            if job.sender.forgets(job.id):
                 continue
-            try:
-                self._check_age(job)
-                self._decode(job)
-            except ApiError as error:
-                job.refuse(error)
-            except Exception as error:
-                _log.exception("%s: a body could not be read: %s", self.api.options.name, error)
-                job.answer(500, Media.JSON, INTERNAL_ERROR)
-            else:
+            if job.arrived < oldest:
+                limit = self.api.options.max_latency_ms
+                job.refuse(ApiError(503, f"the request waited longer than max_latency_ms ({limit})"))
+            elif job.arguments is not None or self._decode(job):
                 return job
         return None
 
-    def _check_age(self, job: Job) -> None:
-        limit = self.api.options.max_latency_ms
-        if (time.monotonic() - job.request.arrived) * 1000 > limit:
-            raise ApiError(503, f"the request waited longer than max_latency_ms ({limit})")
+    def _decode(self, job: Job) -> bool:
+        """Read a request's body; False where it is refused for it."""
+        batching = self.api.batching
+        try:
+            job.arguments = arguments = self.api.codec.decode(job.media, job.body)
+            if batching is not None:
+                job.rows = batching.rows(arguments)
+                job.key = batching.key(arguments)
+        except ApiError as error:
+            job.refuse(error)
+        except Exception as error:
+            _log.exception("%s: a body could not be read: %s", self.api.options.name, error)
+            job.answer(500, Media.JSON, INTERNAL_ERROR)
+        else:
+            return True
+        return False
 
-    def _decode(self, job: Job) -> None:
-        if job.arguments is None:
-            job.arguments = self.api.codec.decode(job.request.media, job.request.body)
-            if self.api.batching is not None:
-                job.rows = self.api.batching.rows(job.arguments)
-                job.key = self.api.batching.key(job.arguments)
+
+def oldest(lanes: Iterable[Lane]) -> Lane | None:
+    """Return the lane whose first request has waited longest, or None where nothing waits."""
+    waiting = [(since, lane) for lane in lanes if (since := lane.waiting_since) is not None]
+    return min(waiting, key=lambda pair: pair[0])[1] if waiting else None

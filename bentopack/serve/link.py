@@ -1,4 +1,4 @@
-"""A front end's side of the workers: connections that come back by themselves, and replies by their request."""
+"""A front end's connection to one worker: requests go out many at once, and each gets exactly one answer."""
 
 from __future__ import annotations
 
@@ -6,68 +6,145 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import cast
+from typing import Protocol, cast
 
 import msgspec
 
 from bentopack.serve.errors import error_body
-from bentopack.serve.frames import FrameReader, Kind, Media, Reply, Request, pack_drop, pack_requests
-from bentopack.serve.hello import Hello
+from bentopack.serve.frames import (
+    FrameReader,
+    Kind,
+    Media,
+    Replies,
+    Requests,
+    pack_drop,
+    pack_large,
+    pack_requests,
+    pack_sign,
+)
+from bentopack.serve.hello import ApiKey, ApiRoute, Hello
+from bentopack.serve.slots import Slot
 
 _log = logging.getLogger("bentopack.serve")
-_RETRY = 0.05
-_SWEEP = 0.1
+_PING = 1.0
+_FROZEN = 2.0
+_GRAIN = 0.1  # seconds by which a request may expire late
+_TREND = 0.1
+_MOST = 100_000  # requests at one worker
+_IDS = 0xFFFFFFFF
 
 _LOST = (503, Media.JSON, error_body("the worker that had the request has crashed; it is being restarted"))
 _LATE = (504, Media.JSON, error_body("the answer took too long"))
 
 
+class Receiver(Protocol):
+    """Whoever waits for the answer to one request."""
+
+    def answered(self, status: int, media: int, body: bytes) -> None:
+        """Take the answer: called once, on the loop."""
+
+
 class Link(asyncio.Protocol):
     """One connection to one worker, from its HELLO on.
 
-    Requests are gathered during a turn of the loop and written together; each future gets exactly one reply.
+    Requests are gathered during a turn of the loop and written together; each receiver gets exactly one answer.
     """
 
-    def __init__(self, greeted: Callable[[Link, Hello], None]) -> None:
-        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.ready = False
+    def __init__(
+        self,
+        number: int,
+        greeted: Callable[[Link, Hello], None],
+        lost: Callable[[Link], None],
+        freed: Callable[[Slot], None],
+    ) -> None:
+        self.number = number
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when another connection is to take its place: it was lost, or its worker retires."""
+        self.pending: dict[int, Receiver] = {}
+        """Who waits for an answer, by the request's id, in the order of arrival."""
         self._pid = 0
         self._dead = False
         self._loop = asyncio.get_running_loop()
         self._greeted = greeted
+        self._lost = lost
+        self._freed = freed
         self._reader = FrameReader()
-        self._outgoing: list[Request] = []
-        self._pending: dict[int, tuple[float, asyncio.Future[Reply]]] = {}
+        self._outgoing: dict[tuple[int, int], tuple[list[int], list[bytes]]] = {}
+        self._dropped: list[int] = []
+        self._slots: dict[int, Slot] = {}
+        """Where the bodies of requests lie, by the request's id."""
+        self._unread: list[Slot] = []
+        """Slots of requests that ended before their answer: the worker may still read them, until it answers a PING."""
+        self._doubtful: list[Slot] = []
+        """Those of them that ended after the last PING was sent."""
+        self.shares = False
+        self.numbers: dict[ApiKey, int] = {}
+        """The number of each API of this worker."""
+        self._apis: tuple[ApiRoute, ...] = ()
+        self._took = 0.0
+        self._limits: list[float] = []
+        self._asked = time.monotonic()
+        self._ticked = self._asked
+        self._pinged: float | None = None
+        self._leaving = False
+        self._sent: deque[tuple[float, int]] = deque()
+        """When requests were sent, and the last id of each time."""
         self._next = 0
 
-    @property
-    def load(self) -> int:
-        """How many requests wait for an answer."""
-        return len(self._pending)
+    def takes(self, api: int) -> bool:
+        """Whether a request that comes now would be called before it is too late, as long as calls take by now."""
+        return len(self.pending) < self._limits[api]
 
-    def submit(self, api: int, media: int, body: bytes, arrived: float) -> asyncio.Future[Reply]:
-        """Send a request and return the future of its reply."""
-        identity = self._next = (self._next + 1) & 0xFFFFFFFF
-        future: asyncio.Future[Reply] = self._loop.create_future()
-        self._pending[identity] = (arrived, future)
-        if not self._outgoing:
-            self._loop.call_soon(self._flush)
-        self._outgoing.append(Request(identity, api, media, arrived, body))
-        return future
+    def submit(self, api: int, media: int, body: bytes, receiver: Receiver) -> int:
+        """Send a request and return its id; the answer goes to ``receiver``."""
+        identity = self._next = (self._next + 1) & _IDS
+        self.pending[identity] = receiver
+        group = self._outgoing.get((api, media))
+        if group is None:
+            self._flush_soon()
+            group = self._outgoing[api, media] = ([], [])
+        group[0].append(identity)
+        group[1].append(body)
+        return identity
+
+    def submit_large(self, api: int, media: int, slot: Slot, length: int, receiver: Receiver) -> int:
+        """Send a request whose body lies in a slot, and return its id. The slot is the link's until it is freed."""
+        identity = self._next = (self._next + 1) & _IDS
+        self.pending[identity] = receiver
+        now = self._note(identity)
+        self._slots[identity] = slot
+        self._transport.write(pack_large(api, media, now, identity, length, slot.place()))
+        return identity
+
+    def drop(self, identity: int) -> None:
+        """Nobody waits for this request any more."""
+        if self.pending.pop(identity, None) is not None:
+            self._doubt(identity)
+            self._flush_soon()
+            self._dropped.append(identity)
 
     def expire(self, before: float) -> None:
-        """Answer 504 to requests that arrived ``before`` then, and tell the worker that nobody waits for them."""
+        """Answer 504 to requests that were sent ``before`` then, and tell the worker that nobody waits for them."""
+        last = None
+        while self._sent and self._sent[0][0] < before:
+            last = self._sent.popleft()[1]
+        if last is None:
+            return
         late = []
-        for identity, (arrived, _) in self._pending.items():
-            if arrived >= before:
-                break  # in order of arrival
+        for identity in self.pending:
+            if (last - identity) & _IDS > _IDS >> 1:
+                break  # a later one
             late.append(identity)
         for identity in late:
-            self._settle(Reply(identity, *_LATE))
-        if late and not self._transport.is_closing():
-            self._transport.write(pack_drop(late))
+            self._doubt(identity)
+            self._settle(identity, *_LATE)
+        if late:
+            self._flush_soon()
+            self._dropped += late
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -75,123 +152,127 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         for kind, payload in self._reader.feed(data):
             if kind == Kind.REPLIES:
-                for reply in cast("list[Reply]", payload):
-                    self._settle(reply)
+                status, media, took, ids, bodies = cast(Replies, payload)
+                self._took += (took - self._took) * _TREND
+                for identity, body in zip(ids, bodies, strict=True):
+                    self._settle(identity, status, media, body)
+                if self._leaving:
+                    self.leave()
+            elif kind == Kind.PING:
+                self._pinged = None
+                self._free(self._unread)
+                self._unread = []
+            elif kind == Kind.RETIRE:
+                self._end()
             elif kind == Kind.HELLO:
                 hello = msgspec.json.decode(cast(bytes, payload), type=Hello)
                 self._pid = hello.pid
+                self.shares = hello.shares
+                self._apis = hello.apis
+                self.numbers = hello.numbers()
+                self._limits = [_MOST] * len(hello.apis)
                 self._greeted(self, hello)
-                self.ready = True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.ready = False
-        for identity in list(self._pending):
-            self._settle(Reply(identity, *_LOST))
-        if not self.closed.done():
-            self.closed.set_result(None)
+        self._lost(self)
+        self._end()
+        for identity in list(self.pending):
+            self._settle(identity, *_LOST)
+        self._free([*self._unread, *self._doubtful])  # who could read them has gone
+        self._unread, self._doubtful = [], []
 
-    def check(self) -> None:
-        """Close the connection if the worker has died.
+    def tick(self, now: float, patience: float) -> None:
+        """Look after the worker: how long its calls take, and whether it lives.
 
-        The kernel does so, but for a copy of the connection in a process that the worker's code has made.
+        Args:
+            patience: seconds that one call may take.
         """
+        self._limits = [_limit(api, self._took) for api in self._apis]
+        if self._leaving:
+            self.leave()
+        if now - self._ticked > _FROZEN and self._pinged is not None:
+            self._pinged = now  # this process stood still, and the answer may lie unread
+        self._ticked = now
+        # The kernel closes a dead process's connection, but for a copy in a process that the worker's code has made.
         if self._pid and not _lives(self._pid):
             if self._dead:
                 self._transport.abort()
             self._dead = True  # a turn later, when what it had sent has been read
+        elif self._pinged is None:
+            if self._pid and now - self._asked > _PING and not self._transport.is_closing():
+                self._pinged = self._asked = now
+                self._unread, self._doubtful = self._unread + self._doubtful, []
+                self._transport.write(pack_sign(Kind.PING))
+        elif now - self._pinged > patience:
+            _log.error("worker process %d has been in one call for %.0f s and is ended", self._pid, now - self._pinged)
+            self._pinged = now
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(self._pid, signal.SIGKILL)
+
+    def leave(self) -> None:
+        """Close the connection as soon as all that was sent has been answered."""
+        self._leaving = True
+        # The worker still reads what lies in slots that are in doubt; its answer to a PING tells that it has.
+        if not self.pending and not self._unread and not self._doubtful:
+            self._transport.close()
 
     def close(self) -> None:
         """Close the connection."""
         self._transport.close()
 
-    def _settle(self, reply: Reply) -> None:
-        _, future = self._pending.pop(reply.id, (0.0, None))
-        if future is not None and not future.done():
-            future.set_result(reply)
+    def _note(self, identity: int) -> float:
+        """Remember when a request was sent, and return the moment: one entry for all of a tenth of a second."""
+        now = time.monotonic()
+        if self._sent and now - self._sent[-1][0] < _GRAIN:
+            self._sent[-1] = (self._sent[-1][0], identity)
+        else:
+            self._sent.append((now, identity))
+        return now
+
+    def _doubt(self, identity: int) -> None:
+        if self._slots and (slot := self._slots.pop(identity, None)):
+            self._doubtful.append(slot)
+
+    def _free(self, slots: list[Slot]) -> None:
+        for slot in slots:
+            self._freed(slot)
+
+    def _settle(self, identity: int, status: int, media: int, body: bytes) -> None:
+        if self._slots and (slot := self._slots.pop(identity, None)):
+            self._freed(slot)
+        receiver = self.pending.pop(identity, None)
+        if receiver is None:
+            return
+        try:
+            receiver.answered(status, media, body)
+        except Exception:  # the others of its frame have nothing to do with it
+            _log.exception("an answer could not be given to its client")
+
+    def _end(self) -> None:
+        if not self.gone.done():
+            self.gone.set_result(None)
+
+    def _flush_soon(self) -> None:
+        if not self._outgoing and not self._dropped:
+            self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        requests, self._outgoing = self._outgoing, []
-        if not self._transport.is_closing():
-            self._transport.write(pack_requests(requests))
+        outgoing, self._outgoing = self._outgoing, {}
+        dropped, self._dropped = self._dropped, []
+        if self._transport.is_closing():
+            return
+        now = self._note(self._next)
+        for (api, media), (ids, bodies) in outgoing.items():
+            self._transport.write(pack_requests(Requests(api, media, now, ids, bodies)))
+        if dropped:
+            self._transport.write(pack_drop(dropped))
 
 
-class Pool:
-    """All workers of a service, as one front end sees them.
-
-    Args:
-        socket_of: gives the path of a worker's Unix socket by the worker's number.
-        workers: how many there are; None where the first worker tells.
-        timeout: seconds until a request is answered 504; None where the service tells.
-        on_hello: called whenever a worker has introduced itself.
-    """
-
-    def __init__(
-        self,
-        socket_of: Callable[[int], str],
-        *,
-        workers: int | None,
-        timeout: float | None,
-        on_hello: Callable[[Hello], None],
-    ) -> None:
-        self._socket_of = socket_of
-        self._workers = workers
-        self._timeout = timeout
-        self._on_hello = on_hello
-        self._links: list[Link | None] = []
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def start(self) -> None:
-        """Begin to connect."""
-        self._tasks.append(asyncio.create_task(self._sweep()))
-        self._grow(self._workers or 1)
-
-    def close(self) -> None:
-        """Close every connection and stop connecting."""
-        for task in self._tasks:
-            task.cancel()
-        for link in self._links:
-            if link is not None:
-                link.close()
-
-    def best(self) -> Link | None:
-        """Return the ready worker with the fewest requests, or None when none is ready."""
-        ready = [link for link in self._links if link is not None and link.ready]
-        return min(ready, key=lambda link: link.load) if ready else None
-
-    def not_ready(self) -> list[int]:
-        """Return the numbers of the workers that have not loaded."""
-        return [number for number, link in enumerate(self._links) if link is None or not link.ready]
-
-    def _grow(self, workers: int) -> None:
-        for number in range(len(self._links), workers):
-            self._links.append(None)
-            self._tasks.append(asyncio.create_task(self._keep(number)))
-
-    def _hello(self, link: Link, hello: Hello) -> None:
-        if self._workers is None:
-            self._grow(hello.workers)
-        if self._timeout is None:
-            self._timeout = hello.timeout
-        self._on_hello(hello)
-
-    async def _keep(self, number: int) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            with contextlib.suppress(OSError):
-                _, link = await loop.create_unix_connection(lambda: Link(self._hello), self._socket_of(number))
-                self._links[number] = link
-                await link.closed
-                self._links[number] = None
-            await asyncio.sleep(_RETRY)
-
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(_SWEEP)
-            before = time.monotonic() - (self._timeout or 60.0)
-            for link in self._links:
-                if link is not None:
-                    link.expire(before)
-                    link.check()
+def _limit(api: ApiRoute, took: float) -> float:
+    """How many requests may wait at a worker whose calls take so many seconds."""
+    if api.at_once is None or took <= 0:
+        return _MOST
+    return min(_MOST, api.at_once * (1 + api.max_latency / took))
 
 
 def _lives(pid: int) -> bool:

@@ -8,7 +8,9 @@ them.
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from functools import lru_cache
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -35,16 +37,56 @@ def _histogram(api: str) -> Histogram:
     return _seconds.labels(api)
 
 
-def request_began() -> None:
-    """Count a request as being answered."""
-    _in_flight.inc()
+def in_flight(count: int) -> None:
+    """Tell how many requests are being answered now."""
+    _in_flight.set(count)
 
 
 def request_ended(api: str, status: int, seconds: float) -> None:
     """Count an answer."""
-    _in_flight.dec()
     _counter(api, status).inc()
     _histogram(api).observe(seconds)
+
+
+class Tally:
+    """The answers of one API, added up here and told to Prometheus now and then: one by one they would cost more."""
+
+    def __init__(self, api: str) -> None:
+        self._api = api
+        self._statuses: dict[int, int] = {}
+        self._buckets = [0] * (len(_SECONDS) + 1)
+        self._sum = 0.0
+        _tallies.append(self)
+
+    def add(self, status: int, seconds: float) -> None:
+        """Count an answer."""
+        self._statuses[status] = self._statuses.get(status, 0) + 1
+        self._buckets[bisect_left(_SECONDS, seconds)] += 1
+        self._sum += seconds
+
+    def tell(self) -> None:
+        """Give what was counted since the last time to Prometheus."""
+        statuses, self._statuses = self._statuses, {}
+        if not statuses:
+            return
+        buckets, self._buckets = self._buckets, [0] * len(self._buckets)
+        for status, count in statuses.items():
+            _counter(self._api, status).inc(count)
+        histogram: Any = _histogram(self._api)
+        for value, count in zip(histogram._buckets, buckets, strict=True):
+            if count:
+                value.inc(count)
+        histogram._sum.inc(self._sum)
+        self._sum = 0.0
+
+
+_tallies: list[Tally] = []
+
+
+def tell_tallies() -> None:
+    """Give all that was added up to Prometheus."""
+    for tally in _tallies:
+        tally.tell()
 
 
 @lru_cache(maxsize=4096)

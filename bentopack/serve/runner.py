@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from bentopack.serve.batching import drive, drive_async
-from bentopack.serve.lanes import Job, Lane
+from bentopack.serve.lanes import Job, Lane, oldest
 from bentopack.serve.metrics import batch_rows
 
 _log = logging.getLogger("bentopack.serve")
@@ -20,11 +20,29 @@ _log = logging.getLogger("bentopack.serve")
 T = TypeVar("T")
 
 
+def call(lane: Lane, instance: Any) -> int:
+    """Take what waits in a lane, call its method, and answer; return how many requests that were."""
+    method = getattr(instance, lane.api.method)
+    codec = lane.api.codec
+    called = 0
+    for group in lane.take():
+        called += len(group)
+        try:
+            observe(lane, group)
+            lane.finish(group, drive(lane.steps(group), lambda arguments: codec.call(method, arguments)))
+        except Exception as error:  # as in AsyncLane
+            lane.finish(group, [error] * len(group))
+    return called
+
+
 class ModelThread:
     """The one thread on which a worker's model is loaded and called, for frameworks that mind which thread that is."""
 
     def __init__(self) -> None:
-        self._wake: SimpleQueue[None] = SimpleQueue()  # written in C, where an Event is a lock in a lock in Python
+        # Written in C, where an Event is a lock in a lock in Python.
+        self._wake: SimpleQueue[Callable[[], None] | None] = (
+            SimpleQueue()
+        )  # written in C, where an Event is a lock in a lock in Python
         self._stopping = False
         self._busy = False
         self._lanes: list[Lane] = []
@@ -45,6 +63,10 @@ class ModelThread:
         """Tell the thread that something was put in a lane."""
         self._wake.put(None)
 
+    def errand(self, run: Callable[[], None]) -> None:
+        """Run a function on the thread, between two calls."""
+        self._wake.put(run)
+
     @property
     def idle(self) -> bool:
         """Whether nothing waits and nothing is being called."""
@@ -63,29 +85,21 @@ class ModelThread:
             return
         try:
             while not self._stopping:
-                self._wake.get()
+                self._run_errand()
                 self._busy = True
-                while (lane := self._oldest()) is not None and not self._stopping:
-                    self._serve_once(lane)
+                while (lane := oldest(self._lanes)) is not None and not self._stopping:
+                    call(lane, self._instance)
+                    while not self._wake.empty():
+                        self._run_errand()
                 self._busy = False
         except BaseException:
             # Without this thread every request would hang: ending gives them a 503, and the supervisor a new worker.
             _log.critical("the model's thread has broken; this worker ends", exc_info=True)
             os._exit(1)
 
-    def _serve_once(self, lane: Lane) -> None:
-        method = getattr(self._instance, lane.api.method)
-        codec = lane.api.codec
-        for group in lane.take():
-            try:
-                observe(lane, group)
-                lane.finish(group, drive(lane.steps(group), lambda arguments: codec.call(method, arguments)))
-            except Exception as error:  # as in AsyncLane
-                lane.finish(group, [error] * len(group))
-
-    def _oldest(self) -> Lane | None:
-        waiting = [(since, lane) for lane in self._lanes if (since := lane.waiting_since) is not None]
-        return min(waiting, key=lambda pair: pair[0])[1] if waiting else None
+    def _run_errand(self) -> None:
+        if errand := self._wake.get():
+            errand()
 
 
 class AsyncLane:

@@ -8,7 +8,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
@@ -43,6 +43,14 @@ class Parameter:
         """Whether it can carry a batch as a list of rows."""
         return self.hint is list or get_origin(self.hint) is list
 
+    def row(self, dim: int) -> Parameter:
+        """What one row of this batch looks like."""
+        if self.array is not None:
+            return replace(self, array=self.array.row(dim))
+        hint = (get_args(self.hint) or (Any,))[0]
+        spec = array_spec(hint)
+        return replace(self, hint=hint, array=spec, role=_role(hint, spec))
+
 
 @dataclass(frozen=True)
 class Signature:
@@ -50,6 +58,11 @@ class Signature:
 
     parameters: tuple[Parameter, ...]
     result: Any
+
+    def rows(self, dim: int) -> Signature:
+        """The signature of one row of a batch."""
+        result = get_args(self.result)[0] if get_origin(self.result) is list and get_args(self.result) else Any
+        return Signature(tuple(each.row(dim) for each in self.parameters), result)
 
 
 def read_signature(name: str, function: Callable[..., Any]) -> Signature:
@@ -132,18 +145,21 @@ def _parameter(api: str, declared: inspect.Parameter, hint: Any) -> Parameter:
             f"{where}: Shape and DType are read on an array parameter itself (or on it | None), not inside {hint}",
             hint="make the array a parameter of its own",
         )
-    bare = get_args(hint)[0] if get_origin(hint) is typing.Annotated else hint
-    roles: dict[Any, Role] = {str: "text", bytes: "bytes"}
-    role: Role = "array" if spec else roles.get(bare, "json")
     return Parameter(
         declared.name,
         inner if spec else hint,
-        role,
+        _role(hint, spec),
         spec,
         declared.default,
         keyword_only=declared.kind is declared.KEYWORD_ONLY,
         nullable=spec is not None and inner is not hint,
     )
+
+
+def _role(hint: Any, spec: ArraySpec | None) -> Role:
+    bare = get_args(hint)[0] if get_origin(hint) is typing.Annotated else hint
+    roles: dict[Any, Role] = {str: "text", bytes: "bytes"}
+    return "array" if spec else roles.get(bare, "json")
 
 
 def _without_none(hint: Any) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bentopack.errors import BentopackError, ServeError
-from bentopack.serve.batching import Batching
+from bentopack.serve.batching import Batching, RowBatching
 from bentopack.serve.codec import Codec
 from bentopack.serve.declare import ApiOptions, ServiceOptions, api_methods, service_options
 from bentopack.serve.schema import Signature, read_signature
@@ -18,7 +18,7 @@ from bentopack.serve.tracebacks import user_traceback
 
 @dataclass(frozen=True)
 class Api:
-    """One API: ``method`` is the name of the method on the service's class."""
+    """One API: ``method`` is the name of the method on the service's class, ``signature`` what a request looks like."""
 
     method: str
     options: ApiOptions
@@ -106,12 +106,14 @@ def _api(cls: type, method: str, options: ApiOptions) -> Api:
             hint="return a list, or what the parts make together",
         )
     signature = read_signature(options.name, function)
+    batching = _batching(options, signature) if options.batchable else None
+    asked = signature.rows(options.batch_dim) if options.one_row else signature
     return Api(
         method=method,
         options=options,
-        signature=signature,
-        codec=Codec(options.name, signature),
-        batching=_batching(options, signature) if options.batchable else None,
+        signature=asked,
+        codec=Codec(options.name, asked),
+        batching=batching,
         # What is called is the outermost wrapper, whatever it wraps.
         is_async=inspect.iscoroutinefunction(outer),
         description=inspect.getdoc(function) or "",
@@ -127,7 +129,8 @@ def _batching(options: ApiOptions, signature: Signature) -> Batching:
                 f"batchable API '{options.name}': parameter '{each.name}' must be a numpy array or a list[...]",
                 hint="each parameter of a batchable API carries a batch of rows",
             )
-    return Batching(signature.parameters, options.batch_dim, options.max_batch_size)
+    kind = RowBatching if options.one_row else Batching
+    return kind(signature.parameters, options.batch_dim, options.max_batch_size)
 
 
 def _model_names(cls: type) -> list[str]:

@@ -8,13 +8,13 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 
 from bentopack.errors import ServeError
-from bentopack.serve.child import ChildSettings, Failed, Started, Status
+from bentopack.serve.child import ChildSettings, Started, Status
 from bentopack.serve.config import ServeConfig
 from bentopack.serve.dead_metrics import fold_metrics
 
@@ -44,8 +44,13 @@ class Slot:
     environ: Mapping[str, str]
     folder: str
     """Its working directory, which Python also imports from."""
+    on_tired: Callable[[Slot], None] = lambda slot: None
+    """Called when the process asks for a successor."""
     _process: asyncio.subprocess.Process | None = None
+    _leaving: asyncio.subprocess.Process | None = None
+    """Whose successor is there, or on its way."""
     _keeper: asyncio.Task[None] | None = field(default=None, repr=False)
+    _hearing: asyncio.Task[None] | None = field(default=None, repr=False)
     _ending: bool = False
 
     async def start(self) -> Started:
@@ -59,35 +64,70 @@ class Slot:
             self._keeper = asyncio.create_task(self._keep())
         return started
 
+    async def replace(self, farewell: signal.Signals, grace: float) -> None:
+        """Start another process beside this one, and let this one leave once the other is ready.
+
+        Nothing is refused in between: the two share the socket. Where the new one cannot serve, the old one stays.
+
+        Args:
+            farewell: the signal by which a process of this role leaves.
+            grace: seconds that it may take.
+
+        Raises:
+            ServeError: the new process cannot serve.
+        """
+        old, keeper = self._process, self._keeper
+        if old is None or keeper is None or self._ending:
+            return
+        keeper.cancel()
+        self._leaving = old
+        try:
+            await self._spawn()
+        except BaseException:
+            if self._process is not old:
+                self._kill(self._process)
+            self._process, self._leaving = old, None
+            raise
+        finally:
+            if not self._ending:
+                self._keeper = asyncio.create_task(self._keep())
+        await self._finish(old, grace, farewell)
+        self._leaving = None
+
     async def stop(self, grace: float) -> None:
         """Ask the process to finish what it has, and end it after ``grace`` seconds."""
         self._ending = True
         if self._keeper is not None:
             self._keeper.cancel()
-        process = self._process
-        if process is None:
-            return
-        await self._finish(process, grace)
-        fold_metrics(self.runtime, process.pid)
+        there = [each for each in (self._process, self._leaving) if each is not None]
+        await asyncio.gather(*(self._finish(each, grace) for each in there))
 
-    async def _finish(self, process: asyncio.subprocess.Process, grace: float) -> None:
+    async def _finish(
+        self, process: asyncio.subprocess.Process, grace: float, farewell: signal.Signals = signal.SIGTERM
+    ) -> None:
         if process.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+            process.send_signal(farewell)
         try:
             await asyncio.wait_for(process.wait(), grace)
         except asyncio.TimeoutError:
             _log.warning("%s did not end within %.0f s and was killed", self.role, grace)
-            self.kill()
+            self._kill(process)
             await process.wait()
+        fold_metrics(self.runtime, process.pid)
 
     def kill(self) -> None:
         """End the process at once, for good."""
         self._ending = True
-        if self._process is not None:
+        self._kill(self._process)
+        self._kill(self._leaving)
+
+    @staticmethod
+    def _kill(process: asyncio.subprocess.Process | None) -> None:
+        if process is not None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+                process.kill()
 
     async def _keep(self) -> None:
         pause, clock = _FIRST_PAUSE, asyncio.get_running_loop().time
@@ -117,13 +157,22 @@ class Slot:
             process, reading = await self._execute()
         except OSError as error:
             raise ServeError(f"{self.role} cannot be started: {error}") from None
-        status = await _read_status(reading, process)
+        if self._ending:  # it was stopped while this process was being made
+            process.kill()
+        stream = await _open(reading)
+        status = await _read_status(stream, process)
         if isinstance(status, Started):
+            self._hearing = asyncio.create_task(self._hear(stream))
             return status
         if status is None:
             how = _how_it_ended(await process.wait())
             raise ServeError(f"{self.role} {how} while it was starting", hint="what it printed stands above")
         raise ServeError(f"{self.role}: {status.message}", hint=status.hint)
+
+    async def _hear(self, stream: asyncio.StreamReader) -> None:
+        """Wait for what the process says later, and for its end."""
+        while await stream.readline():
+            self.on_tired(self)
 
     async def _execute(self) -> tuple[asyncio.subprocess.Process, int]:
         """Start the process; the descriptor is where it reports."""
@@ -157,12 +206,16 @@ class Slot:
         return self._process, reading
 
 
-async def _read_status(fd: int, process: asyncio.subprocess.Process) -> Status | None:
-    """Return what the process reports, or None when it ends without a word."""
+async def _open(fd: int) -> asyncio.StreamReader:
     stream = asyncio.StreamReader(limit=1 << 20)
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+    await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(fd, "rb", buffering=0)
     )
+    return stream
+
+
+async def _read_status(stream: asyncio.StreamReader, process: asyncio.subprocess.Process) -> Status | None:
+    """Return what the process reports, or None when it ends without a word."""
     line = asyncio.ensure_future(stream.readline())
     ended = asyncio.ensure_future(process.wait())
     try:
@@ -172,8 +225,7 @@ async def _read_status(fd: int, process: asyncio.subprocess.Process) -> Status |
     finally:
         ended.cancel()
         line.cancel()
-        transport.close()
-    status: Status | None = msgspec.json.decode(text, type=Started | Failed) if text else None
+    status: Status | None = msgspec.json.decode(text, type=Status) if text else None
     return status
 
 

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -83,13 +84,17 @@ class Supervisor:
         self._front_ends: list[Slot] = []
         self._workers: list[Slot] = []
         self._stop = asyncio.Event()
+        self._replacing: set[asyncio.Task[Any]] = set()
+        self._one_at_a_time = asyncio.Lock()
 
     async def run(self) -> None:
         """Start, wait for a signal, end."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means what it says
-                loop.add_signal_handler(number, self._signalled)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup means what it says
+            closed = sys.stderr.isatty()  # the terminal that this runs in
+            loop.add_signal_handler(signal.SIGHUP, self._signalled if closed else self._renew_soon)
         try:
             if self._config.reload:
                 await self._until_stopped(self._start_and_reload())
@@ -155,6 +160,7 @@ class Supervisor:
             environ=environment(self._config, self._runtime),
             # Python imports from the working directory first: a front end has no business with the user's modules.
             folder=self._runtime if module == _FRONT_END else self._config.source,
+            on_tired=self._tired,
         )
 
     async def _start_and_reload(self) -> None:
@@ -166,6 +172,43 @@ class Supervisor:
             await self._stop_all(grace=1.0)
             await self._start_or_tell()
 
+    def _tired(self, slot: Slot) -> None:
+        _log.info("%s has had its %s requests and is replaced", slot.role, self._config.max_requests)
+        task = asyncio.create_task(self._replace(slot))
+        self._replacing.add(task)
+        task.add_done_callback(self._replacing.discard)
+
+    async def _replace(self, slot: Slot) -> bool:
+        """Replace one process; the others wait, so that no more than one loads at a time."""
+        farewell = signal.SIGTERM if self._config.service.kind == "app" else signal.SIGUSR1
+        async with self._one_at_a_time:
+            try:
+                await slot.replace(farewell, self._patience())
+            except ServeError as error:
+                _log.error("%s\nthe process that was there serves on", error)
+                return False
+        return True
+
+    def _patience(self) -> float:
+        """Seconds that a process may take to answer what it has when its successor is there."""
+        timeout = self._config.timeout or self._config.service.traffic.get("timeout") or 60.0
+        return max(self._config.grace, float(timeout))
+
+    def _renew_soon(self) -> None:
+        if self._one_at_a_time.locked():
+            _log.warning("SIGHUP: processes are being replaced already")
+            return
+        task = asyncio.create_task(self._renew())
+        self._replacing.add(task)
+        task.add_done_callback(self._replacing.discard)
+
+    async def _renew(self) -> None:
+        """Replace the processes that hold the user's code, in turn; each leaves when its successor is there."""
+        for slot in self._front_ends if self._config.service.kind == "app" else self._workers:
+            if not await self._replace(slot):
+                return
+        _log.info("SIGHUP: all processes with the service's code have been replaced")
+
     async def _start_or_tell(self) -> None:
         try:
             await self._start()
@@ -173,6 +216,8 @@ class Supervisor:
             _log.error("%s\nwaiting for a change", error)
 
     async def _end(self) -> None:
+        for task in self._replacing:
+            task.cancel()
         self._listener.close()  # the kernel refuses new connections when the last front end has closed its copy
         await self._stop_all(self._config.grace)
         for listener in self._worker_listeners:

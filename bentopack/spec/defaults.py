@@ -12,6 +12,9 @@ WORKERS: Final = 1
 """Processes that execute one service."""
 
 BATCHABLE: Final = False
+ONE_ROW: Final = False
+"""Whether a request to a batchable API carries one row."""
+
 BATCH_DIM: Final = 0
 """The axis along which requests are joined."""
 

@@ -13,6 +13,7 @@ import msgspec
 
 from bentopack._yaml import decode
 from bentopack.errors import IntegrityError, NotFound
+from bentopack.spec import defaults
 
 MANIFEST_NAME = "bento.yaml"
 FORMAT = 1
@@ -30,6 +31,7 @@ class ApiInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     batch_dim: int | None
     max_batch_size: int | None
     max_latency_ms: int | None
+    one_row: bool | None = defaults.ONE_ROW
 
 
 class ServiceInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

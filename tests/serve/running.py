@@ -36,13 +36,13 @@ except BentopackError as error:
 class Running:
     """One running service. ``lines`` is all that it has printed so far."""
 
-    def __init__(self, config: ServeConfig) -> None:
+    def __init__(self, config: ServeConfig, *, stderr: int = subprocess.STDOUT) -> None:
         self.lines: list[str] = []
         self._source = f'"source":{msgspec.json.encode(config.source).decode()}'
         self.process = subprocess.Popen(
             [sys.executable, "-c", _START, msgspec.json.encode(config).decode()],
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=stderr,
             text=True,
             start_new_session=True,
         )

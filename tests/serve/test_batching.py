@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bentopack.serve.arrays import array_spec
 from bentopack.serve.batching import Batching, WrongRows, batched, drive, drive_async, single
 from bentopack.serve.errors import ApiError
 from bentopack.serve.schema import Parameter
@@ -18,7 +19,7 @@ def _batching(*roles: Any, dim: int = 0, max_rows: int = 100) -> Batching:
     names = "abc"
     return Batching(
         tuple(
-            Parameter(names[number], hint, "json", None, inspect.Parameter.empty, False)
+            Parameter(names[number], hint, "json", array_spec(hint), inspect.Parameter.empty, False)
             for number, hint in enumerate(roles)
         ),
         dim,

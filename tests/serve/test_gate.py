@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+from io import StringIO
 from typing import Any
 
 import pytest
 
-from bentopack.serve import gate, metrics
+from bentopack.serve import access, metrics
 from bentopack.serve.asgi import ClientGone, read_body
 from bentopack.serve.errors import ApiError
 from bentopack.serve.gate import Gate
@@ -53,20 +55,32 @@ def _request(app: Any, scope: dict[str, Any]) -> None:
 
     gated = Gate(app, waiting_for=lambda: "", label=lambda path: "api")
     asyncio.run(gated({"type": "http", "method": "POST", "headers": [], **scope}, _never, send))
+    access.write()
 
 
 @pytest.fixture
-def ended(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> list[int]:
-    """The statuses that were counted; the access log goes to ``caplog``."""
+def ended(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The statuses that were counted."""
     statuses: list[int] = []
     monkeypatch.setattr(metrics, "request_ended", lambda api, status, seconds: statuses.append(status))
-    monkeypatch.setattr(gate._access, "disabled", False)
-    monkeypatch.setattr(logging.getLogger("bentopack.serve"), "propagate", True)
-    caplog.set_level(logging.INFO, "bentopack.serve.access")
     return statuses
 
 
-def test_client_that_leaves_is_499(ended: list[int], caplog: pytest.LogCaptureFixture) -> None:
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> StringIO:
+    """What is written to the access log."""
+    stream = StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("at %(asctime)s: %(message)s"))
+    monkeypatch.setattr(logging.getLogger("bentopack.serve"), "handlers", [handler])
+    monkeypatch.setattr(logging.getLogger("bentopack.serve.access"), "disabled", False)
+    access.write()
+    stream.truncate(0)
+    stream.seek(0)
+    return stream
+
+
+def test_client_that_leaves_is_499(ended: list[int], log: StringIO) -> None:
     """A client that goes away before its answer is no failure of the service, and nothing is raised."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -74,14 +88,26 @@ def test_client_that_leaves_is_499(ended: list[int], caplog: pytest.LogCaptureFi
 
     _request(app, {"path": "/x", "raw_path": b"/x"})
     assert ended == [499]
-    assert [record.levelname for record in caplog.records] == ["INFO"]
+    assert re.fullmatch(r'at [-0-9]+ [:,0-9]+: - "POST /x" 499 [.0-9]+ms\n', log.getvalue())
 
 
-def test_path_cannot_forge_a_line_of_the_log(ended: list[int], caplog: pytest.LogCaptureFixture) -> None:
+def test_path_cannot_forge_a_line_of_the_log(ended: list[int], log: StringIO) -> None:
     """A quoted newline or escape in a path is logged quoted."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None: ...
 
     _request(app, {"path": "/x\n\x1b[31m forged", "raw_path": b"/x%0A%1B[31m forged\x9b"})
-    assert '"POST /x%0A%1B[31m forged\\x9b"' in caplog.text
-    assert "\x1b" not in caplog.text
+    assert '"POST /x%0A%1B[31m forged\\x9b"' in log.getvalue()
+    assert "\x1b" not in log.getvalue()
+
+
+def test_an_access_log_that_is_switched_off_keeps_nothing(ended: list[int], log: StringIO) -> None:
+    """Without an access log no line is written, also not when it is switched on later."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None: ...
+
+    logging.getLogger("bentopack.serve.access").disabled = True
+    _request(app, {"path": "/x", "raw_path": b"/x"})
+    logging.getLogger("bentopack.serve.access").disabled = False
+    access.write()
+    assert log.getvalue() == ""

@@ -103,7 +103,7 @@ def test_settings_that_cannot_be(bento: Path, option: list[str], words: str) -> 
 def test_port_variable_that_is_no_number(bento: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong ``$PORT`` is named, unless an option goes before it; the health check says so too."""
     monkeypatch.setenv("PORT", "abc")
-    with pytest.raises(ServeError, match=r"\$PORT: expected a number from 0 to 65535, found 'abc'"):
+    with pytest.raises(ServeError, match=r"\$PORT: expected a whole number, found 'abc'"):
         parse(["--bento", str(bento)])
     assert parse(["--bento", str(bento), "--port", "1"]).port == 1
     command = [sys.executable, "-m", "bentopack.serve.healthcheck"]
@@ -132,3 +132,28 @@ def test_errors_are_messages_with_their_exit_code(bento: Path, what: str, code: 
     assert done.returncode == code
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_settings_come_from_the_environment(bento: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the command line leaves out the environment may say; the command line goes before it."""
+    for name, value in (("MAX_BODY", "7"), ("TIMEOUT", "1.5"), ("ACCESS_LOG", "false"), ("WORKERS", "3")):
+        monkeypatch.setenv(f"BENTOPACK_{name}", value)
+    config = parse(["--bento", str(bento), "--workers", "2"])
+    assert (config.max_body, config.timeout, config.access_log, config.workers) == (7, 1.5, False, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("BENTOPACK_WORKERS", "many", "a whole number"),
+        ("BENTOPACK_GRACE", "long", "a number"),
+        ("BENTOPACK_RELOAD", "perhaps", "true or false"),
+    ],
+)
+def test_a_variable_that_cannot_be_is_named(
+    bento: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
+) -> None:
+    """A wrong value is told with the variable's name."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ServeError, match=rf"\${name}: expected {expected}, found '{value}'"):
+        parse(["--bento", str(bento)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from bentopack.serve.config import ServeConfig
 from bentopack.serve.declare import ApiOptions
 from tests.serve.conftest import Start
 
@@ -27,5 +28,6 @@ def test_every_option_is_named() -> None:
     """The tables have each option of ``@api`` and each setting of the command."""
     for name in ApiOptions.__dataclass_fields__:
         assert f"| `{name}` |" in TEXT
-    for option in ("--host", "--port", "--workers", "--front-ends", "--timeout", "--max-body", "--grace", "--reload"):
-        assert f"| `{option}` |" in TEXT
+    for name in ServeConfig.__struct_fields__:
+        option = {"access_log": "--no-access-log"}.get(name, f"--{name.replace('_', '-')}")
+        assert f"| `{option}` |" in TEXT or name in ("service", "source", "models", "envs", "required_envs")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from http import HTTPStatus
 
 import pytest
 
 import bentopack
 from bentopack.serve.errors import ApiError
-from bentopack.serve.frames import FrameReader, Media, Reply, Request
-from bentopack.serve.lanes import Job, Lane
+from bentopack.serve.frames import FrameReader, Media, Replies, Requests
+from bentopack.serve.lanes import Lane
+from bentopack.serve.outbox import Outbox
 from bentopack.serve.runner import AsyncLane
 from bentopack.serve.service import describe
-from bentopack.serve.worker import _packed
+from bentopack.serve.slots import SharedMemory, Slot
 
 
 @bentopack.service
@@ -23,67 +26,67 @@ class Rows:
         return values
 
 
-class Replies(list[Reply]):
-    """Collects what is answered."""
-
-    def reply(self, reply: Reply) -> None:
-        self.append(reply)
-
-
 def _lane() -> Lane:
     return Lane(describe(Rows, "m:Rows").apis[0])
 
 
-def _job(number: int, to: Replies) -> Job:
+def _request(number: int) -> Requests:
     arrived = asyncio.get_running_loop().time()
-    return Job(Request(number, 0, Media.JSON, arrived, b'{"values": [%d]}' % number), to)
+    return Requests(0, Media.JSON, arrived, [number], [b'{"values": [%d]}' % number])
+
+
+def _sent(outbox: Outbox) -> list[tuple[int, int]]:
+    """The id and the status of each reply that waits to be sent."""
+    frames = FrameReader().feed(outbox.take())
+    return [(each, replies.status) for _, replies in frames if isinstance(replies, Replies) for each in replies.ids]
 
 
 def test_request_is_called_whenever_it_comes() -> None:
     """A request that is queued in the very turn in which the last call ends is called too, with no other to wake it."""
 
-    async def go(turns: int) -> list[Reply]:
-        lane, answered = _lane(), Replies()
+    async def go(turns: int) -> list[tuple[int, int]]:
+        lane, outbox = _lane(), Outbox()
         runner = AsyncLane(lane, Rows())
-        lane.put(_job(1, answered))
+        lane.put(_request(1), outbox)
         runner.notify()
         for _ in range(turns):
             await asyncio.sleep(0)
-        lane.put(_job(2, answered))
+        lane.put(_request(2), outbox)
         runner.notify()
         await asyncio.sleep(0.05)
         assert runner.idle
-        return answered
+        return _sent(outbox)
 
     for turns in range(6):
-        assert [reply.id for reply in asyncio.run(go(turns))] == [1, 2], turns
+        assert asyncio.run(go(turns)) == [(1, 200), (2, 200)], turns
 
 
 def test_failure_of_the_runtime_itself_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever goes wrong around a call, its requests get a 500 and the next are called."""
 
-    async def go() -> list[Reply]:
-        lane, answered = _lane(), Replies()
+    async def go() -> list[tuple[int, int]]:
+        lane, outbox = _lane(), Outbox()
         runner = AsyncLane(lane, Rows())
         with monkeypatch.context() as patch:
             patch.setattr(Lane, "steps", lambda self, group: 1 / 0)
-            lane.put(_job(1, answered))
+            lane.put(_request(1), outbox)
             runner.notify()
             await asyncio.sleep(0.05)
-        lane.put(_job(2, answered))
+        lane.put(_request(2), outbox)
         runner.notify()
         await asyncio.sleep(0.05)
-        return answered
+        return _sent(outbox)
 
-    assert [(reply.id, reply.status) for reply in asyncio.run(go())] == [(1, 500), (2, 200)]
+    assert sorted(asyncio.run(go())) == [(1, 500), (2, 200)]
 
 
-@pytest.mark.parametrize("wrong", [Reply(2, 404.5, 0, b""), Reply(2, 10**9, 0, b"")])  # type: ignore[arg-type]
-def test_reply_that_cannot_be_sent_leaves_its_neighbours_alone(wrong: Reply) -> None:
+@pytest.mark.parametrize("status", [404.5, 10**9])
+def test_reply_that_cannot_be_sent_leaves_its_neighbours_alone(status: int) -> None:
     """One reply that has no place in a frame becomes a 500; those beside it are sent as they are."""
-    ((_, replies),) = FrameReader().feed(_packed([Reply(1, 200, 0, b"a"), wrong, Reply(3, 200, 0, b"c")]))
-    found = [(reply.id, reply.status) for reply in replies if isinstance(reply, Reply)]
-    assert found == [(1, 200), (2, 500), (3, 200)]
+    outbox = Outbox()
+    for identity, each in ((1, 200), (2, status), (3, 200)):
+        outbox.put(identity, each, Media.JSON, b"a")
+    assert sorted(_sent(outbox)) == [(1, 200), (2, 500), (3, 200)]
 
 
 def test_api_error_takes_what_people_give_it() -> None:
@@ -95,3 +98,25 @@ def test_api_error_takes_what_people_give_it() -> None:
             ApiError(wrong, "x")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="from 400 to 599"):
         ApiError(200, "x")
+
+
+def test_a_body_that_cannot_be_fetched_is_a_503(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A front end that has gone, or a lack of descriptors, fails that request and nothing else."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        memory, outbox = SharedMemory(ours), Outbox()
+        place = Slot(1 << 16).place()
+        large = Requests(0, Media.OTHER, 0.0, (7, 10), (place, b""))
+        assert memory.fetch(large, outbox).bodies == (bytes(10),)
+        gone = Requests(0, Media.OTHER, 0.0, (8, 10), (struct.pack("<IQ", 999_999, 1 << 16), b""))
+        assert memory.fetch(gone, outbox).ids == ()
+    assert _sent(outbox) == [(8, 503)]
+
+
+def test_what_was_dropped_too_late_is_forgotten() -> None:
+    """Clients that leave while their request is called leave no trace that grows."""
+    outbox = Outbox()
+    outbox.drop(range(50_000))
+    assert len(outbox._dropped) <= 10_000
+    assert outbox.forgets(49_999)
+    assert not outbox.forgets(49_999)

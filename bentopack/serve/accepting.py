@@ -1,0 +1,63 @@
+"""Accepting connections: many at once, where an event loop's own server takes one a turn.
+
+When a thousand clients come together, one a turn means that the last of them waits for a thousand turns, each of which
+has all the others' requests to read first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable
+
+_AT_ONCE = 128
+_PAUSE = 0.1  # seconds without accepting, when there are no descriptors left
+
+
+class Acceptor:
+    """A server on a listening socket; ends as ``asyncio.Server`` does."""
+
+    def __init__(
+        self, listener: socket.socket, protocol: Callable[[], asyncio.Protocol], tls: ssl.SSLContext | None
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._listener = listener
+        self._protocol = protocol
+        self._tls = tls
+        self._beginning: set[asyncio.Task[None]] = set()
+        self._open = True
+        listener.setblocking(False)
+        self._loop.add_reader(listener.fileno(), self._accept)
+
+    def close(self) -> None:
+        """Accept no more connections."""
+        self._open = False
+        self._loop.remove_reader(self._listener.fileno())
+
+    async def wait_closed(self) -> None:
+        """Wait for nothing: connections are their protocols' own."""
+
+    def _accept(self) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                accepted, _ = self._listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError:
+                self._loop.remove_reader(self._listener.fileno())
+                self._loop.call_later(_PAUSE, self._resume)
+                return
+            accepted.setblocking(False)
+            task = self._loop.create_task(self._begin(accepted))
+            self._beginning.add(task)
+            task.add_done_callback(self._beginning.discard)
+
+    def _resume(self) -> None:
+        if self._open:
+            self._loop.add_reader(self._listener.fileno(), self._accept)
+
+    async def _begin(self, accepted: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # a client that has gone, or that cannot speak TLS
+            await self._loop.connect_accepted_socket(self._protocol, accepted, ssl=self._tls)

@@ -1,0 +1,284 @@
+"""The short way of a prediction gives the very bytes that uvicorn's own way gives, whatever a client sends."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from itertools import pairwise
+from typing import Any, ClassVar, cast
+
+import pytest
+import uvicorn
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from bentopack.serve.config import ServeConfig
+from bentopack.serve.fastpath import FastProtocol, Watch
+from bentopack.serve.frontend import FrontEnd
+from bentopack.serve.hello import ApiRoute, Hello
+from bentopack.serve.link import Receiver
+from bentopack.serve.pool import Pool
+from bentopack.spec.manifest import ServiceInfo
+
+LONGEST = 1000
+
+
+class Wire(asyncio.Transport):
+    """A client's connection: keeps what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        assert not self.closed, data
+        self.written += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return {"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)}.get(name, default)
+
+
+class Workers(Pool):
+    """Workers that answer a turn later, with what they were asked, as a worker does that fails where it is told to."""
+
+    numbers: ClassVar = {("/json", (0,)): 0, ("/a b/ü", (0, 2)): 1}
+
+    def best(self, key: Any) -> Any:
+        return self
+
+    def takes(self, api: int) -> bool:
+        return True
+
+    def submit(self, api: int, media: int, body: bytes, receiver: Receiver) -> int:
+        status = 503 if body == b"busy" else 200
+        asyncio.get_running_loop().call_soon(receiver.answered, status, 0, b"%d %d %s" % (api, media, body))
+        return 1
+
+    def drop(self, identity: int) -> None:
+        """Nobody waits."""
+
+
+def front_end() -> FrontEnd:
+    service = ServiceInfo(target="m:S", kind="service", name="s", workers=1)
+    config = ServeConfig(service=service, source="", max_body=LONGEST)
+    found = FrontEnd(config, partial(cast(Any, Workers), lambda number: "", workers=1, timeout=None, watchdog=None))
+    apis = (
+        ApiRoute(name="json", route="/json", accepts=(0,), max_latency=60, at_once=1),
+        ApiRoute(name="text", route="/a b/ü", accepts=(0, 2), max_latency=60, at_once=1),
+    )
+    found._greeted(
+        Hello(service="s", workers=1, timeout=None, max_concurrency=None, pid=1, apis=apis, openapi=cast(Any, b"{}"))
+    )
+    return found
+
+
+async def exchange(chunks: list[bytes], *, fast: bool) -> tuple[bytes, bool]:
+    """Send chunks over one connection and return all that came back, and whether the server closed it."""
+    app = front_end()
+    config = uvicorn.Config(cast(Any, app), http="httptools", ws="none", lifespan="off", log_config=None)
+    config.load()
+    state = ServerState()
+    state.default_headers = [(b"date", b"now")]
+    kind = type("Fast", (FastProtocol,), {"apis": app.calls, "longest": LONGEST, "watch": Watch()})
+    protocol = (kind if fast else HttpToolsProtocol)(config, state, {}, asyncio.get_running_loop())
+    wire = Wire()
+    protocol.connection_made(wire)
+    for chunk in chunks:
+        if wire.closed:
+            break
+        protocol.data_received(chunk)
+        for _ in range(12):
+            await asyncio.sleep(0)
+    closed = wire.closed
+    protocol.connection_lost(None)
+    await asyncio.gather(*state.tasks)
+    return wire.written, closed
+
+
+def both(chunks: list[bytes]) -> tuple[bytes, bool]:
+    """Send the same both ways, and make sure that the same came back."""
+    short = asyncio.run(exchange(chunks, fast=True))
+    long = asyncio.run(exchange(chunks, fast=False))
+    assert short == long
+    return short
+
+
+def post(body: bytes = b"{}", *headers: bytes, path: bytes = b"/json", version: bytes = b"1.1") -> bytes:
+    lines = [b"POST %s HTTP/%s" % (path, version), b"Host: h", b"Content-Length: %d" % len(body), *headers]
+    return b"\r\n".join([*lines, b"", body])
+
+
+ODD = [
+    post(),
+    post(b""),
+    post(b"busy"),
+    post(b"x" * LONGEST),
+    post(b"x" * (LONGEST + 1)),
+    post(version=b"1.0"),
+    post(b"{}", b"Connection: close"),
+    post(b"{}", b"Connection: keep-alive", version=b"1.0"),
+    post(b"{}", b"Connection: Upgrade", b"Upgrade: websocket"),
+    post(b"{}", b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAA"),
+    post(b"{}", b"Content-Type: application/json; charset=utf-8"),
+    post(b"{}", b"CONTENT-TYPE: Application/JSON"),
+    post(b"{}", b"Content-Type: text/plain"),
+    post(b"{}", b"Content-Type: text/plain", path=b"/a%20b/%C3%BC"),
+    post(b"{}", b"Content-Type: text/plain; charset=latin-1", path=b"/a%20b/%c3%bc"),
+    post(b"{}", b"Content-Type: application/json", b"Content-Type: text/plain"),
+    post(b"{}", b"Content-Encoding: gzip"),
+    post(b"{}", b"Content-Encoding: identity"),
+    post(b"{}", b"Expect: 100-continue"),
+    post(b"{}", b"Expect: something"),
+    post(b"{}", b"Content-Length: 2"),
+    post(b"{}", b"Content-Length: 3"),
+    post(b"{}", b"Transfer-Encoding: chunked"),
+    post(b"{}", b"Transfer-Encoding: identity"),
+    post(b"{}", b"X-Long: " + b"y" * 5000),
+    post(b"{}", *[b"X-%d: 1" % number for number in range(120)]),
+    post(path=b"/json?a=1"),
+    post(path=b"/json/"),
+    post(path=b"/JSON"),
+    post(path=b"/%6Ason"),
+    post(path=b"//json"),
+    post(path=b"/./json"),
+    post(path=b"http://h/json"),
+    post(path=b"*"),
+    post(path=b"/nowhere"),
+    post(path=b"/docs"),
+    b"GET /json HTTP/1.1\r\nHost: h\r\n\r\n",
+    b"GET /json HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}",
+    b"HEAD /json HTTP/1.1\r\nHost: h\r\n\r\n",
+    b"PUT /json HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}",
+    b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n",
+    b"POST /json HTTP/1.1\r\nHost: h\r\n\r\n",
+    b"POST /json HTTP/1.1\r\n\r\n",
+    b"POST /json HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    b"POST /json HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\n{}\r\n0\r\nT: 1\r\n\r\n",
+    b"POST /json HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: xchunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    b"POST /json HTTP/1.1\r\nHost: h\r\nTransfer-Encoding : chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    b"POST /json HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n{}",
+    b"POST /json HTTP/1.1\r\nHost: h\r\nContent-Length: +2\r\n\r\n{}",
+    b"POST /json HTTP/1.1\r\nHost: h\r\nContent-Length: 2, 2\r\n\r\n{}",
+    b"POST /json HTTP/1.1\r\nHost: h\r\nContent-Length:\t2 \r\n\r\n{}",
+    b"POST /json HTTP/1.1\r\nHost: h\r\nContent-Length: 02\r\n\r\n{}",
+    b"POST /json HTTP/1.1\r\nHost: h\r\nContent-Length: 0x2\r\n\r\n{}",
+    b"POST /json HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999\r\n\r\n{}",
+    b"POST /json HTTP/1.1\nHost: h\nContent-Length: 2\n\n{}",
+    b"POST /json HTTP/1.1\r\nHost: h\r\n folded: x\r\nContent-Length: 2\r\n\r\n{}",
+    b"POST /json HTTP/1.1\r\nHost: h\r\nX: a\x00b\r\nContent-Length: 2\r\n\r\n{}",
+    b"POST /json HTTP/2.0\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}",
+    b"POST /json HTTP/0.9\r\n\r\n",
+    b"post /json HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"\r\n\r\n" + post(),
+    b"\x16\x03\x01\x02\x00\x01\x00",
+    b"nonsense\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("request_", ODD, ids=lambda each: repr(each[:60]))
+def test_odd_requests_are_answered_alike(request_: bytes) -> None:
+    """Alone, followed by a plain one, behind a plain one, twice, and cut at each byte, both ways answer the same."""
+    both([request_])
+    both([request_ + post()])
+    both([post() + request_ + post()])
+    both([request_, request_, post()])
+    for at in range(1, min(len(request_), 200)):
+        both([request_[:at], request_[at:]])
+
+
+def test_the_plain_case_goes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nearly every client sends is not what the long way is for."""
+    plain = post(b'{"x": 1}', b"Content-Type: application/json", b"User-Agent: x", b"Accept: */*", b"Cookie: a=b")
+    answer, closed = both([plain, plain])
+    head = b"HTTP/1.1 200 OK\r\ndate: now\r\ncontent-type: application/json\r\ncontent-length: 12\r\n\r\n"
+    assert answer == (head + b'0 0 {"x": 1}') * 2
+    assert not closed
+    monkeypatch.setattr(FastProtocol, "_the_long_way", lambda self: pytest.fail("the long way"))
+    assert asyncio.run(exchange([plain, plain], fast=True)) == (answer, False)
+
+
+def test_a_failure_of_our_own_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes wrong behind the parser is a 500 and a line of the log, and no fault of the client's."""
+    monkeypatch.setattr(Workers, "submit", lambda *arguments: 1 / 0)
+    answer, _ = asyncio.run(exchange([post()], fast=True))
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert answer.endswith(b'{"error":"internal error"}')
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(ODD), min_size=1, max_size=4), st.data())
+def test_any_sequence_split_anywhere_is_answered_alike(requests: list[bytes], data: st.DataObject) -> None:
+    """Pipelined in any order, cut into any pieces, and with the client gone at any point."""
+    stream = b"".join(requests)
+    end = data.draw(st.integers(1, len(stream)))
+    cuts = sorted({0, end, *data.draw(st.lists(st.integers(1, end), max_size=5))})
+    both([stream[start:stop] for start, stop in pairwise(cuts)])
+
+
+async def connected(watch: Watch) -> tuple[FastProtocol, Wire]:
+    """A connection that nothing has come by yet."""
+    config = uvicorn.Config(cast(Any, front_end()), http="httptools", ws="none", lifespan="off", log_config=None)
+    config.load()
+    kind = type("Fast", (FastProtocol,), {"apis": front_end().calls, "longest": LONGEST, "watch": watch})
+    protocol, wire = kind(config, ServerState(), {}, asyncio.get_running_loop()), Wire()
+    protocol.connection_made(wire)
+    return protocol, wire
+
+
+@pytest.mark.parametrize(
+    ("sent", "seconds", "closed"),
+    [
+        (b"", 60, False),
+        (b"", 80, True),
+        (post(), 60, False),
+        (post(), 80, True),
+        (b"POST /json HTTP/1.1\r\nHost: ", 10, False),
+        (b"POST /json HTTP/1.1\r\nHost: ", 20, True),
+        (post(b"{}")[:-1], 20, False),
+    ],
+)
+def test_a_client_that_keeps_a_connection_waiting_is_left(sent: bytes, seconds: float, closed: bool) -> None:
+    """An idle connection outlives a load balancer's minute; a head that does not end is given up sooner."""
+
+    async def go() -> bool:
+        watch = Watch()
+        protocol, wire = await connected(watch)
+        if sent:
+            protocol.data_received(sent)
+        await asyncio.sleep(0)
+        protocol.sweep(watch.now + seconds)
+        return wire.closed
+
+    assert asyncio.run(go()) is closed
+
+
+def test_a_body_that_stops_is_408() -> None:
+    """A client that sends half a body and stops is told, and its connection closed."""
+
+    async def go() -> Wire:
+        watch = Watch()
+        protocol, wire = await connected(watch)
+        protocol.data_received(post(b"{}")[:-1])
+        protocol.sweep(watch.now + 31)
+        return wire
+
+    wire = asyncio.run(go())
+    assert wire.written.startswith(b"HTTP/1.1 408 ")
+    assert b"connection: close\r\n" in wire.written
+    assert wire.closed
