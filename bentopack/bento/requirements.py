@@ -20,7 +20,7 @@ from bentopack.lock import LOCK_NAME
 from bentopack.lock.built import Workshop
 from bentopack.lock.existing import describe_lockfile
 from bentopack.lock.lockfile import Lock, LockedEnvironment, LockedModel, read_lock, write_lock
-from bentopack.lock.make import LockInputs, fresh_lock, locked_python
+from bentopack.lock.make import LockInputs, fresh_lock
 from bentopack.lock.pins import pins_in
 from bentopack.lock.pip_file import merge, read_requirements, with_places
 from bentopack.lock.renewal import Renewal
@@ -108,9 +108,9 @@ def wanted_lock(
         LockError: the requirements cannot be read or built, or the lock is damaged.
     """
     # Where the bentofile names no Python, the lock's stays; the first lock takes that of the one who makes it.
-    python = project.spec.python_version or locked_python(project.path / LOCK_NAME) or host_target().python
-    target = Target(python, platform)
     old = read_lock(project.path / LOCK_NAME)
+    python = project.spec.python_version or (old.python if old else None) or host_target().python
+    target = Target(python, platform)
     pins = pins_in(old) if old and not renewal.upgrade else {}
     workshop = Workshop(project.path, target, home() / "cache" / "wheels", pins, renewal.packages, reporter)
     request = _request(project, runtime, workshop)

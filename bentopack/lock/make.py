@@ -128,12 +128,6 @@ def _require_locked(lock: Lock, request: Request, names: tuple[str, ...]) -> Non
         )
 
 
-def locked_python(path: Path) -> str | None:
-    """Return the Python version an existing lock is for, or None."""
-    lock = read_lock(path)
-    return lock.python if lock else None
-
-
 def _lacking(old: Lock, wanted: LockInputs) -> Iterator[str]:
     for variant, image in wanted.bases.items():
         environment = old.variants.get(variant, {}).get(wanted.target.platform)
