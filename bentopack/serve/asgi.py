@@ -17,6 +17,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 JSON = b"application/json"
+RETRY: Headers = [(b"retry-after", b"1")]
+BODY_PAUSE = 30.0
+"""Seconds without any byte of a body until it is given up."""
 
 
 class ClientGone(Exception):
@@ -44,7 +47,7 @@ def header(scope: Scope, name: bytes) -> bytes:
     return b""
 
 
-async def read_body(scope: Scope, receive: Receive, limit: int, *, patience: float = 30.0) -> bytes:
+async def read_body(scope: Scope, receive: Receive, limit: int, *, patience: float = BODY_PAUSE) -> bytes:
     """Read a request's body, stopping as soon as it is known to be too large.
 
     Args:
@@ -94,9 +97,14 @@ async def _within(seconds: float, receive: Receive) -> Message:
             raise
         if sys.version_info >= (3, 11):
             task.uncancel()
-        raise ApiError(408, f"nothing of the body has arrived for {seconds:g} s") from None
+        raise stalled(seconds) from None
     finally:
         timer.cancel()
+
+
+def stalled(seconds: float) -> ApiError:
+    """The error of a body that does not go on."""
+    return ApiError(408, f"nothing of the body has arrived for {seconds:g} s")
 
 
 def _too_large(limit: int) -> ApiError:

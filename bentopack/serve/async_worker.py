@@ -6,17 +6,17 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, cast
 
 from bentopack.serve import forks
 from bentopack.serve.budget import Budget
-from bentopack.serve.frames import FrameReader, Kind, Requests, pack_sign
+from bentopack.serve.frames import Kind, pack_sign
 from bentopack.serve.hello import Hello
+from bentopack.serve.inbox import Inbox
 from bentopack.serve.lanes import Lane
 from bentopack.serve.outbox import Outbox
 from bentopack.serve.runner import AsyncLane, ModelThread
-from bentopack.serve.slots import SharedMemory
 
 # From 3.13 on a server removes its socket's file when it is closed, which a successor still serves.
 _KEEPING: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
@@ -68,7 +68,6 @@ class Connection(asyncio.Protocol):
     def __init__(self, worker: AsyncWorker) -> None:
         self._worker = worker
         self._loop = asyncio.get_running_loop()
-        self._reader = FrameReader()
         self._outbox = Outbox(self._put)
         self._scheduled = False
 
@@ -77,25 +76,22 @@ class Connection(asyncio.Protocol):
         self._worker.connections.add(self)
         connection = transport.get_extra_info("socket")
         self._descriptor: int = connection.fileno()
-        self._memory = SharedMemory(connection)
+        worker = self._worker
+        self._inbox = Inbox(
+            connection,
+            self._outbox,
+            worker.lanes,
+            worker.budget,
+            queued=lambda number: worker.runners[number].notify(),
+            pinged=lambda: worker.thread.errand(self._pong),
+        )
         forks.guard(self._descriptor)
-        self._transport.write(self._worker.hello.frame(shares=self._memory.is_there))
+        self._transport.write(self._worker.hello.frame(shares=self._inbox.memory.is_there))
         if self._worker.retiring:  # it was accepted before, and begins now
             self.send(pack_sign(Kind.RETIRE))
 
     def data_received(self, data: bytes) -> None:
-        for kind, payload in self._reader.feed(data):
-            if kind in (Kind.REQUESTS, Kind.LARGE):
-                requests = cast(Requests, payload)
-                if kind == Kind.LARGE:
-                    requests = self._memory.fetch(requests, self._outbox)
-                self._worker.lanes[requests.api].put(requests, self._outbox)
-                self._worker.runners[requests.api].notify()
-                self._worker.budget.take(len(requests.ids))
-            elif kind == Kind.DROP:
-                self._outbox.drop(cast("Sequence[int]", payload))
-            elif kind == Kind.PING:
-                self._worker.thread.errand(self._pong)
+        self._inbox.feed(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         forks.forget(self._descriptor)

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Protocol
 from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from bentopack.serve.asgi import BODY_PAUSE, RETRY, Headers, stalled
 from bentopack.serve.errors import INTERNAL_ERROR, error_body
-from bentopack.serve.frames import CONTENT_TYPES, Media
+from bentopack.serve.frames import TYPE_BYTES, Media
 from bentopack.serve.gate import CLIENT_GONE
-from bentopack.serve.slots import LARGE, Slot
+from bentopack.serve.shared import LARGE, Slab
 from bentopack.serve.upload import Upload
 
 if TYPE_CHECKING:
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("bentopack.serve")
 _KEEP_ALIVE = 75.0  # seconds without a request; longer than the minute of common load balancers, which must close first
 _HEAD_TOTAL = 15.0
-_BODY_PAUSE = 30.0
 
-_TYPES = {media: name.encode() for media, name in CONTENT_TYPES.items()}
 _OTHERWISE = frozenset((b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"http2-settings"))
 """Headers that make a request another than a plain one of known length."""
 
@@ -42,13 +41,13 @@ class Prediction(Protocol):
     def media_of(self, content_type: bytes) -> int | None:
         """Sort a content type; None where the API does not take it."""
 
-    def slot_for(self, length: int) -> Slot | None:
+    def slab_for(self, length: int) -> Slab | None:
         """Shared memory for a body of so many bytes, or None where it is to be received as any other."""
 
     def submit(self, media: int, body: bytes | Upload, turn: Turn) -> tuple[Link, int] | None:
         """Send a request to a worker; None, with ``turn`` answered, where it is refused."""
 
-    def discard(self, slot: Slot) -> None:
+    def discard(self, slab: Slab) -> None:
         """Take back the memory of a body that nobody will ask for."""
 
     def answered(self, turn: Turn, status: int) -> None:
@@ -149,12 +148,12 @@ class FastProtocol(HttpToolsProtocol):
         """Close the connection if its client keeps it waiting."""
         turn = self._turn
         if turn is not None and not turn.response_complete:
-            if turn.sent is None and now - self._seen > _BODY_PAUSE:
+            if turn.sent is None and now - self._seen > BODY_PAUSE:
                 turn.keep_alive = False
                 if turn.upload is not None:
                     turn.upload.discard()
-                message = f"nothing of the body has arrived for {_BODY_PAUSE:g} s"
-                turn.answered(408, Media.JSON, error_body(message))
+                error = stalled(BODY_PAUSE)
+                turn.answered(error.status, Media.JSON, error_body(error.message))
         elif now - self._head_since > _HEAD_TOTAL or (self._is_idle() and now - self._seen > _KEEP_ALIVE):
             self.transport.close()
 
@@ -197,8 +196,8 @@ class FastProtocol(HttpToolsProtocol):
             return
         turn = Turn(self, api, media)
         self.cycle = self._turn = turn  # type: ignore[assignment]
-        if self._length >= LARGE and (slot := api.slot_for(self._length)):
-            turn.upload = Upload(turn, slot, self._length)
+        if self._length >= LARGE and (slab := api.slab_for(self._length)):
+            turn.upload = Upload(turn, slab, self._length)
 
     def on_body(self, body: bytes) -> None:
         turn: object = self.cycle
@@ -295,7 +294,14 @@ def _head(defaults: list[tuple[bytes, bytes]], status: int, media: int) -> tuple
         _made_of = defaults
     found = _heads.get((status, media))
     if found is None:
-        fixed = b"".join(b"%s: %s\r\n" % pair for pair in defaults)
-        head = b"%s%scontent-type: %s\r\ncontent-length: " % (STATUS_LINE[status], fixed, _TYPES[Media(media)])
-        found = _heads[status, media] = head, b"retry-after: 1\r\n" if status == 503 else b""
+        head = b"%s%scontent-type: %s\r\ncontent-length: " % (
+            STATUS_LINE[status],
+            _lines(defaults),
+            TYPE_BYTES[Media(media)],
+        )
+        found = _heads[status, media] = head, _lines(RETRY) if status == 503 else b""
     return found
+
+
+def _lines(headers: Headers) -> bytes:
+    return b"".join(b"%s: %s\r\n" % pair for pair in headers)

@@ -29,7 +29,7 @@ class Kind(IntEnum):
     PING = 5
     """Front end to worker: say that you live; answered by a PING between two calls."""
     LARGE = 7
-    """Front end to worker: requests whose bodies lie in shared memory; their places stand for them (``slots.py``)."""
+    """Front end to worker: requests whose bodies lie in shared memory; their places stand for them (``shared.py``)."""
     RETIRE = 6
     """Worker to front end: send no more, another worker is there; what was sent is answered."""
 
@@ -49,6 +49,10 @@ CONTENT_TYPES = {
     Media.TEXT: "text/plain; charset=utf-8",
     Media.OTHER: "application/octet-stream",
 }
+
+
+TYPE_BYTES = {media: name.encode() for media, name in CONTENT_TYPES.items()}
+"""The same, as headers carry them."""
 
 
 class Requests(NamedTuple):
@@ -88,15 +92,10 @@ def pack_hello(document: bytes) -> bytes:
     return _HEAD.pack(Kind.HELLO, 0, len(document), 0, 0, 0.0) + document
 
 
-def pack_requests(requests: Requests) -> bytes:
-    """Write requests as one frame."""
+def pack_requests(requests: Requests, kind: Kind = Kind.REQUESTS) -> bytes:
+    """Write requests as one frame, REQUESTS or LARGE."""
     api, media, arrived, ids, bodies = requests
-    return _pack(Kind.REQUESTS, api, media, arrived, ids, bodies)
-
-
-def pack_large(api: int, media: int, arrived: float, identity: int, length: int, place: bytes) -> bytes:
-    """Write one request whose body lies in shared memory as a frame; its second id is the body's length in bytes."""
-    return _pack(Kind.LARGE, api, media, arrived, (identity, length), (place, b""))
+    return _pack(kind, api, media, arrived, ids, bodies)
 
 
 def pack_replies(replies: Replies) -> bytes:

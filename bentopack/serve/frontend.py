@@ -11,23 +11,21 @@ from urllib.parse import quote
 
 from bentopack.errors import did_you_mean
 from bentopack.serve import access, child, metrics
-from bentopack.serve.asgi import Headers, Receive, Scope, Send, header, read_body, refuse, respond
+from bentopack.serve.asgi import RETRY, Headers, Receive, Scope, Send, header, read_body, refuse, respond
 from bentopack.serve.config import ServeConfig
 from bentopack.serve.errors import ApiError, error_body
 from bentopack.serve.fastpath import FastProtocol, Turn, Watch
-from bentopack.serve.frames import CONTENT_TYPES, Media
+from bentopack.serve.frames import CONTENT_TYPES, TYPE_BYTES, Media
 from bentopack.serve.gate import Gate
 from bentopack.serve.hello import ApiRoute, Hello
 from bentopack.serve.httpd import run_server
 from bentopack.serve.link import Link, Receiver
 from bentopack.serve.pool import Pool
-from bentopack.serve.slots import Slot
+from bentopack.serve.shared import Slab
 from bentopack.serve.upload import Upload
 
-_TYPES = {media: name.encode() for media, name in CONTENT_TYPES.items()}
 _NOT_READY = error_body("no worker is ready")
 _BUSY = error_body("busy: more requests wait than could be called in time")
-_RETRY: Headers = [(b"retry-after", b"1")]
 _CLOSE: Headers = [(b"connection", b"close")]
 
 
@@ -36,7 +34,7 @@ class Call:
 
     def __init__(self, front_end: FrontEnd, route: ApiRoute) -> None:
         self.route = route
-        self._key = (route.route, route.accepts)
+        self._key = route.key
         self._front_end = front_end
         self._tally = metrics.Tally(route.name)
         self._path = quote(route.route)
@@ -46,13 +44,13 @@ class Call:
         media = _media_of(content_type)
         return media if media in self.route.accepts else None
 
-    def slot_for(self, length: int) -> Slot | None:
+    def slab_for(self, length: int) -> Slab | None:
         """Shared memory for a body of so many bytes, or None where it goes by the socket."""
-        return self._front_end.pool.slots.take(length)
+        return self._front_end.pool.slabs.take(length)
 
-    def discard(self, slot: Slot) -> None:
+    def discard(self, slab: Slab) -> None:
         """Take back the memory of a body that nobody will ask for."""
-        self._front_end.pool.slots.give_back(slot)
+        self._front_end.pool.slabs.give_back(slab)
 
     def submit(self, media: int, body: bytes | Upload, receiver: Receiver) -> tuple[Link, int] | None:
         """Send a request to the least loaded worker; None, with the receiver answered, where it is refused."""
@@ -69,8 +67,8 @@ class Call:
         if isinstance(body, bytes):
             return link, link.submit(number, media, body, receiver)
         if link.shares:
-            return link, link.submit_large(number, media, body.slot, body.length, receiver)
-        whole = body.slot.memory[: body.length]
+            return link, link.submit_large(number, media, body.slab, body.length, receiver)
+        whole = body.slab.memory[: body.length]
         body.discard()
         return link, link.submit(number, media, whole, receiver)
 
@@ -146,7 +144,7 @@ class FrontEnd:
             raise ApiError(405, f"{scope['path']} takes POST, not {scope['method']}")
         else:
             status, media, answer = await self._predict(found, scope, receive)
-            await respond(send, status, answer, _TYPES[Media(media)], _RETRY if status == 503 else None)
+            await respond(send, status, answer, TYPE_BYTES[Media(media)], RETRY if status == 503 else None)
 
     async def _predict(self, call: Call, scope: Scope, receive: Receive) -> tuple[int, int, bytes]:
         media = call.media_of(header(scope, b"content-type"))
@@ -208,7 +206,7 @@ def _unsupported(api: ApiRoute, content_type: bytes) -> ApiError:
 
 
 def _headers_of(error: ApiError) -> Headers | None:
-    extra: dict[int, Headers] = {408: _CLOSE, 413: _CLOSE, 503: _RETRY, 405: [(b"allow", b"POST")]}
+    extra: dict[int, Headers] = {408: _CLOSE, 413: _CLOSE, 503: RETRY, 405: [(b"allow", b"POST")]}
     return extra.get(error.status)
 
 

@@ -6,6 +6,9 @@ import msgspec
 
 from bentopack.serve.frames import pack_hello
 
+ApiKey = tuple[str, tuple[int, ...]]
+"""What a front end knows an API by: its route, and the types of body that it takes."""
+
 
 class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     """One API; its place in the list is its number on the wire. ``accepts`` are values of ``frames.Media``."""
@@ -18,9 +21,10 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     at_once: int | None
     """How many requests one call takes; None where calls go on side by side."""
 
-
-ApiKey = tuple[str, tuple[int, ...]]
-"""What a front end knows an API by: its route, and the types of body that it takes."""
+    @property
+    def key(self) -> ApiKey:
+        """What a front end knows it by."""
+        return self.route, self.accepts
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,11 +41,11 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     apis: tuple[ApiRoute, ...]
     openapi: msgspec.Raw
     shares: bool = False
-    """Whether it can read what a front end shares (``slots.py``)."""
+    """Whether it can read what a front end shares (``shared.py``)."""
 
     def numbers(self) -> dict[ApiKey, int]:
         """The number of each API on the wire to this worker; another release of the service may count otherwise."""
-        return {(api.route, api.accepts): number for number, api in enumerate(self.apis)}
+        return {api.key: number for number, api in enumerate(self.apis)}
 
     def frame(self, *, shares: bool) -> bytes:
         """Write it for one front end."""

@@ -22,12 +22,11 @@ from bentopack.serve.frames import (
     Replies,
     Requests,
     pack_drop,
-    pack_large,
     pack_requests,
     pack_sign,
 )
 from bentopack.serve.hello import ApiKey, ApiRoute, Hello
-from bentopack.serve.slots import Slot
+from bentopack.serve.shared import Slab
 
 _log = logging.getLogger("bentopack.serve")
 _PING = 1.0
@@ -59,7 +58,7 @@ class Link(asyncio.Protocol):
         number: int,
         greeted: Callable[[Link, Hello], None],
         lost: Callable[[Link], None],
-        freed: Callable[[Slot], None],
+        freed: Callable[[Slab], None],
     ) -> None:
         self.number = number
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -75,11 +74,11 @@ class Link(asyncio.Protocol):
         self._reader = FrameReader()
         self._outgoing: dict[tuple[int, int], tuple[list[int], list[bytes]]] = {}
         self._dropped: list[int] = []
-        self._slots: dict[int, Slot] = {}
+        self._slabs: dict[int, Slab] = {}
         """Where the bodies of requests lie, by the request's id."""
-        self._unread: list[Slot] = []
-        """Slots of requests that ended before their answer: the worker may still read them, until it answers a PING."""
-        self._doubtful: list[Slot] = []
+        self._unread: list[Slab] = []
+        """Slabs of requests that ended before their answer: the worker may still read them, until it answers a PING."""
+        self._doubtful: list[Slab] = []
         """Those of them that ended after the last PING was sent."""
         self.shares = False
         self.numbers: dict[ApiKey, int] = {}
@@ -111,13 +110,14 @@ class Link(asyncio.Protocol):
         group[1].append(body)
         return identity
 
-    def submit_large(self, api: int, media: int, slot: Slot, length: int, receiver: Receiver) -> int:
-        """Send a request whose body lies in a slot, and return its id. The slot is the link's until it is freed."""
+    def submit_large(self, api: int, media: int, slab: Slab, length: int, receiver: Receiver) -> int:
+        """Send a request whose body lies in a slab, and return its id. The slab is the link's until it is freed."""
         identity = self._next = (self._next + 1) & _IDS
         self.pending[identity] = receiver
         now = self._note(identity)
-        self._slots[identity] = slot
-        self._transport.write(pack_large(api, media, now, identity, length, slot.place()))
+        self._slabs[identity] = slab
+        large = Requests(api, media, now, (identity,), (slab.place(length),))
+        self._transport.write(pack_requests(large, Kind.LARGE))
         return identity
 
     def drop(self, identity: int) -> None:
@@ -212,7 +212,7 @@ class Link(asyncio.Protocol):
     def leave(self) -> None:
         """Close the connection as soon as all that was sent has been answered."""
         self._leaving = True
-        # The worker still reads what lies in slots that are in doubt; its answer to a PING tells that it has.
+        # The worker still reads what lies in slabs that are in doubt; its answer to a PING tells that it has.
         if not self.pending and not self._unread and not self._doubtful:
             self._transport.close()
 
@@ -230,16 +230,16 @@ class Link(asyncio.Protocol):
         return now
 
     def _doubt(self, identity: int) -> None:
-        if self._slots and (slot := self._slots.pop(identity, None)):
-            self._doubtful.append(slot)
+        if self._slabs and (slab := self._slabs.pop(identity, None)):
+            self._doubtful.append(slab)
 
-    def _free(self, slots: list[Slot]) -> None:
-        for slot in slots:
-            self._freed(slot)
+    def _free(self, slabs: list[Slab]) -> None:
+        for slab in slabs:
+            self._freed(slab)
 
     def _settle(self, identity: int, status: int, media: int, body: bytes) -> None:
-        if self._slots and (slot := self._slots.pop(identity, None)):
-            self._freed(slot)
+        if self._slabs and (slab := self._slabs.pop(identity, None)):
+            self._freed(slab)
         receiver = self.pending.pop(identity, None)
         if receiver is None:
             return

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from bentopack.serve.hello import ApiKey, Hello
 from bentopack.serve.link import Link
-from bentopack.serve.slots import Slots
+from bentopack.serve.shared import Slabs
 
 _RETRY = 0.05  # seconds
 _SWEEP = 0.1
@@ -39,7 +39,7 @@ class Pool:
         self._timeout = timeout
         self._watchdog = watchdog
         self._on_hello = on_hello
-        self.slots = Slots()
+        self.slabs = Slabs()
         self._links: list[Link | None] = []
         self._ready: list[Link] = []
         self._leaving: set[Link] = set()
@@ -98,7 +98,7 @@ class Pool:
         while True:
             try:
                 _, link = await loop.create_unix_connection(
-                    lambda: Link(number, self._hello, self._lost, self.slots.give_back), self._socket_of(number)
+                    lambda: Link(number, self._hello, self._lost, self.slabs.give_back), self._socket_of(number)
                 )
             except OSError:
                 await asyncio.sleep(_RETRY)

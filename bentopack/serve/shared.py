@@ -16,62 +16,62 @@ from bentopack.serve.frames import Media, Requests
 from bentopack.serve.outbox import Outbox
 
 LARGE = 64 << 10
-"""Bytes from which on a body is shared: below, a copy is cheaper than looking after a slot."""
+"""Bytes from which on a body is shared: below, a copy is cheaper than looking after a slab."""
 _MOST = 256 << 20  # bytes that one front end shares
-_COUNT = 256  # slots of one front end: each takes two of its descriptors
+_COUNT = 256  # slabs of one front end: each takes two of its descriptors
 _UNREAD = error_body("the body could not be handed to a worker; try again")
-_PLACE = Struct("<IQ")
+_PLACE = Struct("<IQQ")
 _CREDENTIALS = Struct("3i")
 
 
-class Slot:
+class Slab:
     """A piece of shared memory that holds one body at a time."""
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.descriptor = os.memfd_create("bentopack-slot", os.MFD_CLOEXEC)
+        self.descriptor = os.memfd_create("bentopack-slab", os.MFD_CLOEXEC)
         os.ftruncate(self.descriptor, size)
         self.memory = mmap.mmap(self.descriptor, size)
 
-    def place(self) -> bytes:
-        """What a worker needs to know to find it."""
-        return _PLACE.pack(self.descriptor, self.size)
+    def place(self, length: int) -> bytes:
+        """What a worker needs to know to find a body of so many bytes in it."""
+        return _PLACE.pack(self.descriptor, self.size, length)
 
 
-class Slots:
-    """The slots of a front end. They are kept for the next body, and never given back to the system."""
+class Slabs:
+    """The slabs of a front end. They are kept for the next body, and never given back to the system."""
 
     def __init__(self) -> None:
-        self._free: dict[int, list[Slot]] = {}
+        self._free: dict[int, list[Slab]] = {}
         self._count = 0
         self._left = _MOST if hasattr(os, "memfd_create") else 0
 
-    def take(self, length: int) -> Slot | None:
-        """Return a slot for a body of so many bytes, or None where there is none left."""
+    def take(self, length: int) -> Slab | None:
+        """Return a slab for a body of so many bytes, or None where there is none left."""
         size = 1 << (length - 1).bit_length()
         if free := self._free.get(size):
             return free.pop()
         if size > self._left or self._count == _COUNT:
             return None
         try:
-            slot = Slot(size)
+            slab = Slab(size)
         except OSError:  # no descriptors or no memory: the socket will do
             return None
         self._left -= size
         self._count += 1
-        return slot
+        return slab
 
-    def give_back(self, slot: Slot) -> None:
-        """Take a slot that no worker will read from any more."""
-        self._free.setdefault(slot.size, []).append(slot)
+    def give_back(self, slab: Slab) -> None:
+        """Take a slab that no worker will read from any more."""
+        self._free.setdefault(slab.size, []).append(slab)
 
 
 class SharedMemory:
-    """A front end's slots, as the worker at the other end of a Unix socket sees them."""
+    """A front end's slabs, as the worker at the other end of a Unix socket sees them."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._pid = _peer(connection)
-        self._known: dict[bytes, mmap.mmap] = {}
+        self._known: dict[tuple[int, int], mmap.mmap] = {}
 
     @property
     def is_there(self) -> bool:
@@ -79,26 +79,25 @@ class SharedMemory:
         return os.access(f"/proc/{self._pid}/fd", os.R_OK | os.X_OK)
 
     def fetch(self, large: Requests, outbox: Outbox) -> Requests:
-        """Return a request with its body, copied out of the slot that a LARGE frame names.
+        """Return requests with their bodies, copied out of the slabs that a LARGE frame names.
 
-        Where it cannot be read (the front end has gone, there are no descriptors left) it is answered 503, and nothing
-        is returned of it.
+        Where they cannot be read (the front end has gone, there are no descriptors left) they are answered 503, and
+        nothing is returned of them.
         """
-        identity, length = large.ids
         try:
-            bodies = (self._read(large.bodies[0], length),)
+            return large._replace(bodies=tuple([self._read(place) for place in large.bodies]))
         except (OSError, ValueError):
-            outbox.put(identity, 503, Media.JSON, _UNREAD)
+            for identity in large.ids:
+                outbox.put(identity, 503, Media.JSON, _UNREAD)
             return large._replace(ids=(), bodies=())
-        return large._replace(ids=(identity,), bodies=bodies)
 
-    def _read(self, place: bytes, length: int) -> bytes:
-        memory = self._known.get(place)
+    def _read(self, place: bytes) -> bytes:
+        descriptor, size, length = _PLACE.unpack(place)
+        memory = self._known.get((descriptor, size))
         if memory is None:
-            descriptor, size = _PLACE.unpack(place)
             opened = os.open(f"/proc/{self._pid}/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
             try:
-                memory = self._known[place] = mmap.mmap(opened, size, prot=mmap.PROT_READ)
+                memory = self._known[descriptor, size] = mmap.mmap(opened, size, prot=mmap.PROT_READ)
             finally:
                 os.close(opened)
         return memory[:length]

@@ -13,17 +13,17 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any
 
 from bentopack.serve import forks
 from bentopack.serve.budget import Budget
-from bentopack.serve.frames import FrameReader, Kind, Requests, pack_sign
+from bentopack.serve.frames import Kind, pack_sign
 from bentopack.serve.hello import Hello
+from bentopack.serve.inbox import Inbox
 from bentopack.serve.lanes import Lane, oldest
 from bentopack.serve.outbox import Outbox
 from bentopack.serve.runner import call
-from bentopack.serve.slots import SharedMemory
 
 _READ = selectors.EVENT_READ
 _BOTH = selectors.EVENT_READ | selectors.EVENT_WRITE
@@ -132,9 +132,15 @@ class Connection:
     def __init__(self, worker: SyncWorker, connected: socket.socket, hello: Hello) -> None:
         self._worker = worker
         self._socket = connected
-        self._reader = FrameReader()
         self._outbox = Outbox()
-        self._memory = SharedMemory(connected)
+        self._inbox = Inbox(
+            connected,
+            self._outbox,
+            worker.lanes,
+            worker.budget,
+            queued=lambda number: None,  # the loop looks into the lanes anyway
+            pinged=lambda: self.send(pack_sign(Kind.PING)),
+        )
         self._unsent: deque[memoryview] = deque()
         self._registered = _READ
         self._writable = select.poll()
@@ -143,7 +149,7 @@ class Connection:
         forks.guard(connected.fileno())
         worker.connections.add(self)
         worker.selector.register(connected, _READ, self._ready)
-        self.send(hello.frame(shares=self._memory.is_there))
+        self.send(hello.frame(shares=self._inbox.memory.is_there))
 
     def flush(self, took: float) -> None:
         """Send the replies that wait, of a call that took so many seconds."""
@@ -165,17 +171,7 @@ class Connection:
                 self._close()
                 return
             size = len(data)
-            for kind, payload in self._reader.feed(data):
-                if kind in (Kind.REQUESTS, Kind.LARGE):
-                    requests = cast(Requests, payload)
-                    if kind == Kind.LARGE:
-                        requests = self._memory.fetch(requests, self._outbox)
-                    self._worker.lanes[requests.api].put(requests, self._outbox)
-                    self._worker.budget.take(len(requests.ids))
-                elif kind == Kind.DROP:
-                    self._outbox.drop(cast("Sequence[int]", payload))
-                elif kind == Kind.PING:
-                    self.send(pack_sign(Kind.PING))
+            self._inbox.feed(data)
 
     def send(self, data: bytes) -> None:
         """Send bytes after those that could not be sent yet."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from bentopack.serve.slots import Slot
+from bentopack.serve.shared import Slab
 
 if TYPE_CHECKING:
     from bentopack.serve.fastpath import Turn
@@ -17,12 +17,12 @@ class Upload(asyncio.BufferedProtocol):
     It takes the connection's place at the transport until the last byte has come.
     """
 
-    def __init__(self, turn: Turn, slot: Slot, length: int) -> None:
-        self.slot = slot
+    def __init__(self, turn: Turn, slab: Slab, length: int) -> None:
+        self.slab = slab
         self.length = length
         self.left = length
         self._turn = turn
-        self._view = memoryview(slot.memory)
+        self._view = memoryview(slab.memory)
 
     def add(self, part: bytes) -> None:
         """Take a part that the parser has read."""
@@ -32,7 +32,7 @@ class Upload(asyncio.BufferedProtocol):
 
     def discard(self) -> None:
         """Give the memory back: nobody will ask for the body."""
-        self._turn.api.discard(self.slot)
+        self._turn.api.discard(self.slab)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where to write: never empty, since the last byte gives the connection back."""

@@ -91,7 +91,7 @@ def test_a_body_that_is_too_large_is_refused(service: Running) -> None:
 
 
 def test_clients_at_once_get_their_own(service: Running) -> None:
-    """Bodies of many clients at once, of sizes that share slots, are never mixed."""
+    """Bodies of many clients at once, of sizes that share slabs, are never mixed."""
 
     def ask(seed: int) -> bool:
         body = body_of(seed, 70_000 + 20_000 * (seed % 20))
@@ -130,7 +130,7 @@ def test_clients_that_leave_leave_nothing(service: Running) -> None:
     (front_end,) = service.pids("serve.frontend")
 
     def shared() -> int:
-        return sum("bentopack-slot" in str(each.readlink()) for each in Path(f"/proc/{front_end}/fd").iterdir())
+        return sum("bentopack-slab" in str(each.readlink()) for each in Path(f"/proc/{front_end}/fd").iterdir())
 
     size = 1_900_000
     for _ in range(3):

@@ -229,7 +229,7 @@ def test_requests_are_refused_when_they_would_wait_too_long(at_once: int | None,
     """How long calls take, and how many requests one takes, tells how many may wait: as many as are called in time."""
 
     async def go() -> int:
-        link = Link(0, lambda link, hello: None, lambda link: None, lambda slot: None)
+        link = Link(0, lambda link, hello: None, lambda link: None, lambda slab: None)
         link.connection_made(Socket())
         api = ApiRoute(name="a", route="/a", accepts=(0,), max_latency=1.0, at_once=at_once)
         hello = Hello(

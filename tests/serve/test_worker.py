@@ -16,7 +16,7 @@ from bentopack.serve.lanes import Lane
 from bentopack.serve.outbox import Outbox
 from bentopack.serve.runner import AsyncLane
 from bentopack.serve.service import describe
-from bentopack.serve.slots import SharedMemory, Slot
+from bentopack.serve.shared import SharedMemory, Slab
 
 
 @bentopack.service
@@ -100,15 +100,14 @@ def test_api_error_takes_what_people_give_it() -> None:
         ApiError(200, "x")
 
 
-def test_a_body_that_cannot_be_fetched_is_a_503(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_cannot_be_fetched_is_a_503() -> None:
     """A front end that has gone, or a lack of descriptors, fails that request and nothing else."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         memory, outbox = SharedMemory(ours), Outbox()
-        place = Slot(1 << 16).place()
-        large = Requests(0, Media.OTHER, 0.0, (7, 10), (place, b""))
+        large = Requests(0, Media.OTHER, 0.0, (7,), (Slab(1 << 16).place(10),))
         assert memory.fetch(large, outbox).bodies == (bytes(10),)
-        gone = Requests(0, Media.OTHER, 0.0, (8, 10), (struct.pack("<IQ", 999_999, 1 << 16), b""))
+        gone = Requests(0, Media.OTHER, 0.0, (8,), (struct.pack("<IQQ", 999_999, 1 << 16, 10),))
         assert memory.fetch(gone, outbox).ids == ()
     assert _sent(outbox) == [(8, 503)]
 
