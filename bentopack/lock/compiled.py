@@ -39,14 +39,15 @@ def write_inputs(request: Request, folder: Path) -> Path:
     lines += request.lines
     lines += [line for file in request.files if not file.constraint for line in file.requirements]
     limits = [line for file in request.files if file.constraint for line in file.requirements]
-    lines += [f"-c {_write(folder / 'constraints.txt', limits).name}"] if limits else []
+    lines += [f"-c {write_requirements(folder / 'constraints.txt', limits).name}"] if limits else []
     if request.preferred:
         # What both resolvers find in the place of their output they keep, where the rest allows.
-        _write(folder / OUTPUT_NAME, list(request.preferred))
-    return _write(folder / "requirements.in", lines)
+        write_requirements(folder / OUTPUT_NAME, list(request.preferred))
+    return write_requirements(folder / "requirements.in", lines)
 
 
-def _write(path: Path, lines: list[str]) -> Path:
+def write_requirements(path: Path, lines: Iterable[str]) -> Path:
+    """Write a requirements file and return its path."""
     # The first line is for a pip that would else read by the machine's locale.
     path.write_text("\n".join(["# -*- coding: utf-8 -*-", *lines, ""]), encoding="utf-8")
     return path

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
+from packaging.utils import canonicalize_name
+
 _UNFIT = re.compile(r"Skipping link: none of the wheel's tags \((.*)\) are compatible .*?: \S*/([^/#\s]+)(#\S*)?(\s|$)")
 _MISSING = re.compile(r"^ERROR: Could not find a version that satisfies the requirement ([A-Za-z0-9._-]+)")
 _SOURCE = re.compile(r"Skipping link: No sources permitted for \S+: \S*?([^/#\s]+)(?:[#?]\S*)?(?:\s|$)")
@@ -47,9 +49,9 @@ def read_log(text: str) -> list[str]:
 
 def _unfit(log: Sequence[str]) -> Iterator[str]:
     found = dict.fromkeys((match[2], match[1]) for line in log if (match := _UNFIT.search(line)))
-    wanted = {re.sub(r"[-_.]+", "-", match[1]).lower() for line in log if (match := _MISSING.search(line))}
+    wanted = {canonicalize_name(match[1]) for line in log if (match := _MISSING.search(line))}
     for name, tags in found:
-        if re.sub(r"[_.]+", "-", name.partition("-")[0]).lower() in wanted:
+        if canonicalize_name(name.partition("-")[0]) in wanted:
             yield f"{name} is for {tags}"
 
 

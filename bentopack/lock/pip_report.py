@@ -19,6 +19,7 @@ import msgspec
 from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
 from packaging.version import Version
 
+from bentopack.lock.compiled import write_requirements
 from bentopack.lock.machine import as_pip_reads, authorised
 from bentopack.lock.pip_log import mismatching, passed_over, read_log
 from bentopack.lock.requirements import index_lines
@@ -143,8 +144,7 @@ def _report(
     with tempfile.TemporaryDirectory(prefix="bentopack-licences-") as place:
         folder = Path(place).resolve()
         asked, report, log = (folder / name for name in ("requirements.txt", "report.json", "log"))
-        lines = [*_indexes(packages, request), *requirements]
-        asked.write_text("\n".join(["# -*- coding: utf-8 -*-", *lines, ""]), encoding="utf-8")
+        write_requirements(asked, [*_indexes(packages, request), *requirements])
         command = [sys.executable, "-m", "pip", "install", *_OPTIONS, "--python-version", target.python]
         command += [f"--platform={tag}" for tag in platform_tags(target)]
         command += ["--target", str(folder / "none"), "--report", str(report), "--log", str(log), "-r", str(asked)]
