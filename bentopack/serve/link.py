@@ -31,7 +31,7 @@ from bentopack.serve.shared import Slab
 _log = logging.getLogger("bentopack.serve")
 _PING = 1.0
 _FROZEN = 2.0
-_GRAIN = 0.1  # seconds by which a request may expire late
+_GRAIN = 0.1  # seconds by which a request may expire early; the next sweep is as much late
 _TREND = 0.1
 _MOST = 100_000  # requests at one worker
 _IDS = 0xFFFFFFFF
