@@ -28,6 +28,7 @@ _NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 _NO_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.ENOENT)  # a file is in the way, or it is below /proc
+_FICLONE = 0x40049409
 EPOCH = 315_532_800  # 1980-01-01 UTC, the first moment that a zip can tell
 
 
@@ -225,14 +226,31 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Hard-link ``source`` to ``target``, or copy it where the file system cannot link."""
+    """Hard-link ``source`` to ``target``, or reflink it, or copy it where the file system can do neither."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        copy_normalised(source, target)
+        if _cloned(source, target):
+            shutil.copymode(source, target)
+        else:
+            copy_normalised(source, target)
+
+
+def _cloned(source: Path, target: Path) -> bool:
+    """Let a file share another's blocks until one of them is changed (a reflink), where the file system can."""
+    if sys.platform != "linux":
+        return False
+    import fcntl
+
+    with source.open("rb") as old, target.open("wb") as new:
+        try:
+            fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())
+        except OSError:
+            return False
+    return True
 
 
 def copy_normalised(source: Path, target: Path) -> None:
