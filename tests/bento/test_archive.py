@@ -117,7 +117,11 @@ def test_an_archive_of_another_tool_is_told(archive: Path) -> None:
         import_bento(other)
 
 
-@pytest.mark.parametrize("junk", [b"junk", gzip.compress(b"junk"), gzip.compress(bytes(1 << 20))])
+@pytest.mark.parametrize(
+    "junk",
+    [b"junk", gzip.compress(b"junk"), gzip.compress(bytes(1 << 20))],
+    ids=["bare", "packed", "packed zeros"],  # gzip's head holds the time: no name for a test
+)
 def test_what_follows_an_archive_is_refused(archive: Path, junk: bytes) -> None:
     """Bytes after an archive's end are no part of a Bento, packed or not, zeros or not."""
     archive.write_bytes(archive.read_bytes() + junk)
