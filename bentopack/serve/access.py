@@ -8,9 +8,14 @@ _log = logging.getLogger("bentopack.serve.access")
 _lines: list[str] = []
 
 
+def is_on() -> bool:
+    """Whether requests are logged."""
+    return not _log.disabled
+
+
 def note(client: str, method: str, path: str, status: int, seconds: float) -> None:
     """Keep a line for the next time that they are written, unless the access log is switched off."""
-    if not _log.disabled:
+    if is_on():
         _lines.append(f'{client} "{method} {path}" {status} {seconds * 1000:.1f}ms')
 
 

@@ -1,7 +1,8 @@
 """The short way of a prediction: from the HTTP parser to the workers and back, past uvicorn's ASGI cycle.
 
-uvicorn stays the server. A whole ``POST`` to an API, alone on its connection and with a body of known length, is read
-here; whatever else comes is given to uvicorn as if nothing had looked at it. A client cannot tell the two apart.
+uvicorn stays the server. A ``POST`` to an API, alone on its connection and with a body of known length, is read here:
+by one parser for all connections where it comes in one piece (``plain.py``), by its connection's own where it does not.
+Whatever else comes is given to uvicorn as if nothing had looked at it. A client cannot tell them apart.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import inf
+from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 from httptools import HttpRequestParser
@@ -21,6 +23,7 @@ from bentopack.serve.asgi import BODY_PAUSE, RETRY, Headers, stalled
 from bentopack.serve.errors import INTERNAL_ERROR, error_body
 from bentopack.serve.frames import TYPE_BYTES, Media
 from bentopack.serve.gate import CLIENT_GONE
+from bentopack.serve.plain import UNUSUAL, PlainReader, Takes
 from bentopack.serve.shared import LARGE, Slab
 from bentopack.serve.upload import Upload
 
@@ -31,15 +34,9 @@ _log = logging.getLogger("bentopack.serve")
 _KEEP_ALIVE = 75.0  # seconds without a request; longer than the minute of common load balancers, which must close first
 _HEAD_TOTAL = 15.0
 
-_OTHERWISE = frozenset((b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"http2-settings"))
-"""Headers that make a request another than a plain one of known length."""
 
-
-class Prediction(Protocol):
+class Prediction(Takes, Protocol):
     """An API, as the short way sees it."""
-
-    def media_of(self, content_type: bytes) -> int | None:
-        """Sort a content type; None where the API does not take it."""
 
     def slab_for(self, length: int) -> Slab | None:
         """Shared memory for a body of so many bytes, or None where it is to be received as any other."""
@@ -55,7 +52,10 @@ class Prediction(Protocol):
 
 
 class Turn:
-    """One request on the short way, from its head to its answer. uvicorn sees it as the connection's current cycle."""
+    """A connection's request on the short way, one after the other: each ends before the next begins.
+
+    uvicorn sees it as the connection's current cycle.
+    """
 
     __slots__ = (
         "api",
@@ -71,18 +71,18 @@ class Turn:
         "upload",
     )
 
-    def __init__(self, protocol: FastProtocol, api: Prediction, media: int) -> None:
+    def __init__(self, protocol: FastProtocol) -> None:
         self.protocol = protocol
-        self.api = api
-        self.media = media
+        self.api: Prediction
+        self.media: int
         self.body: list[bytes] = []
         self.upload: Upload | None = None
-        self.began = time.perf_counter()
+        self.began = 0.0
         self.submitted = False
         self.sent: tuple[Link, int] | None = None
         self.keep_alive = True
         self.disconnected = False
-        self.response_complete = False
+        self.response_complete = True
 
     @property
     def message_event(self) -> Turn:
@@ -91,14 +91,28 @@ class Turn:
     def set(self) -> None:
         """uvicorn wakes a cycle that waits for the client; this one never waits."""
 
+    def begin(self, api: Prediction, media: int) -> None:
+        """A request's head has arrived, and its body is to follow."""
+        self.api = api
+        self.media = media
+        self.upload = self.sent = None
+        self.began = perf_counter()
+        self.submitted = self.response_complete = False
+
     def complete(self) -> None:
-        """The whole request has arrived."""
-        self.began = time.perf_counter()
-        self.submitted = True
+        """The rest of a request has arrived."""
         body, self.body = self.body, []
-        whole = self.upload or (body[0] if len(body) == 1 else b"".join(body))
+        self.submit(self.api, self.media, self.upload or (body[0] if len(body) == 1 else b"".join(body)))
+
+    def submit(self, api: Prediction, media: int, body: bytes | Upload) -> None:
+        """Send a whole request to a worker."""
+        self.api = api
+        self.sent = None
+        self.began = perf_counter()
+        self.submitted = True
+        self.response_complete = False
         try:
-            self.sent = self.api.submit(self.media, whole, self)
+            self.sent = api.submit(media, body, self)
         except Exception:  # it would leave the parser as if the request were malformed
             _log.exception("a request could not be sent to a worker")
             self.answered(500, Media.JSON, INTERNAL_ERROR)
@@ -132,17 +146,26 @@ class FastProtocol(HttpToolsProtocol):
     Instead of a timer a request there is one sweep over all connections.
     """
 
-    apis: dict[bytes, Prediction]
-    """By the path as it is sent. Set on a subclass."""
+    apis: Mapping[bytes, Prediction]
+    """By the request line. Set on a subclass."""
+    plain: PlainReader[Prediction]
     longest: int
     """Bytes of a body."""
     watch: Watch
     _turn: Turn | None = None
     _seen = 0.0
     """When anything arrived or was answered."""
+    _between = True
+    """Whether the connection's own parser is between two requests."""
     _head_since = inf
     _length = 0
     """Bytes of the body of the current request."""
+
+    @classmethod
+    def serving(cls, apis: Mapping[bytes, Prediction], longest: int, watch: Watch) -> type[FastProtocol]:
+        """Return the class of the connections to a server."""
+        plain = PlainReader(apis, longest)
+        return type("Connection", (cls,), {"apis": apis, "plain": plain, "longest": longest, "watch": watch})
 
     def sweep(self, now: float) -> None:
         """Close the connection if its client keeps it waiting."""
@@ -163,6 +186,11 @@ class FastProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._seen = self.watch.now
+        if self._between and len(data) < LARGE and self._is_idle() and not self.flow.write_paused:
+            plain = self.plain.read(data)
+            if plain is not None:
+                self._take_turn().submit(*plain)
+                return
         super().data_received(data)
         turn = self._turn
         if turn is not None and turn.upload is not None and turn.upload.left and not turn.response_complete:
@@ -174,6 +202,7 @@ class FastProtocol(HttpToolsProtocol):
         self.parser = HttpRequestParser(self)
         with contextlib.suppress(AttributeError):  # as uvicorn does, where httptools has it
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._between = True
         turn.complete()
 
     def seen(self) -> None:
@@ -182,6 +211,7 @@ class FastProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         # What uvicorn makes of a request for ASGI is made when it goes that way.
+        self._between = False
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
@@ -189,13 +219,14 @@ class FastProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_since = inf
-        api = self.apis.get(self.url)
+        line = b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        api = self.apis.get(line)
         media = self._media(api) if api is not None else None
         if api is None or media is None:
             self._the_long_way()
             return
-        turn = Turn(self, api, media)
-        self.cycle = self._turn = turn  # type: ignore[assignment]
+        turn = self._take_turn()
+        turn.begin(api, media)
         if self._length >= LARGE and (slab := api.slab_for(self._length)):
             turn.upload = Upload(turn, slab, self._length)
 
@@ -210,6 +241,7 @@ class FastProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._between = True
         turn: object = self.cycle
         if isinstance(turn, Turn):
             turn.complete()
@@ -230,13 +262,16 @@ class FastProtocol(HttpToolsProtocol):
 
     def respond(self, turn: Turn, status: int, media: int, body: bytes) -> None:
         """Write a response in one piece, and let the connection go on."""
-        head, more = _head(self.server_state.default_headers, status, media)
-        if not turn.keep_alive:
-            more += b"connection: close\r\n"
-        self.transport.write(b"%s%d\r\n%s\r\n%s" % (head, len(body), more, body))
-        if not turn.keep_alive:
+        head = _head(self.server_state.default_headers, status, media, len(body))
+        if turn.keep_alive:
+            self.transport.write(head + body)
+        else:
+            self.transport.write(b"%sconnection: close\r\n\r\n%s" % (head[:-2], body))
             self.transport.close()
-        self.on_response_complete()
+        if self.pipeline:
+            super().on_response_complete()
+        else:
+            self._seen = self.watch.now
 
     def on_response_complete(self) -> None:
         self._seen = self.watch.now
@@ -248,30 +283,35 @@ class FastProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.flow.resume_reading()
 
+    def _take_turn(self) -> Turn:
+        turn = self._turn
+        if turn is None:
+            turn = self._turn = Turn(self)
+        self.cycle = turn  # type: ignore[assignment]
+        return turn
+
     def _is_idle(self) -> bool:
-        cycle: RequestResponseCycle | None = self.cycle
-        return not self.pipeline and (cycle is None or cycle.response_complete)
+        cycle: RequestResponseCycle | None = self.cycle  # the last of all that have come
+        return cycle is None or cycle.response_complete
 
     def _media(self, api: Prediction) -> int | None:
         """Return the type of the body where the request can go the short way, or None."""
         if not self._is_idle() or self.flow.write_paused:
             return None
-        if self.parser.get_method() != b"POST" or self.parser.get_http_version() != "1.1":
-            return None
         if not self.parser.should_keep_alive() or self.transport.is_closing():
             return None
-        length, kind = -1, b""
+        length, kind = -1, None
         for name, value in self.headers:
             if name == b"content-length":
                 if length >= 0 or not value.isdigit():
                     return None
                 length = int(value)
             elif name == b"content-type":
-                kind = value
-            elif name in _OTHERWISE:
+                kind = value if kind is None else kind
+            elif name in UNUSUAL:
                 return None
         self._length = length
-        return api.media_of(kind) if 0 <= length <= self.longest else None
+        return api.media_of(kind or b"") if 0 <= length <= self.longest else None
 
     def _the_long_way(self) -> None:
         url, headers = self.url, self.headers
@@ -282,24 +322,26 @@ class FastProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
 
-_heads: dict[tuple[int, int], tuple[bytes, bytes]] = {}
+_heads: dict[tuple[int, int, int], bytes] = {}
 _made_of: list[tuple[bytes, bytes]] | None = None
+_MOST = 1000
 
 
-def _head(defaults: list[tuple[bytes, bytes]], status: int, media: int) -> tuple[bytes, bytes]:
-    """What stands before the length of a body and after it; made anew when the date in ``defaults`` changes."""
+def _head(defaults: list[tuple[bytes, bytes]], status: int, media: int, length: int) -> bytes:
+    """What stands before a body of so many bytes; made anew when the date in ``defaults`` changes."""
     global _made_of  # noqa: PLW0603 - one server a process
-    if defaults is not _made_of:
+    if defaults is not _made_of or len(_heads) > _MOST:
         _heads.clear()
         _made_of = defaults
-    found = _heads.get((status, media))
+    found = _heads.get((status, media, length))
     if found is None:
-        head = b"%s%scontent-type: %s\r\ncontent-length: " % (
+        found = _heads[status, media, length] = b"%s%scontent-type: %s\r\ncontent-length: %d\r\n%s\r\n" % (
             STATUS_LINE[status],
             _lines(defaults),
             TYPE_BYTES[Media(media)],
+            length,
+            _lines(RETRY) if status == 503 else b"",
         )
-        found = _heads[status, media] = head, _lines(RETRY) if status == 503 else b""
     return found
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import gc
 from collections.abc import Iterable
 from functools import lru_cache, partial
 from pathlib import Path
+from time import perf_counter
 from urllib.parse import quote
 
 from bentopack.errors import did_you_mean
@@ -34,8 +35,8 @@ class Call:
 
     def __init__(self, front_end: FrontEnd, route: ApiRoute) -> None:
         self.route = route
-        self._key = route.key
         self._front_end = front_end
+        self._workers = front_end.pool.having(route.key)
         self._tally = metrics.Tally(route.name)
         self._path = quote(route.route)
 
@@ -56,37 +57,39 @@ class Call:
         """Send a request to the least loaded worker; None, with the receiver answered, where it is refused."""
         front_end = self._front_end
         front_end.in_flight += 1
-        link = front_end.pool.best(self._key)
-        if refusal := self._refusal(link):
-            if isinstance(body, Upload):
-                body.discard()
-            receiver.answered(503, Media.JSON, refusal)
-            return None
-        assert link is not None  # noqa: S101 - it would have been refused
-        number = link.numbers[self._key]
-        if isinstance(body, bytes):
-            return link, link.submit(number, media, body, receiver)
-        if link.shares:
-            return link, link.submit_large(number, media, body.slab, body.length, receiver)
-        whole = body.slab.memory[: body.length]
-        body.discard()
-        return link, link.submit(number, media, whole, receiver)
-
-    def _refusal(self, link: Link | None) -> bytes | None:
-        most = self._front_end.max_concurrency
-        if most is not None and self._front_end.in_flight > most:
-            return error_body(f"busy: {most} requests are being answered already")
-        if link is None:
-            return _NOT_READY
-        return None if link.takes(link.numbers[self._key]) else _BUSY
+        most = front_end.max_concurrency
+        if most is not None and front_end.in_flight > most:
+            refusal = error_body(f"busy: {most} requests are being answered already")
+        elif (found := self._workers.least_loaded()) is None:
+            refusal = _NOT_READY
+        else:
+            link, number = found
+            if link.takes(number):
+                if isinstance(body, bytes):
+                    return link, link.submit(number, media, body, receiver)
+                return link, _submit_upload(link, number, media, body, receiver)
+            refusal = _BUSY
+        if isinstance(body, Upload):
+            body.discard()
+        receiver.answered(503, Media.JSON, refusal)
+        return None
 
     def answered(self, turn: Turn, status: int) -> None:
         """Count an answer."""
-        seconds = time.perf_counter() - turn.began
+        seconds = perf_counter() - turn.began
         self._front_end.in_flight -= turn.submitted
-        self._tally.add(status, seconds)
-        client = turn.protocol.client
-        access.note(client[0] if client else "-", "POST", self._path, status, seconds)
+        self._tally.seconds[status].append(seconds)
+        if access.is_on():
+            client = turn.protocol.client
+            access.note(client[0] if client else "-", "POST", self._path, status, seconds)
+
+
+def _submit_upload(link: Link, number: int, media: int, upload: Upload, receiver: Receiver) -> int:
+    if link.shares:
+        return link.submit_large(number, media, upload.slab, upload.length, receiver)
+    body = upload.slab.memory[: upload.length]
+    upload.discard()
+    return link.submit(number, media, body, receiver)
 
 
 class Waiting:
@@ -110,7 +113,7 @@ class FrontEnd:
         self.max_concurrency: int | None = None
         self.in_flight = 0
         self.calls: dict[bytes, Call] = {}
-        """By the path as it is sent."""
+        """By the request line as it is sent."""
         self._hello: Hello | None = None
         self._routes: dict[str, Call] = {}
         self._page = Path(__file__).with_name("docs.html").read_bytes()
@@ -176,7 +179,7 @@ class FrontEnd:
         if {name: call.route for name, call in self._routes.items()} != {api.route: api for api in hello.apis}:
             self._routes = {api.route: Call(self, api) for api in hello.apis}
             self.calls.clear()
-            self.calls |= {quote(route).encode(): call for route, call in self._routes.items()}
+            self.calls |= {b"POST %s HTTP/1.1" % quote(route).encode(): call for route, call in self._routes.items()}
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -224,14 +227,15 @@ def main() -> None:
     app = FrontEnd(config, pool_of)
     gate = Gate(app, waiting_for=app.waiting_for, label=app.label)
     watch = Watch()
-    connection = type("Connection", (FastProtocol,), {"apis": app.calls, "longest": config.max_body, "watch": watch})
 
     def tick(connections: Iterable[FastProtocol]) -> None:
         metrics.tell_tallies()
         metrics.in_flight(app.in_flight)
         watch.sweep(connections)
 
-    run_server(settings, gate, http=connection, on_tick=tick, ws="none")
+    gc.freeze()  # what has been made so far stays
+    connections = FastProtocol.serving(app.calls, config.max_body, watch)
+    run_server(settings, gate, http=connections, on_tick=tick, ws="none")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
 import msgspec
@@ -36,8 +36,8 @@ _TREND = 0.1
 _MOST = 100_000  # requests at one worker
 _IDS = 0xFFFFFFFF
 
-_LOST = (503, Media.JSON, error_body("the worker that had the request has crashed; it is being restarted"))
-_LATE = (504, Media.JSON, error_body("the answer took too long"))
+_LOST = (503, error_body("the worker that had the request has crashed; it is being restarted"))
+_LATE = (504, error_body("the answer took too long"))
 
 
 class Receiver(Protocol):
@@ -141,8 +141,8 @@ class Link(asyncio.Protocol):
             late.append(identity)
         for identity in late:
             self._doubt(identity)
-            self._settle(identity, *_LATE)
         if late:
+            self._fail(late, *_LATE)
             self._flush_soon()
             self._dropped += late
 
@@ -154,8 +154,7 @@ class Link(asyncio.Protocol):
             if kind == Kind.REPLIES:
                 status, media, took, ids, bodies = cast(Replies, payload)
                 self._took += (took - self._took) * _TREND
-                for identity, body in zip(ids, bodies, strict=True):
-                    self._settle(identity, status, media, body)
+                self._answer(status, media, ids, bodies)
                 if self._leaving:
                     self.leave()
             elif kind == Kind.PING:
@@ -176,8 +175,7 @@ class Link(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost(self)
         self._end()
-        for identity in list(self.pending):
-            self._settle(identity, *_LOST)
+        self._fail(list(self.pending), *_LOST)
         self._free([*self._unread, *self._doubtful])  # who could read them has gone
         self._unread, self._doubtful = [], []
 
@@ -237,16 +235,20 @@ class Link(asyncio.Protocol):
         for slab in slabs:
             self._freed(slab)
 
-    def _settle(self, identity: int, status: int, media: int, body: bytes) -> None:
-        if self._slabs and (slab := self._slabs.pop(identity, None)):
-            self._freed(slab)
-        receiver = self.pending.pop(identity, None)
-        if receiver is None:
-            return
-        try:
-            receiver.answered(status, media, body)
-        except Exception:  # the others of its frame have nothing to do with it
-            _log.exception("an answer could not be given to its client")
+    def _answer(self, status: int, media: int, ids: Sequence[int], bodies: Sequence[bytes]) -> None:
+        pop, slabs = self.pending.pop, self._slabs
+        for identity, body in zip(ids, bodies, strict=True):
+            if slabs and identity in slabs:
+                self._freed(slabs.pop(identity))
+            receiver = pop(identity, None)
+            if receiver is not None:
+                try:
+                    receiver.answered(status, media, body)
+                except Exception:  # the others of its frame have nothing to do with it
+                    _log.exception("an answer could not be given to its client")
+
+    def _fail(self, ids: list[int], status: int, body: bytes) -> None:
+        self._answer(status, Media.JSON, ids, [body] * len(ids))
 
     def _end(self) -> None:
         if not self.gone.done():

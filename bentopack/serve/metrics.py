@@ -8,8 +8,10 @@ them.
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
+from bisect import bisect_right
+from collections import defaultdict
 from functools import lru_cache
+from itertools import chain, pairwise
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -49,35 +51,28 @@ def request_ended(api: str, status: int, seconds: float) -> None:
 
 
 class Tally:
-    """The answers of one API, added up here and told to Prometheus now and then: one by one they would cost more."""
+    """The answers of one API, kept here and told to Prometheus now and then: one by one they would cost more."""
 
     def __init__(self, api: str) -> None:
         self._api = api
-        self._statuses: dict[int, int] = {}
-        self._buckets = [0] * (len(_SECONDS) + 1)
-        self._sum = 0.0
+        self.seconds: defaultdict[int, list[float]] = defaultdict(list)
+        """How long requests took, by their status."""
         _tallies.append(self)
 
-    def add(self, status: int, seconds: float) -> None:
-        """Count an answer."""
-        self._statuses[status] = self._statuses.get(status, 0) + 1
-        self._buckets[bisect_left(_SECONDS, seconds)] += 1
-        self._sum += seconds
-
     def tell(self) -> None:
-        """Give what was counted since the last time to Prometheus."""
-        statuses, self._statuses = self._statuses, {}
-        if not statuses:
+        """Give what was kept since the last time to Prometheus."""
+        if not self.seconds:
             return
-        buckets, self._buckets = self._buckets, [0] * len(self._buckets)
-        for status, count in statuses.items():
-            _counter(self._api, status).inc(count)
+        answers, self.seconds = self.seconds, defaultdict(list)
+        for status, seconds in answers.items():
+            _counter(self._api, status).inc(len(seconds))
         histogram: Any = _histogram(self._api)
-        for value, count in zip(histogram._buckets, buckets, strict=True):
-            if count:
-                value.inc(count)
-        histogram._sum.inc(self._sum)
-        self._sum = 0.0
+        ordered = sorted(chain.from_iterable(answers.values()))
+        ends = [0, *(bisect_right(ordered, bound) for bound in _SECONDS), len(ordered)]
+        for bucket, (start, end) in zip(histogram._buckets, pairwise(ends), strict=True):
+            if end > start:
+                bucket.inc(end - start)
+        histogram._sum.inc(sum(ordered))
 
 
 _tallies: list[Tally] = []

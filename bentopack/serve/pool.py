@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from math import inf
 
 from bentopack.serve.hello import ApiKey, Hello
 from bentopack.serve.link import Link
@@ -12,6 +13,27 @@ from bentopack.serve.shared import Slabs
 
 _RETRY = 0.05  # seconds
 _SWEEP = 0.1
+
+
+class Having:
+    """The ready workers that have one API."""
+
+    def __init__(self, key: ApiKey) -> None:
+        self._key = key
+        self._links: list[tuple[Link, int]] = []
+
+    def refill(self, ready: Iterable[Link]) -> None:
+        """Take those of the ready workers that have it."""
+        self._links = [(link, link.numbers[self._key]) for link in ready if self._key in link.numbers]
+
+    def least_loaded(self) -> tuple[Link, int] | None:
+        """Return the worker with the fewest requests and the API's number there, or None where there is none."""
+        found, fewest = None, inf
+        for each in self._links:
+            waiting = len(each[0].pending)
+            if waiting < fewest:
+                found, fewest = each, waiting
+        return found
 
 
 class Pool:
@@ -42,6 +64,7 @@ class Pool:
         self.slabs = Slabs()
         self._links: list[Link | None] = []
         self._ready: list[Link] = []
+        self._having: dict[ApiKey, Having] = {}
         self._leaving: set[Link] = set()
         """Connections to workers that retire: they take requests until their successors are there."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -58,13 +81,13 @@ class Pool:
         for link in {*filter(None, self._links), *self._leaving}:
             link.close()
 
-    def best(self, key: ApiKey) -> Link | None:
-        """Return the ready worker with the fewest requests that has an API, or None where there is none."""
-        best: Link | None = None
-        for link in self._ready:
-            if key in link.numbers and (best is None or len(link.pending) < len(best.pending)):
-                best = link
-        return best
+    def having(self, key: ApiKey) -> Having:
+        """Return the ready workers that have an API, now and later."""
+        found = self._having.get(key)
+        if found is None:
+            found = self._having[key] = Having(key)
+            found.refill(self._ready)
+        return found
 
     def not_ready(self) -> list[int]:
         """Return the numbers of the workers that have not loaded."""
@@ -82,16 +105,19 @@ class Pool:
         if self._timeout is None:
             self._timeout = hello.timeout
         self._on_hello(hello)
-        self._ready.append(link)
-        for old in self._leaving & set(self._ready):
-            if old.number == link.number:
-                self._ready.remove(old)
-                old.leave()
+        replaced = [old for old in self._leaving & set(self._ready) if old.number == link.number]
+        self._set_ready([each for each in self._ready if each not in replaced] + [link])
+        for old in replaced:
+            old.leave()
 
     def _lost(self, link: Link) -> None:
         self._leaving.discard(link)
-        if link in self._ready:
-            self._ready.remove(link)
+        self._set_ready([each for each in self._ready if each is not link])
+
+    def _set_ready(self, ready: list[Link]) -> None:
+        self._ready = ready
+        for each in self._having.values():
+            each.refill(ready)
 
     async def _keep(self, number: int) -> None:
         loop = asyncio.get_running_loop()

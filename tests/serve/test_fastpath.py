@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from copy import copy
 from functools import partial
 from itertools import pairwise
 from typing import Any, ClassVar, cast
@@ -58,8 +59,12 @@ class Workers(Pool):
 
     numbers: ClassVar = {("/json", (0,)): 0, ("/a b/ü", (0, 2)): 1}
 
-    def best(self, key: Any) -> Any:
-        return self
+    def having(self, key: Any) -> Any:
+        self._key = key
+        return copy(self)
+
+    def least_loaded(self) -> Any:
+        return self, self.numbers[self._key]
 
     def takes(self, api: int) -> bool:
         return True
@@ -94,7 +99,7 @@ async def exchange(chunks: list[bytes], *, fast: bool) -> tuple[bytes, bool]:
     config.load()
     state = ServerState()
     state.default_headers = [(b"date", b"now")]
-    kind = type("Fast", (FastProtocol,), {"apis": app.calls, "longest": LONGEST, "watch": Watch()})
+    kind = FastProtocol.serving(cast(Any, app.calls), LONGEST, Watch())
     protocol = (kind if fast else HttpToolsProtocol)(config, state, {}, asyncio.get_running_loop())
     wire = Wire()
     protocol.connection_made(wire)
@@ -235,7 +240,7 @@ async def connected(watch: Watch) -> tuple[FastProtocol, Wire]:
     """A connection that nothing has come by yet."""
     config = uvicorn.Config(cast(Any, front_end()), http="httptools", ws="none", lifespan="off", log_config=None)
     config.load()
-    kind = type("Fast", (FastProtocol,), {"apis": front_end().calls, "longest": LONGEST, "watch": watch})
+    kind = FastProtocol.serving(cast(Any, front_end().calls), LONGEST, watch)
     protocol, wire = kind(config, ServerState(), {}, asyncio.get_running_loop()), Wire()
     protocol.connection_made(wire)
     return protocol, wire

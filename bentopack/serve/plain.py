@@ -1,0 +1,114 @@
+"""Reads plain requests: a ``POST`` to an API that has come in one piece, alone, with nothing unusual in its head.
+
+Nearly every prediction is one. The parser that reads them belongs to no connection, and calls functions of the
+interpreter alone, so that no line of Python runs for a header. What is anything but plain leaves no trace: the same
+bytes then go to the connection's own parser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+UNUSUAL = frozenset((b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"http2-settings"))
+"""Headers that make a request another than a plain one of known length."""
+
+_MOST = 1000  # shapes that are remembered
+_ARMED = None
+
+
+class Takes(Protocol):
+    """An API: sorts content types."""
+
+    def media_of(self, content_type: bytes) -> int | None:
+        """Sort a content type; None where the API does not take it."""
+
+
+A = TypeVar("A", bound=Takes)
+
+
+class Shape(NamedTuple):
+    """What the names of a request's headers say, as the client spells them."""
+
+    content_type: bytes | None
+    connection: bytes | None
+
+
+class PlainReader(Generic[A]):
+    """Reads plain requests, one a call.
+
+    Args:
+        apis: by the request line.
+        longest: bytes of a body.
+    """
+
+    def __init__(self, apis: Mapping[bytes, A], longest: int) -> None:
+        self._apis = apis
+        self._longest = longest
+        self._shapes: dict[tuple[bytes, ...], Shape | None] = {}
+        self._start()
+
+    def read(self, data: bytes) -> tuple[A, int, bytes] | None:
+        """Return the API, the type of body and the body; None where the bytes are not one whole plain request."""
+        api = self._apis.get(data[: data.find(b"\r\n")])
+        if api is None:
+            return None
+        headers = self._headers
+        try:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade):
+            self._start()
+            return None
+        if self._complete:  # it has not been called
+            self._start()
+            return None
+        self._begin.append(_ARMED)
+        self._complete.append(_ARMED)
+        names = tuple(headers)
+        shape = self._shapes[names] if names in self._shapes else self._learn(names)
+        body = self._bodies.pop() if self._bodies else b""
+        # A line for each header, the request line and the empty one: no header came twice.
+        lines = data.count(b"\r\n", 0, len(data) - len(body))
+        found = None
+        if shape is not None and lines == len(headers) + 2 and len(body) <= self._longest:
+            kind, connection = shape
+            if connection is None or headers[connection].lower() == b"keep-alive":
+                media = api.media_of(b"" if kind is None else headers[kind])
+                if media is not None:
+                    found = api, media, body
+        if found is None:
+            self._start()
+        else:
+            headers.clear()
+        return found
+
+    def _start(self) -> None:
+        """Take a new parser, whose callbacks are functions of C; ``pop`` fails when it is called a second time."""
+        self._headers: dict[bytes, bytes] = {}
+        self._bodies: list[bytes] = []
+        self._begin, self._complete = [_ARMED], [_ARMED]
+        self._parser = HttpRequestParser(
+            SimpleNamespace(
+                on_message_begin=self._begin.pop,
+                on_header=self._headers.setdefault,
+                on_body=self._bodies.append,
+                on_message_complete=self._complete.pop,
+            )
+        )
+
+    def _learn(self, names: tuple[bytes, ...]) -> Shape | None:
+        if len(self._shapes) >= _MOST:
+            self._shapes.clear()
+        self._shapes[names] = shape = _shape(names)
+        return shape
+
+
+def _shape(names: tuple[bytes, ...]) -> Shape | None:
+    """Sort the names of headers; None where a request with them may not be plain."""
+    spelled = {name.lower(): name for name in names}
+    if len(spelled) < len(names) or b"content-length" not in spelled or UNUSUAL & spelled.keys():
+        return None
+    return Shape(spelled.get(b"content-type"), spelled.get(b"connection"))
