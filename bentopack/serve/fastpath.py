@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Mapping
 from math import inf
 from time import perf_counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -152,14 +152,22 @@ class FastProtocol(HttpToolsProtocol):
     longest: int
     """Bytes of a body."""
     watch: Watch
-    _turn: Turn | None = None
-    _seen = 0.0
-    """When anything arrived or was answered."""
-    _between = True
-    """Whether the connection's own parser is between two requests."""
-    _head_since = inf
-    _length = 0
-    """Bytes of the body of the current request."""
+
+    # Objects of a class share the names of their attributes only as long as there are few: uvicorn has as many.
+    __slots__ = ("_between", "_head_since", "_length", "_paused", "_seen", "_turn", "url")
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._turn: Turn | None = None
+        self._seen = 0.0
+        """When anything arrived or was answered."""
+        self._between = True
+        """Whether the connection's own parser is between two requests."""
+        self._paused = False
+        """Whether the client does not read what it is sent."""
+        self._head_since = inf
+        self._length = 0
+        """Bytes of the body of the current request."""
 
     @classmethod
     def serving(cls, apis: Mapping[bytes, Prediction], longest: int, watch: Watch) -> type[FastProtocol]:
@@ -186,7 +194,8 @@ class FastProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._seen = self.watch.now
-        if self._between and len(data) < LARGE and self._is_idle() and not self.flow.write_paused:
+        cycle: RequestResponseCycle | None = self.cycle  # the last of all that have come
+        if self._between and not self._paused and (cycle is None or cycle.response_complete) and len(data) < LARGE:
             plain = self.plain.read(data)
             if plain is not None:
                 self._take_turn().submit(*plain)
@@ -248,6 +257,14 @@ class FastProtocol(HttpToolsProtocol):
         else:
             super().on_message_complete()
 
+    def pause_writing(self) -> None:
+        self._paused = True
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         turn, self._turn = self._turn, None
@@ -291,12 +308,12 @@ class FastProtocol(HttpToolsProtocol):
         return turn
 
     def _is_idle(self) -> bool:
-        cycle: RequestResponseCycle | None = self.cycle  # the last of all that have come
+        cycle: RequestResponseCycle | None = self.cycle
         return cycle is None or cycle.response_complete
 
     def _media(self, api: Prediction) -> int | None:
         """Return the type of the body where the request can go the short way, or None."""
-        if not self._is_idle() or self.flow.write_paused:
+        if not self._is_idle() or self._paused:
             return None
         if not self.parser.should_keep_alive() or self.transport.is_closing():
             return None

@@ -78,6 +78,14 @@ class Lane:
         except IndexError:
             return None
 
+    @property
+    def waiting_until(self) -> float | None:
+        """When the youngest request in it arrived, or None when it is empty."""
+        try:
+            return self._jobs[-1].arrived
+        except IndexError:
+            return None
+
     def take(self) -> list[list[Job]]:
         """Remove what the next call can take, as groups that fit each other, answering what must not be called.
 

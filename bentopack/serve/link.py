@@ -34,6 +34,8 @@ _FROZEN = 2.0
 _GRAIN = 0.1  # seconds by which a request may expire early; the next sweep is as much late
 _TREND = 0.1
 _MOST = 100_000  # requests at one worker
+_SHORT = 0.0005  # seconds of a worker's time that are next to none
+_LONGEST_STRIDE = 256
 _IDS = 0xFFFFFFFF
 
 _LOST = (503, error_body("the worker that had the request has crashed; it is being restarted"))
@@ -72,7 +74,10 @@ class Link(asyncio.Protocol):
         self._lost = lost
         self._freed = freed
         self._reader = FrameReader()
-        self._outgoing: dict[tuple[int, int], tuple[list[int], list[bytes]]] = {}
+        self.outgoing: dict[tuple[int, int], tuple[list[int], list[bytes]]] = {}
+        """The requests of this turn of the loop, by API and type of body."""
+        self.stride = 1
+        """How many requests that arrive together take the worker next to no time."""
         self._dropped: list[int] = []
         self._slabs: dict[int, Slab] = {}
         """Where the bodies of requests lie, by the request's id."""
@@ -85,6 +90,7 @@ class Link(asyncio.Protocol):
         """The number of each API of this worker."""
         self._apis: tuple[ApiRoute, ...] = ()
         self._took = 0.0
+        self._took_each = 0.0
         self._limits: list[float] = []
         self._asked = time.monotonic()
         self._ticked = self._asked
@@ -102,10 +108,10 @@ class Link(asyncio.Protocol):
         """Send a request and return its id; the answer goes to ``receiver``."""
         identity = self._next = (self._next + 1) & _IDS
         self.pending[identity] = receiver
-        group = self._outgoing.get((api, media))
+        group = self.outgoing.get((api, media))
         if group is None:
             self._flush_soon()
-            group = self._outgoing[api, media] = ([], [])
+            group = self.outgoing[api, media] = ([], [])
         group[0].append(identity)
         group[1].append(body)
         return identity
@@ -154,6 +160,7 @@ class Link(asyncio.Protocol):
             if kind == Kind.REPLIES:
                 status, media, took, ids, bodies = cast(Replies, payload)
                 self._took += (took - self._took) * _TREND
+                self._took_each += (took / len(ids) - self._took_each) * _TREND
                 self._answer(status, media, ids, bodies)
                 if self._leaving:
                     self.leave()
@@ -186,6 +193,7 @@ class Link(asyncio.Protocol):
             patience: seconds that one call may take.
         """
         self._limits = [_limit(api, self._took) for api in self._apis]
+        self.stride = max(1, min(_LONGEST_STRIDE, int(_SHORT / self._took_each))) if self._took_each else 1
         if self._leaving:
             self.leave()
         if now - self._ticked > _FROZEN and self._pinged is not None:
@@ -255,11 +263,11 @@ class Link(asyncio.Protocol):
             self.gone.set_result(None)
 
     def _flush_soon(self) -> None:
-        if not self._outgoing and not self._dropped:
+        if not self.outgoing and not self._dropped:
             self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        outgoing, self._outgoing = self._outgoing, {}
+        outgoing, self.outgoing = self.outgoing, {}
         dropped, self._dropped = self._dropped, []
         if self._transport.is_closing():
             return

@@ -21,18 +21,32 @@ class Having:
     def __init__(self, key: ApiKey) -> None:
         self._key = key
         self._links: list[tuple[Link, int]] = []
+        self._last: tuple[Link, int] | None = None
+        self._more = 0
+        """How many requests may still follow the last one."""
 
     def refill(self, ready: Iterable[Link]) -> None:
         """Take those of the ready workers that have it."""
         self._links = [(link, link.numbers[self._key]) for link in ready if self._key in link.numbers]
+        self._last = None
 
     def least_loaded(self) -> tuple[Link, int] | None:
-        """Return the worker with the fewest requests and the API's number there, or None where there is none."""
+        """Return the worker with the fewest requests and the API's number there, or None where there is none.
+
+        Requests that arrive together stay together as long as a worker has done with them in next to no time: waking
+        another would cost more.
+        """
+        last = self._last
+        if last is not None and self._more and last[0].outgoing:
+            self._more -= 1
+            return last
         found, fewest = None, inf
         for each in self._links:
             waiting = len(each[0].pending)
             if waiting < fewest:
                 found, fewest = each, waiting
+        if found is not None:
+            self._last, self._more = found, found[0].stride - 1
         return found
 
 

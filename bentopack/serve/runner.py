@@ -40,9 +40,7 @@ class ModelThread:
 
     def __init__(self) -> None:
         # Written in C, where an Event is a lock in a lock in Python.
-        self._wake: SimpleQueue[Callable[[], None] | None] = (
-            SimpleQueue()
-        )  # written in C, where an Event is a lock in a lock in Python
+        self._wake: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._stopping = False
         self._busy = False
         self._lanes: list[Lane] = []

@@ -19,6 +19,7 @@ from typing import Any
 from bentopack.serve import forks
 from bentopack.serve.budget import Budget
 from bentopack.serve.frames import Kind, pack_sign
+from bentopack.serve.gathering import LastCall
 from bentopack.serve.hello import Hello
 from bentopack.serve.inbox import Inbox
 from bentopack.serve.lanes import Lane, oldest
@@ -30,9 +31,6 @@ _BOTH = selectors.EVENT_READ | selectors.EVENT_WRITE
 _CHUNK = 1 << 18
 _MORE = 1 << 16  # bytes at once that let expect more
 _PUSH = 0.5  # seconds, for a front end to read
-_LONGEST_WAIT = 0.004  # seconds, for clients to come back
-_SHARE = 0.4  # of the last call's time
-_MOST = 0.9  # of the last call's rows
 
 
 class SyncWorker:
@@ -47,8 +45,7 @@ class SyncWorker:
         self._hello = hello
         self._listener = listener
         self._stopping = self._retiring = False
-        self._last_rows = 0
-        self._ended = self._took = 0.0
+        self._last = LastCall()
 
     def run(self, ready: Callable[[], None]) -> None:
         """Serve; after SIGTERM until every front end has left, and every accepted request has been answered.
@@ -83,25 +80,17 @@ class SyncWorker:
             connection.send(pack_sign(Kind.RETIRE))
 
     def _gather(self, lane: Lane) -> None:
-        """Wait a little for the clients of a large batch, which may all ask again once they have their answers.
-
-        They come back when a call has just ended, with most of its requests missing from the queue. Without this the
-        first few of them would get a call of their own, and all others would wait for it. Where requests come by
-        themselves, the queue has filled during the call, and nothing waits.
-        """
-        if lane.waiting * 2 > self._last_rows:
-            return
-        until = self._ended + min(_LONGEST_WAIT, self._took * _SHARE)
-        while lane.waiting < self._last_rows * _MOST and (left := until - time.monotonic()) > 0:
+        until, enough = self._last.until(lane)
+        while lane.waiting < enough and (left := until - time.monotonic()) > 0:
             self._read(left)
 
     def _call(self, lane: Lane) -> None:
         began = time.monotonic()
-        self._last_rows = call(lane, self._instance)
-        self._ended = time.monotonic()
-        self._took = self._ended - began
+        answered = call(lane, self._instance)
+        ended = time.monotonic()
+        self._last = LastCall(began, ended, answered)
         for connection in list(self.connections):
-            connection.flush(self._took)
+            connection.flush(ended - began)
 
     @contextlib.contextmanager
     def _signals(self) -> Any:
