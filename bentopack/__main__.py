@@ -1,5 +1,10 @@
-"""``python -m bentopack``: the command line, where its script is not on PATH."""
+"""``python -m bentopack``: the command line, where its script is not on PATH, and in images."""
 
-from bentopack.cli import main
+from importlib.util import find_spec
+
+if find_spec("bentopack.cli"):
+    from bentopack.cli import main
+else:  # the runtime alone, as a Bento carries it
+    from bentopack.serve.command import main
 
 main()

@@ -107,7 +107,7 @@ class FrontEnd:
 
     def __init__(self, config: ServeConfig, pool_of: partial[Pool]) -> None:
         self._max_body = config.max_body
-        self.max_concurrency: int | None = None
+        self._most_at_once = self.max_concurrency = config.max_concurrency
         self.in_flight = 0
         self.calls: dict[bytes, Call] = {}
         """By the path as it is sent."""
@@ -172,7 +172,7 @@ class FrontEnd:
 
     def _greeted(self, hello: Hello) -> None:
         self._hello = hello
-        self.max_concurrency = hello.max_concurrency
+        self.max_concurrency = self._most_at_once or hello.max_concurrency
         if {name: call.route for name, call in self._routes.items()} != {api.route: api for api in hello.apis}:
             self._routes = {api.route: Call(self, api) for api in hello.apis}
             self.calls.clear()

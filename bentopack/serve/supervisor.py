@@ -16,8 +16,9 @@ from typing import Any
 
 from bentopack.errors import ServeError
 from bentopack.serve.child import Started, worker_socket
-from bentopack.serve.config import ServeConfig, check
+from bentopack.serve.config import ServeConfig
 from bentopack.serve.listening import listen, url_of
+from bentopack.serve.settings import check
 from bentopack.serve.slot import Slot
 
 _log = logging.getLogger("bentopack.serve")
