@@ -8,10 +8,10 @@ _log = logging.getLogger("bentopack.serve.access")
 _lines: list[str] = []
 
 
-def note(client: str, method: str, path: str, status: int, seconds: float) -> None:
+def note(client: str, method: str, path: str, status: int, seconds: float, request: bytes) -> None:
     """Keep a line for the next time that they are written, unless the access log is switched off."""
     if not _log.disabled:
-        _lines.append(f'{client} "{method} {path}" {status} {seconds * 1000:.1f}ms')
+        _lines.append(f'{client} "{method} {path}" {status} {seconds * 1000:.1f}ms {request.decode()}')
 
 
 def write() -> None:

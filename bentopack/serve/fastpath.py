@@ -21,6 +21,7 @@ from bentopack.serve.asgi import BODY_PAUSE, RETRY, Headers, stalled
 from bentopack.serve.errors import INTERNAL_ERROR, error_body
 from bentopack.serve.frames import TYPE_BYTES, Media
 from bentopack.serve.gate import CLIENT_GONE
+from bentopack.serve.request_ids import HEADER, request_id
 from bentopack.serve.shared import LARGE, Slab
 from bentopack.serve.upload import Upload
 
@@ -31,8 +32,8 @@ _log = logging.getLogger("bentopack.serve")
 _KEEP_ALIVE = 75.0  # seconds without a request; longer than the minute of common load balancers, which must close first
 _HEAD_TOTAL = 15.0
 
-_OTHERWISE = frozenset((b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"http2-settings"))
-"""Headers that make a request another than a plain one of known length."""
+_OTHERWISE = frozenset((b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"http2-settings", HEADER))
+"""Headers that make a request another than a plain one of known length, and the one with its id."""
 
 
 class Prediction(Protocol):
@@ -62,6 +63,7 @@ class Turn:
         "began",
         "body",
         "disconnected",
+        "id",
         "keep_alive",
         "media",
         "protocol",
@@ -73,6 +75,7 @@ class Turn:
 
     def __init__(self, protocol: FastProtocol, api: Prediction, media: int) -> None:
         self.protocol = protocol
+        self.id = request_id(protocol.asked)
         self.api = api
         self.media = media
         self.body: list[bytes] = []
@@ -100,7 +103,7 @@ class Turn:
         try:
             self.sent = self.api.submit(self.media, whole, self)
         except Exception:  # it would leave the parser as if the request were malformed
-            _log.exception("a request could not be sent to a worker")
+            _log.exception("request %s could not be sent to a worker", self.id.decode())
             self.answered(500, Media.JSON, INTERNAL_ERROR)
 
     def answered(self, status: int, media: int, body: bytes) -> None:
@@ -143,6 +146,8 @@ class FastProtocol(HttpToolsProtocol):
     _head_since = inf
     _length = 0
     """Bytes of the body of the current request."""
+    asked: bytes | None = None
+    """The id that the current request brings."""
 
     def sweep(self, now: float) -> None:
         """Close the connection if its client keeps it waiting."""
@@ -231,9 +236,9 @@ class FastProtocol(HttpToolsProtocol):
     def respond(self, turn: Turn, status: int, media: int, body: bytes) -> None:
         """Write a response in one piece, and let the connection go on."""
         head, more = _head(self.server_state.default_headers, status, media)
-        if not turn.keep_alive:
-            more += b"connection: close\r\n"
-        self.transport.write(b"%s%d\r\n%s\r\n%s" % (head, len(body), more, body))
+        end = b"" if turn.keep_alive else b"connection: close\r\n"
+        parts = (head, len(body), more, turn.id, end, body)
+        self.transport.write(b"%s%d\r\n%sx-request-id: %s\r\n%s\r\n%s" % parts)
         if not turn.keep_alive:
             self.transport.close()
         self.on_response_complete()
@@ -260,7 +265,7 @@ class FastProtocol(HttpToolsProtocol):
             return None
         if not self.parser.should_keep_alive() or self.transport.is_closing():
             return None
-        length, kind = -1, b""
+        length, kind, asked = -1, b"", None
         for name, value in self.headers:
             if name == b"content-length":
                 if length >= 0 or not value.isdigit():
@@ -269,8 +274,10 @@ class FastProtocol(HttpToolsProtocol):
             elif name == b"content-type":
                 kind = value
             elif name in _OTHERWISE:
-                return None
-        self._length = length
+                if name != HEADER:
+                    return None
+                asked = value if asked is None else asked
+        self._length, self.asked = length, asked
         return api.media_of(kind) if 0 <= length <= self.longest else None
 
     def _the_long_way(self) -> None:

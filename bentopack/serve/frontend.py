@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterable
 from functools import lru_cache, partial
@@ -24,6 +25,7 @@ from bentopack.serve.pool import Pool
 from bentopack.serve.shared import Slab
 from bentopack.serve.upload import Upload
 
+_log = logging.getLogger("bentopack.serve")
 _NOT_READY = error_body("no worker is ready")
 _BUSY = error_body("busy: more requests wait than could be called in time")
 _CLOSE: Headers = [(b"connection", b"close")]
@@ -85,8 +87,10 @@ class Call:
         seconds = time.perf_counter() - turn.began
         self._front_end.in_flight -= turn.submitted
         self._tally.add(status, seconds)
+        if status == 500 and turn.sent is not None:
+            _tell(turn.id.decode(), *turn.sent)
         client = turn.protocol.client
-        access.note(client[0] if client else "-", "POST", self._path, status, seconds)
+        access.note(client[0] if client else "-", "POST", self._path, status, seconds, turn.id)
 
 
 class Waiting:
@@ -155,8 +159,11 @@ class FrontEnd:
         # A client's slow upload is neither a request that waits nor one that is being answered.
         body = await read_body(scope, receive, self._max_body)
         waiting = Waiting(self)
-        call.submit(media, body, waiting)
-        return await waiting.future
+        sent = call.submit(media, body, waiting)
+        answer = await waiting.future
+        if answer[0] == 500 and sent is not None:
+            _tell(scope["state"]["request_id"], *sent)
+        return answer
 
     async def _other(self, path: str, method: str, send: Send) -> None:
         if path == "/":
@@ -198,6 +205,11 @@ def _media_of(content_type: bytes) -> Media:
         return Media.NPY
     charsets = {option.removeprefix("charset=").strip('"') for option in options if option.startswith("charset=")}
     return Media.TEXT if kind == "text/plain" and charsets <= {"utf-8", "utf8", "us-ascii"} else Media.OTHER
+
+
+def _tell(request: str, link: Link, identity: int) -> None:
+    """Say by which number the traceback of a request that failed is found: workers do not know its id."""
+    _log.error("request %s failed: %08x in the log of worker %d", request, identity, link.number)
 
 
 def _unsupported(api: ApiRoute, content_type: bytes) -> ApiError:

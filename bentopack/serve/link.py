@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import random
 import signal
 import time
 from collections import deque
@@ -92,7 +93,7 @@ class Link(asyncio.Protocol):
         self._leaving = False
         self._sent: deque[tuple[float, int]] = deque()
         """When requests were sent, and the last id of each time."""
-        self._next = 0
+        self._next = random.getrandbits(32)  # so that a number in the log is hardly ever another link's too
 
     def takes(self, api: int) -> bool:
         """Whether a request that comes now would be called before it is too late, as long as calls take by now."""

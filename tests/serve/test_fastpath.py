@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from functools import partial
 from itertools import pairwise
 from typing import Any, ClassVar, cast
@@ -17,6 +18,7 @@ from uvicorn.server import ServerState
 from bentopack.serve.config import ServeConfig
 from bentopack.serve.fastpath import FastProtocol, Watch
 from bentopack.serve.frontend import FrontEnd
+from bentopack.serve.gate import Gate
 from bentopack.serve.hello import ApiRoute, Hello
 from bentopack.serve.link import Receiver
 from bentopack.serve.pool import Pool
@@ -90,7 +92,8 @@ def front_end() -> FrontEnd:
 async def exchange(chunks: list[bytes], *, fast: bool) -> tuple[bytes, bool]:
     """Send chunks over one connection and return all that came back, and whether the server closed it."""
     app = front_end()
-    config = uvicorn.Config(cast(Any, app), http="httptools", ws="none", lifespan="off", log_config=None)
+    gate = Gate(app, waiting_for=app.waiting_for, label=app.label)
+    config = uvicorn.Config(cast(Any, gate), http="httptools", ws="none", lifespan="off", log_config=None)
     config.load()
     state = ServerState()
     state.default_headers = [(b"date", b"now")]
@@ -114,8 +117,13 @@ def both(chunks: list[bytes]) -> tuple[bytes, bool]:
     """Send the same both ways, and make sure that the same came back."""
     short = asyncio.run(exchange(chunks, fast=True))
     long = asyncio.run(exchange(chunks, fast=False))
-    assert short == long
-    return short
+    assert (_as_one(short[0]), short[1]) == (_as_one(long[0]), long[1])
+    return _as_one(short[0]), short[1]
+
+
+def _as_one(answers: bytes) -> bytes:
+    """Answers with every id that was made here the same."""
+    return re.sub(rb"x-request-id: [0-9a-f]{16}-[0-9a-f]+\r", b"x-request-id: made\r", answers)
 
 
 def post(body: bytes = b"{}", *headers: bytes, path: bytes = b"/json", version: bytes = b"1.1") -> bytes:
@@ -144,6 +152,13 @@ ODD = [
     post(b"{}", b"Content-Encoding: identity"),
     post(b"{}", b"Expect: 100-continue"),
     post(b"{}", b"Expect: something"),
+    post(b"{}", b"X-Request-ID: 0f1e-mine"),
+    post(b"busy", b"x-request-id: " + b"a" * 128),
+    post(b"{}", b"X-Request-ID: " + b"a" * 129),
+    post(b"{}", b"X-Request-ID: two words"),
+    post(b"{}", b"X-Request-ID: \xfc"),
+    post(b"{}", b"X-Request-ID:", b"X-Request-ID: second"),
+    post(b"{}", b"X-Request-ID: first", b"X-Request-ID: second"),
     post(b"{}", b"Content-Length: 2"),
     post(b"{}", b"Content-Length: 3"),
     post(b"{}", b"Transfer-Encoding: chunked"),
@@ -206,11 +221,14 @@ def test_the_plain_case_goes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> N
     """What nearly every client sends is not what the long way is for."""
     plain = post(b'{"x": 1}', b"Content-Type: application/json", b"User-Agent: x", b"Accept: */*", b"Cookie: a=b")
     answer, closed = both([plain, plain])
-    head = b"HTTP/1.1 200 OK\r\ndate: now\r\ncontent-type: application/json\r\ncontent-length: 12\r\n\r\n"
+    head = b"HTTP/1.1 200 OK\r\ndate: now\r\ncontent-type: application/json\r\ncontent-length: 12\r\n"
+    head += b"x-request-id: made\r\n\r\n"
     assert answer == (head + b'0 0 {"x": 1}') * 2
     assert not closed
     monkeypatch.setattr(FastProtocol, "_the_long_way", lambda self: pytest.fail("the long way"))
-    assert asyncio.run(exchange([plain, plain], fast=True)) == (answer, False)
+    assert _as_one(asyncio.run(exchange([plain, plain], fast=True))[0]) == answer
+    mine = post(b"{}", b"X-Request-ID: mine")
+    assert b"\r\nx-request-id: mine\r\n" in asyncio.run(exchange([mine], fast=True))[0]
 
 
 def test_a_failure_of_our_own_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:

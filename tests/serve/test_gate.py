@@ -88,7 +88,7 @@ def test_client_that_leaves_is_499(ended: list[int], log: StringIO) -> None:
 
     _request(app, {"path": "/x", "raw_path": b"/x"})
     assert ended == [499]
-    assert re.fullmatch(r'at [-0-9]+ [:,0-9]+: - "POST /x" 499 [.0-9]+ms\n', log.getvalue())
+    assert re.fullmatch(r'at [-0-9]+ [:,0-9]+: - "POST /x" 499 [.0-9]+ms [0-9a-f]{16}-[0-9a-f]+\n', log.getvalue())
 
 
 def test_path_cannot_forge_a_line_of_the_log(ended: list[int], log: StringIO) -> None:
