@@ -53,6 +53,7 @@ class ApiOptions:
     batch_dim: int = defaults.BATCH_DIM
     max_batch_size: int = defaults.MAX_BATCH_SIZE
     max_latency_ms: int = defaults.MAX_LATENCY_MS
+    max_concurrency: int | None = defaults.MAX_CONCURRENCY
 
     def __post_init__(self) -> None:
         where = f"@api on {self.name}"
@@ -69,6 +70,8 @@ class ApiOptions:
         _require_count(f"{where}: batch_dim", self.batch_dim, least=0)
         _require_count(f"{where}: max_batch_size", self.max_batch_size)
         _require_count(f"{where}: max_latency_ms", self.max_latency_ms)
+        if self.max_concurrency is not None:
+            _require_count(f"{where}: max_concurrency", self.max_concurrency, otherwise=", or None")
 
 
 @overload
@@ -117,6 +120,7 @@ def api(
     batch_dim: int = ...,
     max_batch_size: int = ...,
     max_latency_ms: int = ...,
+    max_concurrency: int | None = ...,
 ) -> Callable[[Function], Function]: ...
 def api(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Mark a method of a service as an API, called by ``POST <route>``.
@@ -130,6 +134,7 @@ def api(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         batch_dim: the dimension of arrays along which rows are joined.
         max_batch_size: the most rows in one call.
         max_latency_ms: a request that has waited longer is answered 503 and never reaches the model.
+        max_concurrency: how many requests may be under way at once, in each front end; more are answered 503.
 
     Raises:
         TypeError: an option that does not exist.

@@ -37,6 +37,7 @@ class Call:
     def __init__(self, front_end: FrontEnd, route: ApiRoute) -> None:
         self.route = route
         self._key = route.key
+        self.in_flight = 0
         self._front_end = front_end
         self._tally = metrics.Tally(route.name)
         self._path = quote(route.route)
@@ -58,6 +59,7 @@ class Call:
         """Send a request to the least loaded worker; None, with the receiver answered, where it is refused."""
         front_end = self._front_end
         front_end.in_flight += 1
+        self.in_flight += 1
         link = front_end.pool.best(self._key)
         if refusal := self._refusal(link):
             if isinstance(body, Upload):
@@ -78,6 +80,9 @@ class Call:
         most = self._front_end.max_concurrency
         if most is not None and self._front_end.in_flight > most:
             return error_body(f"busy: {most} requests are being answered already")
+        most = self.route.max_concurrency
+        if most is not None and self.in_flight > most:
+            return error_body(f"busy: {most} requests to {self.route.route} are being answered already")
         if link is None:
             return _NOT_READY
         return None if link.takes(link.numbers[self._key]) else _BUSY
@@ -86,6 +91,7 @@ class Call:
         """Count an answer."""
         seconds = time.perf_counter() - turn.began
         self._front_end.in_flight -= turn.submitted
+        self.in_flight -= turn.submitted
         self._tally.add(status, seconds)
         if status == 500 and turn.sent is not None:
             _tell(turn.id.decode(), *turn.sent)
@@ -96,12 +102,14 @@ class Call:
 class Waiting:
     """A request of the long way that waits for its answer."""
 
-    def __init__(self, front_end: FrontEnd) -> None:
+    def __init__(self, front_end: FrontEnd, call: Call) -> None:
         self.future: asyncio.Future[tuple[int, int, bytes]] = asyncio.get_running_loop().create_future()
         self._front_end = front_end
+        self._call = call
 
     def answered(self, status: int, media: int, body: bytes) -> None:
         self._front_end.in_flight -= 1
+        self._call.in_flight -= 1
         if not self.future.done():
             self.future.set_result((status, media, body))
 
@@ -158,7 +166,7 @@ class FrontEnd:
             raise ApiError(415, "compressed bodies are not read; send the body as it is")
         # A client's slow upload is neither a request that waits nor one that is being answered.
         body = await read_body(scope, receive, self._max_body)
-        waiting = Waiting(self)
+        waiting = Waiting(self, call)
         sent = call.submit(media, body, waiting)
         answer = await waiting.future
         if answer[0] == 500 and sent is not None:

@@ -37,6 +37,7 @@ def hello_of(service: Service) -> Hello:
                 accepts=tuple(sorted(api.codec.accepts)),
                 max_latency=api.options.max_latency_ms / 1000,
                 at_once=_at_once(api),
+                max_concurrency=api.options.max_concurrency,
             )
             for api in service.apis
         ),

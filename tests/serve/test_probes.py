@@ -28,6 +28,11 @@ class Service:
     def wait(self, seconds: float) -> float:
         time.sleep(seconds)
         return seconds
+
+    @bentopack.api(max_concurrency=1)
+    def alone(self, seconds: float) -> float:
+        time.sleep(seconds)
+        return seconds
 """
 
 
@@ -57,6 +62,22 @@ def test_max_concurrency_refuses_the_rest(start: Start) -> None:
         refused = httpx.post(url, json={"seconds": 0})
         assert [call.result().status_code for call in calls] == [200, 200]
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+
+
+def test_an_api_has_a_limit_of_its_own(start: Start) -> None:
+    """Requests beyond an API's ``max_concurrency`` get the same 503 whichever way they come; other APIs go on."""
+    running = start(SOURCE, max_concurrency=100)
+    url = f"{running.client.base_url}/alone"
+    with ThreadPoolExecutor(1) as pool:
+        for body in (b'{"seconds": 0}', iter([b'{"seconds": 0}'])):
+            call = pool.submit(httpx.post, url, json={"seconds": 0.5}, timeout=20)
+            time.sleep(0.2)
+            refused = httpx.post(url, content=body)
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            assert "1 requests to /alone" in refused.json()["error"]
+            assert running.json("/wait", {"seconds": 0}).status_code == 200
+            assert call.result().status_code == 200
+    assert running.json("/alone", {"seconds": 0}).status_code == 200
 
 
 def test_access_log_is_one_line_a_request(start: Start) -> None:
