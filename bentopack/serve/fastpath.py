@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from bentopack.serve.asgi import BODY_PAUSE, RETRY, Headers, stalled
+from bentopack.serve.asgi import RETRY, Headers, overdue
 from bentopack.serve.errors import INTERNAL_ERROR, error_body
 from bentopack.serve.frames import TYPE_BYTES, Media
 from bentopack.serve.gate import CLIENT_GONE
@@ -94,6 +94,11 @@ class Turn:
     def set(self) -> None:
         """uvicorn wakes a cycle that waits for the client; this one never waits."""
 
+    @property
+    def received(self) -> int:
+        """How many bytes of the body have come."""
+        return self.upload.length - self.upload.left if self.upload else sum(map(len, self.body))
+
     def complete(self) -> None:
         """The whole request has arrived."""
         self.began = time.perf_counter()
@@ -144,6 +149,7 @@ class FastProtocol(HttpToolsProtocol):
     _seen = 0.0
     """When anything arrived or was answered."""
     _head_since = inf
+    _body_since = inf
     _length = 0
     """Bytes of the body of the current request."""
     asked: bytes | None = None
@@ -153,11 +159,10 @@ class FastProtocol(HttpToolsProtocol):
         """Close the connection if its client keeps it waiting."""
         turn = self._turn
         if turn is not None and not turn.response_complete:
-            if turn.sent is None and now - self._seen > BODY_PAUSE:
+            if turn.sent is None and (error := overdue(now - self._seen, now - self._body_since, turn.received)):
                 turn.keep_alive = False
                 if turn.upload is not None:
                     turn.upload.discard()
-                error = stalled(BODY_PAUSE)
                 turn.answered(error.status, Media.JSON, error_body(error.message))
         elif now - self._head_since > _HEAD_TOTAL or (self._is_idle() and now - self._seen > _KEEP_ALIVE):
             self.transport.close()
@@ -193,7 +198,7 @@ class FastProtocol(HttpToolsProtocol):
         self._head_since = self.watch.now
 
     def on_headers_complete(self) -> None:
-        self._head_since = inf
+        self._body_since, self._head_since = self._head_since, inf
         api = self.apis.get(self.url)
         media = self._media(api) if api is not None else None
         if api is None or media is None:

@@ -22,6 +22,7 @@ from bentopack.serve.gate import Gate
 from bentopack.serve.hello import ApiRoute, Hello
 from bentopack.serve.link import Receiver
 from bentopack.serve.pool import Pool
+from bentopack.serve.upload import Upload
 from bentopack.spec.manifest import ServiceInfo
 
 LONGEST = 1000
@@ -41,6 +42,9 @@ class Wire(asyncio.Transport):
 
     def close(self) -> None:
         self.closed = True
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
 
     def is_closing(self) -> bool:
         return self.closed
@@ -249,11 +253,11 @@ def test_any_sequence_split_anywhere_is_answered_alike(requests: list[bytes], da
     both([stream[start:stop] for start, stop in pairwise(cuts)])
 
 
-async def connected(watch: Watch) -> tuple[FastProtocol, Wire]:
+async def connected(watch: Watch, longest: int = LONGEST) -> tuple[FastProtocol, Wire]:
     """A connection that nothing has come by yet."""
     config = uvicorn.Config(cast(Any, front_end()), http="httptools", ws="none", lifespan="off", log_config=None)
     config.load()
-    kind = type("Fast", (FastProtocol,), {"apis": front_end().calls, "longest": LONGEST, "watch": watch})
+    kind = type("Fast", (FastProtocol,), {"apis": front_end().calls, "longest": longest, "watch": watch})
     protocol, wire = kind(config, ServerState(), {}, asyncio.get_running_loop()), Wire()
     protocol.connection_made(wire)
     return protocol, wire
@@ -300,3 +304,28 @@ def test_a_body_that_stops_is_408() -> None:
     assert wire.written.startswith(b"HTTP/1.1 408 ")
     assert b"connection: close\r\n" in wire.written
     assert wire.closed
+
+
+@pytest.mark.parametrize("length", [100_000, 60_000])
+@pytest.mark.parametrize(("piece", "ends"), [(1, True), (20_000, False)])
+def test_a_body_that_trickles_is_408(length: int, piece: int, ends: bool) -> None:
+    """A body whose every pause is short has to bring bytes all the same, by the socket as into shared memory."""
+
+    async def go() -> Wire:
+        watch = Watch()
+        protocol, wire = await connected(watch, longest=length)
+        protocol.data_received(b"POST /json HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % length)
+        for _ in range(2):
+            watch.now += 20
+            if isinstance(into := getattr(wire, "protocol", protocol), Upload):
+                into.get_buffer(piece)[:piece] = b"x" * piece
+                into.buffer_updated(piece)
+            else:
+                protocol.data_received(b"x" * piece)
+            protocol.sweep(watch.now)
+        return wire
+
+    wire = asyncio.run(go())
+    assert wire.closed is ends
+    assert wire.written.startswith(b"HTTP/1.1 408 " if ends else b"")
+    assert (b"less than 500 bytes a second" in wire.written) is ends

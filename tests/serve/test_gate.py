@@ -37,6 +37,26 @@ def test_body_that_stops_is_408() -> None:
     asyncio.run(go())
 
 
+@pytest.mark.parametrize(("piece", "ends"), [(1, True), (1000, False)])
+def test_body_that_trickles_is_408(piece: int, ends: bool) -> None:
+    """A body that always goes on is given up where it is too slow, and only there."""
+
+    async def go() -> bytes:
+        left = iter(range(19, -1, -1))
+
+        async def receive() -> Any:
+            await asyncio.sleep(0.02)
+            return {"type": "http.request", "body": b"x" * piece, "more_body": next(left) > 0}
+
+        return await read_body({"headers": []}, receive, 100_000, patience=0.1)
+
+    if ends:
+        with pytest.raises(ApiError, match="less than 500 bytes a second"):
+            asyncio.run(go())
+    else:
+        assert len(asyncio.run(go())) == 20_000
+
+
 def test_cancellation_of_the_server_is_not_408() -> None:
     """A read that the server itself ends is cancelled, not answered."""
 
