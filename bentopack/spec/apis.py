@@ -19,6 +19,7 @@ _OPTIONS = {
     "route": Option("a path such as /predict", lambda value: isinstance(value, str), needed=True),
     "batchable": Option("True or False", lambda value: isinstance(value, bool)),
     "one_row": Option("True or False", lambda value: isinstance(value, bool)),
+    "isolate_errors": Option("True or False", lambda value: isinstance(value, bool)),
     "batch_dim": Option("a whole number from 0", lambda value: is_count(value, 0)),
     "max_batch_size": Option("a whole number from 1", is_count),
     "max_latency_ms": Option("a whole number from 1", is_count),
@@ -29,6 +30,7 @@ _MAX_STEPS = 20
 _DEFAULTS = {
     "batchable": defaults.BATCHABLE,
     "one_row": defaults.ONE_ROW,
+    "isolate_errors": defaults.ISOLATE_ERRORS,
     "batch_dim": defaults.BATCH_DIM,
     "max_batch_size": defaults.MAX_BATCH_SIZE,
     "max_latency_ms": defaults.MAX_LATENCY_MS,

@@ -33,6 +33,7 @@ class ApiInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_latency_ms: int | None
     one_row: bool | None = defaults.ONE_ROW
     max_concurrency: int | None = defaults.MAX_CONCURRENCY
+    isolate_errors: bool | None = defaults.ISOLATE_ERRORS
 
 
 class ServiceInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -75,6 +75,8 @@ def test_wrong_service_options(options: dict[str, Any], error: type[Exception], 
         ({"max_concurrency": 0}, ValueError, "max_concurrency: expected a whole number from 1, or None, found 0"),
         ({"batch_dim": -1}, ValueError, "batch_dim: expected a whole number from 0"),
         ({"batchable": "yes"}, ValueError, "batchable"),
+        ({"isolate_errors": "no"}, ValueError, "isolate_errors: expected True or False, found 'no'"),
+        ({"isolate_errors": False}, ValueError, "add batchable=True"),
         ({"route": "/metrics"}, ValueError, "route"),
     ],
 )

@@ -102,7 +102,8 @@ SIZE: int = 32
 
 @bp.service(name="iris", workers=2, traffic={"timeout": 3.5}, resources={"gpu": 1})
 class Iris:
-    @endpoint(name="p", route="/v1/predict", batchable=True, batch_dim=1, max_batch_size=SIZE, max_latency_ms=LIMIT)
+    @endpoint(name="p", route="/v1/predict", batchable=True, batch_dim=1, max_batch_size=SIZE, max_latency_ms=LIMIT,
+        isolate_errors=False)
     async def predict(self, x): ...
 
     @bp.api(max_batch_size=limits.MORE, max_concurrency=3)
@@ -116,7 +117,13 @@ class Iris:
     assert (service.traffic, service.resources) == ({"timeout": 3.5}, {"gpu": 1})
     first, second = service.apis
     assert first == ApiInfo(
-        name="p", route="/v1/predict", batchable=True, batch_dim=1, max_batch_size=32, max_latency_ms=200
+        name="p",
+        route="/v1/predict",
+        batchable=True,
+        batch_dim=1,
+        max_batch_size=32,
+        max_latency_ms=200,
+        isolate_errors=False,
     )
     assert (second.route, second.max_batch_size, second.max_concurrency) == ("/other", 7, 3)
 
