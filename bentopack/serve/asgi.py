@@ -49,12 +49,20 @@ def header(scope: Scope, name: bytes) -> bytes:
     return b""
 
 
-async def read_body(scope: Scope, receive: Receive, limit: int, *, patience: float = BODY_PAUSE) -> bytes:
+async def read_body(
+    scope: Scope,
+    receive: Receive,
+    limit: int,
+    *,
+    patience: float = BODY_PAUSE,
+    take: Callable[[int], None] = lambda count: None,
+) -> bytes:
     """Read a request's body, stopping as soon as it is known to be too large.
 
     Args:
         limit: the most bytes.
         patience: seconds without any byte of it until it is given up, and until it must have a rate.
+        take: told the size of each part of a body that comes in several; may raise.
 
     Raises:
         ApiError: 413, the body has more than ``limit`` bytes; 408, it does not go on, or too slowly.
@@ -74,6 +82,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int, *, patience: flo
     while message["type"] == "http.request":
         parts.append(message["body"])
         size += len(parts[-1])
+        take(len(parts[-1]))
         if size > limit:
             raise _too_large(limit)
         if not message.get("more_body"):

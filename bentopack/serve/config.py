@@ -38,6 +38,8 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that a worker may be in one call before it is taken to hang and replaced; None is twice the timeout."""
     max_concurrency: int | None = None
     """Requests that one front end has under way at once; None takes what the service says."""
+    max_held: int | None = None
+    """Bytes of bodies that one front end holds at once; None goes by the memory that there is."""
     max_body: int = 64 << 20
     grace: float = 8.0
     """How long accepted requests have to end after SIGTERM or Ctrl-C; engines send SIGKILL after 10 s."""

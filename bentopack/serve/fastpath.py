@@ -69,6 +69,7 @@ class Turn:
         "protocol",
         "response_complete",
         "sent",
+        "size",
         "submitted",
         "upload",
     )
@@ -82,6 +83,7 @@ class Turn:
         self.upload: Upload | None = None
         self.began = time.perf_counter()
         self.submitted = False
+        self.size = 0
         self.sent: tuple[Link, int] | None = None
         self.keep_alive = True
         self.disconnected = False
@@ -125,13 +127,15 @@ class Watch:
     def __init__(self) -> None:
         self.now = self._swept = time.monotonic()
 
-    def sweep(self, connections: Iterable[FastProtocol]) -> None:
-        """Move on, and once a second close the connections whose clients keep them waiting."""
+    def sweep(self, connections: Iterable[FastProtocol]) -> bool:
+        """Move on, and once a second close the connections whose clients keep them waiting; whether this was then."""
         self.now = time.monotonic()
-        if self.now - self._swept >= 1:
-            self._swept = self.now
-            for connection in list(connections):
-                connection.sweep(self.now)
+        if self.now - self._swept < 1:
+            return False
+        self._swept = self.now
+        for connection in list(connections):
+            connection.sweep(self.now)
+        return True
 
 
 class FastProtocol(HttpToolsProtocol):
@@ -160,12 +164,25 @@ class FastProtocol(HttpToolsProtocol):
         turn = self._turn
         if turn is not None and not turn.response_complete:
             if turn.sent is None and (error := overdue(now - self._seen, now - self._body_since, turn.received)):
-                turn.keep_alive = False
-                if turn.upload is not None:
-                    turn.upload.discard()
-                turn.answered(error.status, Media.JSON, error_body(error.message))
+                self.give_up(error.status, error_body(error.message))
         elif now - self._head_since > _HEAD_TOTAL or (self._is_idle() and now - self._seen > _KEEP_ALIVE):
             self.transport.close()
+
+    def arriving(self) -> tuple[float, int] | None:
+        """When the body began that arrives now, and how many bytes of it are there; None where there is none."""
+        turn = self._turn
+        if turn is None or turn.submitted or turn.response_complete:
+            return None
+        return self._body_since, turn.received
+
+    def give_up(self, status: int, body: bytes) -> None:
+        """Answer the request whose body arrives, and close."""
+        turn = self._turn
+        assert turn is not None  # noqa: S101 - the caller has seen it
+        turn.keep_alive = False
+        if turn.upload is not None:
+            turn.upload.discard()
+        turn.answered(status, Media.JSON, body)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._seen = self.watch.now

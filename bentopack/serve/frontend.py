@@ -18,9 +18,10 @@ from bentopack.serve.errors import ApiError, error_body
 from bentopack.serve.fastpath import FastProtocol, Turn, Watch
 from bentopack.serve.frames import CONTENT_TYPES, TYPE_BYTES, Media
 from bentopack.serve.gate import Gate
+from bentopack.serve.held import FULL, Coming, default_of, relieve
 from bentopack.serve.hello import ApiRoute, Hello
 from bentopack.serve.httpd import run_server
-from bentopack.serve.link import Link, Receiver
+from bentopack.serve.link import Link
 from bentopack.serve.pool import Pool
 from bentopack.serve.shared import Slab
 from bentopack.serve.upload import Upload
@@ -55,13 +56,15 @@ class Call:
         """Take back the memory of a body that nobody will ask for."""
         self._front_end.pool.slabs.give_back(slab)
 
-    def submit(self, media: int, body: bytes | Upload, receiver: Receiver) -> tuple[Link, int] | None:
+    def submit(self, media: int, body: bytes | Upload, receiver: Turn | Waiting) -> tuple[Link, int] | None:
         """Send a request to the least loaded worker; None, with the receiver answered, where it is refused."""
         front_end = self._front_end
         front_end.in_flight += 1
         self.in_flight += 1
+        receiver.size = size = len(body)
+        front_end.held += size
         link = front_end.pool.best(self._key)
-        if refusal := self._refusal(link):
+        if refusal := self._refusal(link, size):
             if isinstance(body, Upload):
                 body.discard()
             receiver.answered(503, Media.JSON, refusal)
@@ -76,13 +79,15 @@ class Call:
         body.discard()
         return link, link.submit(number, media, whole, receiver)
 
-    def _refusal(self, link: Link | None) -> bytes | None:
+    def _refusal(self, link: Link | None, size: int) -> bytes | None:
         most = self._front_end.max_concurrency
         if most is not None and self._front_end.in_flight > most:
             return error_body(f"busy: {most} requests are being answered already")
         most = self.route.max_concurrency
         if most is not None and self.in_flight > most:
             return error_body(f"busy: {most} requests to {self.route.route} are being answered already")
+        if size < self._front_end.held > self._front_end.max_held:  # a lone request is always taken
+            return FULL
         if link is None:
             return _NOT_READY
         return None if link.takes(link.numbers[self._key]) else _BUSY
@@ -92,6 +97,7 @@ class Call:
         seconds = time.perf_counter() - turn.began
         self._front_end.in_flight -= turn.submitted
         self.in_flight -= turn.submitted
+        self._front_end.held -= turn.size
         self._tally.add(status, seconds)
         if status == 500 and turn.sent is not None:
             _tell(turn.id.decode(), *turn.sent)
@@ -106,10 +112,12 @@ class Waiting:
         self.future: asyncio.Future[tuple[int, int, bytes]] = asyncio.get_running_loop().create_future()
         self._front_end = front_end
         self._call = call
+        self.size = 0
 
     def answered(self, status: int, media: int, body: bytes) -> None:
         self._front_end.in_flight -= 1
         self._call.in_flight -= 1
+        self._front_end.held -= self.size
         if not self.future.done():
             self.future.set_result((status, media, body))
 
@@ -121,6 +129,9 @@ class FrontEnd:
         self._max_body = config.max_body
         self._most_at_once = self.max_concurrency = config.max_concurrency
         self.in_flight = 0
+        self.max_held = config.max_held or default_of(config.front_ends)
+        self.held = 0
+        """Bytes of bodies: of all that wait or are under way, and of those that arrive the long way."""
         self.calls: dict[bytes, Call] = {}
         """By the path as it is sent."""
         self._hello: Hello | None = None
@@ -165,7 +176,8 @@ class FrontEnd:
         if header(scope, b"content-encoding") not in (b"", b"identity"):
             raise ApiError(415, "compressed bodies are not read; send the body as it is")
         # A client's slow upload is neither a request that waits nor one that is being answered.
-        body = await read_body(scope, receive, self._max_body)
+        with Coming(self) as coming:
+            body = await read_body(scope, receive, self._max_body, take=coming.take)
         waiting = Waiting(self, call)
         sent = call.submit(media, body, waiting)
         answer = await waiting.future
@@ -249,7 +261,8 @@ def main() -> None:
     def tick(connections: Iterable[FastProtocol]) -> None:
         metrics.tell_tallies()
         metrics.in_flight(app.in_flight)
-        watch.sweep(connections)
+        if watch.sweep(connections):
+            relieve(app, connections)
 
     run_server(settings, gate, http=connection, on_tick=tick, ws="none")
 

@@ -97,6 +97,14 @@ SETTINGS = (
         _count,
     ),
     Setting(
+        "max_held",
+        int,
+        "a quarter of the memory for all front ends, or 1 GiB where that is less",
+        "bytes of bodies that one front end holds, arriving, waiting or under way; more are answered 503",
+        _COUNT,
+        _count,
+    ),
+    Setting(
         "max_body",
         int,
         "67108864",

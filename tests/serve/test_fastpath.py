@@ -19,6 +19,7 @@ from bentopack.serve.config import ServeConfig
 from bentopack.serve.fastpath import FastProtocol, Watch
 from bentopack.serve.frontend import FrontEnd
 from bentopack.serve.gate import Gate
+from bentopack.serve.held import relieve
 from bentopack.serve.hello import ApiRoute, Hello
 from bentopack.serve.link import Receiver
 from bentopack.serve.pool import Pool
@@ -304,6 +305,31 @@ def test_a_body_that_stops_is_408() -> None:
     assert wire.written.startswith(b"HTTP/1.1 408 ")
     assert b"connection: close\r\n" in wire.written
     assert wire.closed
+
+
+def test_bodies_that_arrive_are_bounded_together() -> None:
+    """Where they grow beyond what may be held, the latest is answered 503; one alone goes on, whatever its size."""
+
+    async def go() -> list[bytes]:
+        app, watch = front_end(), Watch()
+        app.max_held = 1000
+        several = []
+        for _ in range(3):
+            watch.now += 1
+            protocol, wire = await connected(watch)
+            protocol.data_received(post(b"x" * LONGEST)[:-100])
+            several.append((protocol, wire))
+            relieve(app, [protocol for protocol, _ in reversed(several)])
+        app.max_held = 10
+        relieve(app, [protocol for protocol, _ in several])
+        return [wire.written for _, wire in several]
+
+    first, *others = asyncio.run(go())
+    assert first == b""
+    for each in others:
+        assert each.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nretry-after: 1\r\n" in each
+        assert b"\r\nconnection: close\r\n" in each
 
 
 @pytest.mark.parametrize("length", [100_000, 60_000])

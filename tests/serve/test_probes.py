@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
+from bentopack.serve.held import default_of
 from tests.serve.conftest import Start
 from tests.serve.running import wait_for
 
@@ -78,6 +79,27 @@ def test_an_api_has_a_limit_of_its_own(start: Start) -> None:
             assert running.json("/wait", {"seconds": 0}).status_code == 200
             assert call.result().status_code == 200
     assert running.json("/alone", {"seconds": 0}).status_code == 200
+
+
+def test_the_bytes_that_are_held_are_bounded(start: Start) -> None:
+    """A body beyond ``max_held`` gets a 503 whichever way it comes, a lone or a small one is taken, and none stays."""
+    running = start(SOURCE, max_held=100_000, max_concurrency=100)
+    url = f"{running.client.base_url}/wait"
+    large = b'{"seconds": 0' + b" " * 80_000 + b"}"
+    with ThreadPoolExecutor(1) as pool:
+        for body in (large, iter([large[:40_000], large[40_000:]])):
+            call = pool.submit(httpx.post, url, content=large.replace(b"0", b"0.5", 1), timeout=20)
+            time.sleep(0.2)
+            refused = httpx.post(url, content=body)
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            assert running.json("/wait", {"seconds": 0}).status_code == 200
+            assert call.result().status_code == 200
+    assert httpx.post(url, content=large + b" " * 80_000).status_code == 200
+
+
+def test_what_may_be_held_follows_the_memory() -> None:
+    """By default it is no more than a quarter of the memory that there is, and front ends share it."""
+    assert 1 <= default_of(8) <= default_of(1) <= 1 << 30
 
 
 def test_access_log_is_one_line_a_request(start: Start) -> None:
