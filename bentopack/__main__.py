@@ -7,4 +7,5 @@ if find_spec("bentopack.cli"):
 else:  # the runtime alone, as a Bento carries it
     from bentopack.serve.command import main
 
-main()
+if __name__ == "__main__":  # multiprocessing imports it again
+    main()

@@ -125,6 +125,11 @@ def _serve_locked(plan: ServePlan, settings: Mapping[str, Any], out: Output) -> 
         python = str(locked_python(bento, reporter=reporter))
     os.chdir(bento)  # `-m` looks in the working folder first, which must not offer another bentopack
     command = [python, "-m", "bentopack", "serve", str(bento), *typed(settings)]
+    if os.name == "nt":  # there execv ends this process before the other has begun
+        import subprocess
+        import sys
+
+        sys.exit(subprocess.run(command, check=False).returncode)
     os.execv(python, command)  # noqa: S606 - an argument list, no shell
 
 

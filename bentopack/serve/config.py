@@ -43,6 +43,8 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_body: int = 64 << 20
     grace: float = 8.0
     """How long accepted requests have to end after SIGTERM or Ctrl-C; engines send SIGKILL after 10 s."""
+    in_process: bool = False
+    """Serve in one process, as on Windows always."""
     access_log: bool = True
     """Log one line a request."""
 

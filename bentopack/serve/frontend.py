@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 from pathlib import Path
 from urllib.parse import quote
@@ -125,7 +125,7 @@ class Waiting:
 class FrontEnd:
     """The ASGI application in front of the workers."""
 
-    def __init__(self, config: ServeConfig, pool_of: partial[Pool]) -> None:
+    def __init__(self, config: ServeConfig, pool_of: Callable[..., Pool]) -> None:
         self._max_body = config.max_body
         self._most_at_once = self.max_concurrency = config.max_concurrency
         self.in_flight = 0
@@ -242,17 +242,10 @@ def _headers_of(error: ApiError) -> Headers | None:
     return extra.get(error.status)
 
 
-def main() -> None:
-    """Run a front end; the supervisor gives its settings."""
-    settings = child.begin()
-    config = settings.config
-    pool_of = partial(
-        Pool,
-        partial(child.worker_socket, settings.runtime),
-        workers=config.workers or config.service.workers,
-        timeout=config.timeout,
-        watchdog=config.watchdog,
-    )
+def assemble(
+    config: ServeConfig, pool_of: Callable[..., Pool]
+) -> tuple[Gate, type[FastProtocol], Callable[[Iterable[FastProtocol]], None]]:
+    """Put a front end together: its application, the class of its connections, and what is done ten times a second."""
     app = FrontEnd(config, pool_of)
     gate = Gate(app, waiting_for=app.waiting_for, label=app.label)
     watch = Watch()
@@ -264,6 +257,21 @@ def main() -> None:
         if watch.sweep(connections):
             relieve(app, connections)
 
+    return gate, connection, tick
+
+
+def main() -> None:
+    """Run a front end; the supervisor gives its settings."""
+    settings = child.begin()
+    config = settings.config
+    pool_of = partial(
+        Pool,
+        partial(child.worker_socket, settings.runtime),
+        workers=config.workers or config.service.workers,
+        timeout=config.timeout,
+        watchdog=config.watchdog,
+    )
+    gate, connection, tick = assemble(config, pool_of)
     run_server(settings, gate, http=connection, on_tick=tick, ws="none")
 
 

@@ -38,7 +38,7 @@ _MOST = 100_000  # requests at one worker
 _IDS = 0xFFFFFFFF
 
 _LOST = (503, Media.JSON, error_body("the worker that had the request has crashed; it is being restarted"))
-_LATE = (504, Media.JSON, error_body("the answer took too long"))
+LATE = (504, Media.JSON, error_body("the answer took too long"))
 
 
 class Receiver(Protocol):
@@ -142,7 +142,7 @@ class Link(asyncio.Protocol):
             late.append(identity)
         for identity in late:
             self._doubt(identity)
-            self._settle(identity, *_LATE)
+            self._settle(identity, *LATE)
         if late:
             self._flush_soon()
             self._dropped += late

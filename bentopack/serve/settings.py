@@ -121,6 +121,12 @@ SETTINGS = (
         lambda value: 0 <= value < inf,
     ),
     Setting("access_log", bool, "on", "log one line a request"),
+    Setting(
+        "in_process",
+        bool,
+        "off; on Windows always on",
+        "serve in one process, with the model on a thread, for development",
+    ),
     Setting("reload", bool, "off", "restart when a source file changes, for development"),
 )
 

@@ -11,6 +11,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Coroutine
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,17 @@ def serve(config: ServeConfig, *, on_ready: OnReady = _log.info) -> None:
         ServeError: a setting or the address cannot be had, or the service cannot be loaded.
     """
     check(config)
+    if config.reload and find_spec("watchfiles") is None:
+        hint = "a Bento does not change: run its project, or the Bento with --env current"
+        raise ServeError("--reload: the package watchfiles is not installed", hint=hint)
     missing = sorted(set(config.required_envs) - set(os.environ))
     if missing:
         _log.warning("the Bento needs values for the environment variables %s, which are not set", ", ".join(missing))
+    if config.in_process or os.name == "nt":
+        from bentopack.serve.one_process import serve as serve_here
+
+        serve_here(config, on_ready=on_ready)
+        return
     with listen(config.host, config.port) as listener, private_folder() as runtime:
         Path(runtime, "metrics").mkdir()
         asyncio.run(Supervisor(config, listener, runtime, on_ready).run())

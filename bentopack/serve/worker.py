@@ -81,7 +81,7 @@ def serve(settings: child.ChildSettings, service: Service) -> None:
 def main() -> None:
     """Run a worker; the supervisor gives its settings."""
     settings = child.begin()
-    child.import_from_source(settings)
+    child.import_from_source(settings.config)
     target = settings.config.service.target
     try:
         serve(settings, describe(load_target(target), target))

@@ -105,6 +105,13 @@ def test_settings_that_cannot_be(bento: Path, option: list[str], words: str) -> 
         serve(parse(["serve", str(bento), *option]))
 
 
+def test_reload_needs_what_watches(bento: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Bento's own environment cannot watch files; that is said, with what to do."""
+    monkeypatch.setattr("bentopack.serve.supervisor.find_spec", lambda name: None)
+    with pytest.raises(ServeError, match="watchfiles is not installed"):
+        serve(parse(["serve", str(bento), "--reload"]))
+
+
 def test_port_variable_that_is_no_number(bento: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong ``$PORT`` is named, unless an option goes before it; the health check says so too."""
     monkeypatch.setenv("PORT", "abc")
