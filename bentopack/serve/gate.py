@@ -58,8 +58,10 @@ class Gate:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                if all(name.lower() != HEADER for name, _ in message.get("headers", ())):
-                    message = {**message, "headers": [*message.get("headers", ()), (HEADER, identity)]}
+                headers = list(message.get("headers", ()))  # it may be read once only
+                if all(name.lower() != HEADER for name, _ in headers):
+                    headers.append((HEADER, identity))
+                message = {**message, "headers": headers}
             await send(message)
 
         self.in_flight += 1

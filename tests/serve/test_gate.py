@@ -121,6 +121,24 @@ def test_path_cannot_forge_a_line_of_the_log(ended: list[int], log: StringIO) ->
     assert "\x1b" not in log.getvalue()
 
 
+@pytest.mark.parametrize("own", [[(b"X-Request-Id", b"its own")], []])
+def test_an_application_may_name_its_requests_itself(own: list[Any]) -> None:
+    """The id of an application's own answer stays; it knows ours, and gives its headers in whatever form it likes."""
+    sent: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["state"]["request_id"] == "mine"
+        await send({"type": "http.response.start", "status": 200, "headers": iter([(b"a", b"b"), *own])})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    gated = Gate(app, waiting_for=lambda: "", label=lambda path: "api")
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"x-request-id", b"mine")]}
+    asyncio.run(gated(scope, _never, send))
+    assert list(sent[0]["headers"]) == [(b"a", b"b"), *(own or [(b"x-request-id", b"mine")])]
+
+
 def test_an_access_log_that_is_switched_off_keeps_nothing(ended: list[int], log: StringIO) -> None:
     """Without an access log no line is written, also not when it is switched on later."""
 
