@@ -86,21 +86,29 @@ class Here:
     def put(self, identity: int, status: int, media: int, body: bytes) -> None:
         """Take an answer, on whichever thread."""
         self._answers.append((identity, status, media, body))
-        self._loop.call_soon_threadsafe(self._answer)
+        with contextlib.suppress(RuntimeError):  # the loop has ended before a call that took longer than the grace
+            self._loop.call_soon_threadsafe(self._answer)
 
     def expire(self, before: float) -> None:
         """Answer 504 to requests that came ``before`` then."""
         for identity, (receiver, when) in list(self.pending.items()):
             if when < before:
                 del self.pending[identity]
-                receiver.answered(*LATE)
+                _give(receiver, *LATE)
 
     def _answer(self) -> None:
         while self._answers:
             identity, status, media, body = self._answers.popleft()
             if identity in self.pending:
                 receiver, _ = self.pending.pop(identity)
-                receiver.answered(status, media, body)
+                _give(receiver, status, media, body)
+
+
+def _give(receiver: Receiver, status: int, media: int, body: bytes) -> None:
+    try:
+        receiver.answered(status, media, body)
+    except Exception:  # the others have nothing to do with it
+        _log.exception("an answer could not be given to its client")
 
 
 class OnePool(Pool):

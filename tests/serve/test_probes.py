@@ -7,9 +7,11 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import pytest
 
 from bentopack.serve.held import default_of
 from tests.serve.conftest import Start
@@ -95,6 +97,25 @@ def test_the_bytes_that_are_held_are_bounded(start: Start) -> None:
             assert running.json("/wait", {"seconds": 0}).status_code == 200
             assert call.result().status_code == 200
     assert httpx.post(url, content=large + b" " * 80_000).status_code == 200
+
+
+def test_a_client_that_leaves_holds_nothing(start: Start) -> None:
+    """What a client had sent is not counted when it has gone, before or after the end of its body."""
+    running = start(SOURCE, max_held=100_000, max_concurrency=100)
+    url = f"{running.client.base_url}/wait"
+    large = b'{"seconds": 0.4' + b" " * 80_000 + b"}"
+
+    def pieces() -> Iterator[bytes]:
+        yield large[:50_000]
+        time.sleep(0.1)
+        raise ConnectionAbortedError
+
+    for body in (large, iter([large[:40_000], large[40_000:]])):
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(url, content=body, timeout=0.2)
+    with pytest.raises(ConnectionAbortedError):
+        httpx.post(url, content=pieces())
+    wait_for(lambda: httpx.post(url, content=large.replace(b"0.4", b"0")).status_code == 200, 5)
 
 
 def test_what_may_be_held_follows_the_memory() -> None:
