@@ -1,4 +1,4 @@
-"""Writes ``docs/cli.md`` from the commands themselves, so that it cannot lag behind them."""
+"""Writes ``docs/cli.md`` from the commands themselves, and the table of settings in ``docs/services.md``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from typing import Any
 import typer
 
 from bentopack.cli.app import app
+from bentopack.serve.settings import SETTINGS
 
 PAGE = Path(__file__).with_name("cli.md")
+SERVICES = Path(__file__).with_name("services.md")
+BEGIN, END = "<!-- settings, made by `make docs` -->\n", "<!-- end of settings -->\n"
 HEADER = """\
 <!-- Made by `make docs` from the commands; edit their docstrings instead. -->
 # The command line
@@ -72,13 +75,31 @@ def _choices(option: Any) -> str:
     return "|".join(str(each.value) for each in kind) if issubclass(kind, Enum) else ""
 
 
+def services(text: str) -> str:
+    """The page about services, with the settings as they are."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    rows = [f"| {_typed(each)} | {_variables(each)} | {each.default} | {each.meaning} |" for each in SETTINGS]
+    return "\n".join(
+        [f"{before}{BEGIN}", "| option | variable | default | |", "|---|---|---|---|", *rows, "", END + after]
+    )
+
+
+def _typed(setting: Any) -> str:
+    return ", ".join(f"`{each}`" for each in setting.spelling.split("/"))
+
+
+def _variables(setting: Any) -> str:
+    return ", else ".join(f"`{each}`" for each in setting.variables)
+
+
 def main() -> None:
-    """Write the page, or with ``--check`` exit with 1 when it differs."""
-    text = page()
-    if "--write" in sys.argv:
-        PAGE.write_text(text, encoding="utf-8")
-    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-        sys.exit("docs/cli.md is not what the commands say; run: make docs")
+    """Write what is made, or with ``--check`` exit with 1 when it differs."""
+    for path, text in ((PAGE, page()), (SERVICES, services(SERVICES.read_text(encoding="utf-8")))):
+        if "--write" in sys.argv:
+            path.write_text(text, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
+            sys.exit(f"docs/{path.name} is not what the code says; run: make docs")
 
 
 if __name__ == "__main__":

@@ -55,6 +55,7 @@ def runtime_wheel() -> bytes:
     members = _sources()
     members[f"{info}/METADATA"] = _metadata().encode()
     members[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: bentopack\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    members[f"{info}/entry_points.txt"] = b"[console_scripts]\nbentopack = bentopack.serve.command:main\n"
     record = [f"{name},sha256={_record_hash(data)},{len(data)}" for name, data in members.items()]
     members[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,", ""]).encode()
     target = io.BytesIO()

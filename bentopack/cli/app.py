@@ -18,6 +18,7 @@ from bentopack.cli.list import list_
 from bentopack.cli.lock import lock
 from bentopack.cli.models import models
 from bentopack.cli.run import run
+from bentopack.cli.serve import serve
 from bentopack.cli.verify import verify
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app.command("build")(build)
 app.command("lock")(lock)
 app.command("containerize")(containerize)
 app.command("run")(run)
+app.command("serve")(serve)
 app.command("list")(list_)
 app.command("get")(get)
 app.command("delete")(delete)

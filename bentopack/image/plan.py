@@ -73,7 +73,7 @@ class ImagePlan:
     health_check: HealthCheck
     user: str = USER
     workdir: str = f"{BENTO}/src"
-    entrypoint: tuple[str, ...] = (f"{VENV}/bin/python", "-m", "bentopack.serve", "--bento", BENTO)
+    entrypoint: tuple[str, ...] = (f"{VENV}/bin/python", "-m", "bentopack", "serve", BENTO)
     stop_signal: str = "SIGTERM"
     notes: tuple[str, ...] = ()
     """What the user should know before the build."""

@@ -13,10 +13,10 @@ def is_on() -> bool:
     return not _log.disabled
 
 
-def note(client: str, method: str, path: str, status: int, seconds: float) -> None:
+def note(client: str, method: str, path: str, status: int, seconds: float, request: bytes) -> None:
     """Keep a line for the next time that they are written, unless the access log is switched off."""
     if is_on():
-        _lines.append(f'{client} "{method} {path}" {status} {seconds * 1000:.1f}ms')
+        _lines.append(f'{client} "{method} {path}" {status} {seconds * 1000:.1f}ms {request.decode()}')
 
 
 def write() -> None:

@@ -62,7 +62,7 @@ def _positional(app: Any) -> int | None:
 def main() -> None:
     """Run an application; the supervisor gives its settings."""
     settings = child.begin()
-    child.import_from_source(settings)
+    child.import_from_source(settings.config)
     target = settings.config.service.target
     try:
         app = as_asgi(load_target(target), target)

@@ -28,11 +28,15 @@ class WrongRows(Exception):
 
 @dataclass(frozen=True)
 class Batching:
-    """How the arguments of one batchable API are joined and its result split. ``max_rows`` bounds one call."""
+    """How the arguments of one batchable API are joined and its result split.
+
+    ``max_rows`` bounds one call; ``isolates`` says whether one that raises is tried again in halves.
+    """
 
     parameters: tuple[Parameter, ...]
     dim: int
     max_rows: int
+    isolates: bool = True
 
     @cached_property
     def _arrays(self) -> bool:
@@ -147,8 +151,8 @@ def single(arguments: Arguments) -> Steps:
 def batched(batching: Batching, requests: Sequence[tuple[Arguments, int]]) -> Steps:
     """The steps of several requests, each its arguments and its rows, that fit each other.
 
-    When the call raises, halves are tried until the culprit fails alone. Returns one outcome a request: its rows of the
-    result, or the exception.
+    When the call raises, halves are tried until the culprit fails alone, or all fail where calls must not be repeated.
+    Returns one outcome a request: its rows of the result, or the exception.
     """
     try:
         result = yield from _whole(batching, requests)
@@ -157,10 +161,21 @@ def batched(batching: Batching, requests: Sequence[tuple[Arguments, int]]) -> St
     except Exception as error:
         if len(requests) == 1:
             return [error]
+        if not batching.isolates:
+            return [_of_all(error)] * len(requests)
         half = len(requests) // 2
         first = yield from batched(batching, requests[:half])
         return first + (yield from batched(batching, requests[half:]))
     return batching.split(result, [rows for _, rows in requests])
+
+
+def _of_all(error: Exception) -> Exception:
+    """The failure of a batch: an ApiError speaks to one client, and which of them it was is not known."""
+    if not isinstance(error, ApiError):
+        return error
+    failure = RuntimeError(f"a batch was refused as a whole: {error.status} {error}")
+    failure.__cause__ = error
+    return failure
 
 
 def _whole(batching: Batching, requests: Sequence[tuple[Arguments, int]]) -> Generator[Arguments, Any, Any]:

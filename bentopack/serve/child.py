@@ -76,14 +76,14 @@ def _more_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def import_from_source(settings: ChildSettings) -> None:
+def import_from_source(config: ServeConfig) -> None:
     """Let the user's code be imported, and bind the models that it declares."""
     from bentopack import models
 
-    if sys.path[:1] != [settings.config.source]:
-        sys.path.insert(0, settings.config.source)
+    if sys.path[:1] != [config.source]:
+        sys.path.insert(0, config.source)
     # Without any model too: nothing but what was declared is served, whatever this machine's store holds.
-    models.bind(settings.config.models)
+    models.bind(config.models)
 
 
 def report(settings: ChildSettings, status: Status | Tired) -> None:

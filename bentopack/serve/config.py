@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import inf
 from pathlib import Path
 
 import msgspec
 
-from bentopack.errors import ServeError
 from bentopack.spec.manifest import Manifest, ServiceInfo, read_manifest
 
 
@@ -38,9 +36,15 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Requests after which a worker is replaced, give or take a tenth; None is never."""
     watchdog: float | None = None
     """Seconds that a worker may be in one call before it is taken to hang and replaced; None is twice the timeout."""
+    max_concurrency: int | None = None
+    """Requests that one front end has under way at once; None takes what the service says."""
+    max_held: int | None = None
+    """Bytes of bodies that one front end holds at once; None goes by the memory that there is."""
     max_body: int = 64 << 20
     grace: float = 8.0
     """How long accepted requests have to end after SIGTERM or Ctrl-C; engines send SIGKILL after 10 s."""
+    in_process: bool = False
+    """Serve in one process, as on Windows always."""
     access_log: bool = True
     """Log one line a request."""
 
@@ -60,27 +64,6 @@ def config_of(service: ServiceInfo, source: Path, models: dict[str, str], envs: 
         envs={name: value for name, value in envs.items() if value},
         required_envs=tuple(sorted(name for name, value in envs.items() if not value)),
     )
-
-
-def check(config: ServeConfig) -> None:
-    """Refuse settings that cannot be.
-
-    Raises:
-        ServeError: naming the option.
-    """
-    wanted = [
-        ("--port", config.port, 0 <= config.port <= 65535, "a number from 0 to 65535"),
-        ("--workers", config.workers, config.workers is None or config.workers >= 1, "a whole number from 1"),
-        ("--front-ends", config.front_ends, config.front_ends >= 1, "a whole number from 1"),
-        ("--timeout", config.timeout, config.timeout is None or 0 < config.timeout < inf, "seconds above 0"),
-        ("--max-requests", config.max_requests, (config.max_requests or 1) >= 1, "a whole number from 1"),
-        ("--watchdog", config.watchdog, config.watchdog is None or 0 < config.watchdog < inf, "seconds above 0"),
-        ("--max-body", config.max_body, config.max_body >= 0, "a number of bytes"),
-        ("--grace", config.grace, 0 <= config.grace < inf, "seconds, 0 or more"),
-    ]
-    for option, found, good, expected in wanted:
-        if not good:
-            raise ServeError(f"{option}: expected {expected}, found {found}")
 
 
 def models_of(manifest: Manifest, bento: Path) -> dict[str, str]:

@@ -53,6 +53,8 @@ class ApiOptions:
     batch_dim: int = defaults.BATCH_DIM
     max_batch_size: int = defaults.MAX_BATCH_SIZE
     max_latency_ms: int = defaults.MAX_LATENCY_MS
+    max_concurrency: int | None = defaults.MAX_CONCURRENCY
+    isolate_errors: bool = defaults.ISOLATE_ERRORS
 
     def __post_init__(self) -> None:
         where = f"@api on {self.name}"
@@ -60,15 +62,18 @@ class ApiOptions:
             raise ValueError(f"{where}: the route '{self.route}' must begin with '/'")
         if self.route.rstrip("/") in defaults.RESERVED_ROUTES or self.route == "/":
             raise ValueError(f"{where}: the route '{self.route}' is one of the runtime's own")
-        if self.batchable not in (True, False):
-            raise ValueError(f"{where}: batchable: expected True or False, found {self.batchable!r}")
-        if self.one_row not in (True, False):
-            raise ValueError(f"{where}: one_row: expected True or False, found {self.one_row!r}")
+        for name in ("batchable", "one_row", "isolate_errors"):
+            if (value := getattr(self, name)) not in (True, False):
+                raise ValueError(f"{where}: {name}: expected True or False, found {value!r}")
         if self.one_row and not self.batchable:
             raise ValueError(f"{where}: one_row says how a batchable API is called; add batchable=True")
+        if not (self.isolate_errors or self.batchable):
+            raise ValueError(f"{where}: isolate_errors says how a batchable API fails; add batchable=True")
         _require_count(f"{where}: batch_dim", self.batch_dim, least=0)
         _require_count(f"{where}: max_batch_size", self.max_batch_size)
         _require_count(f"{where}: max_latency_ms", self.max_latency_ms)
+        if self.max_concurrency is not None:
+            _require_count(f"{where}: max_concurrency", self.max_concurrency, otherwise=", or None")
 
 
 @overload
@@ -117,6 +122,8 @@ def api(
     batch_dim: int = ...,
     max_batch_size: int = ...,
     max_latency_ms: int = ...,
+    max_concurrency: int | None = ...,
+    isolate_errors: bool = ...,
 ) -> Callable[[Function], Function]: ...
 def api(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Mark a method of a service as an API, called by ``POST <route>``.
@@ -130,6 +137,9 @@ def api(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         batch_dim: the dimension of arrays along which rows are joined.
         max_batch_size: the most rows in one call.
         max_latency_ms: a request that has waited longer is answered 503 and never reaches the model.
+        max_concurrency: how many requests may be under way at once, in each front end; more are answered 503.
+        isolate_errors: when a batch raises, call it again in halves until the request at fault fails alone. False where
+            a call must not be repeated: all requests of the batch then fail.
 
     Raises:
         TypeError: an option that does not exist.

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from bentopack.serve.asgi import BODY_PAUSE, RETRY, Headers, stalled
+from bentopack.serve.asgi import RETRY, Headers, overdue
 from bentopack.serve.errors import INTERNAL_ERROR, error_body
 from bentopack.serve.frames import TYPE_BYTES, Media
 from bentopack.serve.gate import CLIENT_GONE
 from bentopack.serve.plain import UNUSUAL, PlainReader, Takes
+from bentopack.serve.request_ids import HEADER, request_id
 from bentopack.serve.shared import LARGE, Slab
 from bentopack.serve.upload import Upload
 
@@ -62,23 +63,27 @@ class Turn:
         "began",
         "body",
         "disconnected",
+        "id",
         "keep_alive",
         "media",
         "protocol",
         "response_complete",
         "sent",
+        "size",
         "submitted",
         "upload",
     )
 
     def __init__(self, protocol: FastProtocol) -> None:
         self.protocol = protocol
+        self.id: bytes
         self.api: Prediction
         self.media: int
         self.body: list[bytes] = []
         self.upload: Upload | None = None
         self.began = 0.0
         self.submitted = False
+        self.size = 0
         self.sent: tuple[Link, int] | None = None
         self.keep_alive = True
         self.disconnected = False
@@ -91,30 +96,41 @@ class Turn:
     def set(self) -> None:
         """uvicorn wakes a cycle that waits for the client; this one never waits."""
 
-    def begin(self, api: Prediction, media: int) -> None:
+    @property
+    def received(self) -> int:
+        """How many bytes of the body have come."""
+        return self.upload.length - self.upload.left if self.upload else sum(map(len, self.body))
+
+    def begin(self, api: Prediction, media: int, asked: bytes | None) -> None:
         """A request's head has arrived, and its body is to follow."""
+        self.id = request_id(asked)
         self.api = api
         self.media = media
         self.upload = self.sent = None
+        self.size = 0
         self.began = perf_counter()
         self.submitted = self.response_complete = False
 
     def complete(self) -> None:
         """The rest of a request has arrived."""
         body, self.body = self.body, []
-        self.submit(self.api, self.media, self.upload or (body[0] if len(body) == 1 else b"".join(body)))
+        self._submit(self.media, self.upload or (body[0] if len(body) == 1 else b"".join(body)))
 
-    def submit(self, api: Prediction, media: int, body: bytes | Upload) -> None:
-        """Send a whole request to a worker."""
+    def take(self, api: Prediction, media: int, body: bytes, asked: bytes | None) -> None:
+        """A whole request has arrived."""
+        self.id = request_id(asked)
         self.api = api
         self.sent = None
+        self._submit(media, body)
+
+    def _submit(self, media: int, body: bytes | Upload) -> None:
         self.began = perf_counter()
         self.submitted = True
         self.response_complete = False
         try:
-            self.sent = api.submit(media, body, self)
+            self.sent = self.api.submit(media, body, self)
         except Exception:  # it would leave the parser as if the request were malformed
-            _log.exception("a request could not be sent to a worker")
+            _log.exception("request %s could not be sent to a worker", self.id.decode())
             self.answered(500, Media.JSON, INTERNAL_ERROR)
 
     def answered(self, status: int, media: int, body: bytes) -> None:
@@ -131,13 +147,15 @@ class Watch:
     def __init__(self) -> None:
         self.now = self._swept = time.monotonic()
 
-    def sweep(self, connections: Iterable[FastProtocol]) -> None:
-        """Move on, and once a second close the connections whose clients keep them waiting."""
+    def sweep(self, connections: Iterable[FastProtocol]) -> bool:
+        """Move on, and once a second close the connections whose clients keep them waiting; whether this was then."""
         self.now = time.monotonic()
-        if self.now - self._swept >= 1:
-            self._swept = self.now
-            for connection in list(connections):
-                connection.sweep(self.now)
+        if self.now - self._swept < 1:
+            return False
+        self._swept = self.now
+        for connection in list(connections):
+            connection.sweep(self.now)
+        return True
 
 
 class FastProtocol(HttpToolsProtocol):
@@ -154,7 +172,7 @@ class FastProtocol(HttpToolsProtocol):
     watch: Watch
 
     # Objects of a class share the names of their attributes only as long as there are few: uvicorn has as many.
-    __slots__ = ("_between", "_head_since", "_length", "_paused", "_seen", "_turn", "url")
+    __slots__ = ("_asked", "_between", "_body_since", "_head_since", "_length", "_paused", "_seen", "_turn", "url")
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -165,9 +183,11 @@ class FastProtocol(HttpToolsProtocol):
         """Whether the connection's own parser is between two requests."""
         self._paused = False
         """Whether the client does not read what it is sent."""
-        self._head_since = inf
+        self._head_since = self._body_since = inf
         self._length = 0
         """Bytes of the body of the current request."""
+        self._asked: bytes | None = None
+        """The id that it brings."""
 
     @classmethod
     def serving(cls, apis: Mapping[bytes, Prediction], longest: int, watch: Watch) -> type[FastProtocol]:
@@ -179,14 +199,26 @@ class FastProtocol(HttpToolsProtocol):
         """Close the connection if its client keeps it waiting."""
         turn = self._turn
         if turn is not None and not turn.response_complete:
-            if turn.sent is None and now - self._seen > BODY_PAUSE:
-                turn.keep_alive = False
-                if turn.upload is not None:
-                    turn.upload.discard()
-                error = stalled(BODY_PAUSE)
-                turn.answered(error.status, Media.JSON, error_body(error.message))
+            if turn.sent is None and (error := overdue(now - self._seen, now - self._body_since, turn.received)):
+                self.give_up(error.status, error_body(error.message))
         elif now - self._head_since > _HEAD_TOTAL or (self._is_idle() and now - self._seen > _KEEP_ALIVE):
             self.transport.close()
+
+    def arriving(self) -> tuple[float, int] | None:
+        """When the body began that arrives now, and how many bytes of it are there; None where there is none."""
+        turn = self._turn
+        if turn is None or turn.submitted or turn.response_complete:
+            return None
+        return self._body_since, turn.received
+
+    def give_up(self, status: int, body: bytes) -> None:
+        """Answer the request whose body arrives, and close."""
+        turn = self._turn
+        assert turn is not None  # noqa: S101 - the caller has seen it
+        turn.keep_alive = False
+        if turn.upload is not None:
+            turn.upload.discard()
+        turn.answered(status, Media.JSON, body)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._seen = self.watch.now
@@ -198,7 +230,7 @@ class FastProtocol(HttpToolsProtocol):
         if self._between and not self._paused and (cycle is None or cycle.response_complete) and len(data) < LARGE:
             plain = self.plain.read(data)
             if plain is not None:
-                self._take_turn().submit(*plain)
+                self._take_turn().take(*plain)
                 return
         super().data_received(data)
         turn = self._turn
@@ -227,7 +259,7 @@ class FastProtocol(HttpToolsProtocol):
         self._head_since = self.watch.now
 
     def on_headers_complete(self) -> None:
-        self._head_since = inf
+        self._body_since, self._head_since = self._head_since, inf
         line = b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
         api = self.apis.get(line)
         media = self._media(api) if api is not None else None
@@ -235,7 +267,7 @@ class FastProtocol(HttpToolsProtocol):
             self._the_long_way()
             return
         turn = self._take_turn()
-        turn.begin(api, media)
+        turn.begin(api, media, self._asked)
         if self._length >= LARGE and (slab := api.slab_for(self._length)):
             turn.upload = Upload(turn, slab, self._length)
 
@@ -281,9 +313,9 @@ class FastProtocol(HttpToolsProtocol):
         """Write a response in one piece, and let the connection go on."""
         head = _head(self.server_state.default_headers, status, media, len(body))
         if turn.keep_alive:
-            self.transport.write(head + body)
+            self.transport.write(b"%s%s\r\n\r\n%s" % (head, turn.id, body))
         else:
-            self.transport.write(b"%sconnection: close\r\n\r\n%s" % (head[:-2], body))
+            self.transport.write(b"%s%s\r\nconnection: close\r\n\r\n%s" % (head, turn.id, body))
             self.transport.close()
         if self.pipeline:
             super().on_response_complete()
@@ -317,7 +349,7 @@ class FastProtocol(HttpToolsProtocol):
             return None
         if not self.parser.should_keep_alive() or self.transport.is_closing():
             return None
-        length, kind = -1, None
+        length, kind, asked = -1, None, None
         for name, value in self.headers:
             if name == b"content-length":
                 if length >= 0 or not value.isdigit():
@@ -325,9 +357,11 @@ class FastProtocol(HttpToolsProtocol):
                 length = int(value)
             elif name == b"content-type":
                 kind = value if kind is None else kind
+            elif name == HEADER:
+                asked = value if asked is None else asked
             elif name in UNUSUAL:
                 return None
-        self._length = length
+        self._length, self._asked = length, asked
         return api.media_of(kind or b"") if 0 <= length <= self.longest else None
 
     def _the_long_way(self) -> None:
@@ -345,14 +379,14 @@ _MOST = 1000
 
 
 def _head(defaults: list[tuple[bytes, bytes]], status: int, media: int, length: int) -> bytes:
-    """What stands before a body of so many bytes; made anew when the date in ``defaults`` changes."""
+    """What stands before the id of a request with a body of so many bytes; made anew when the date changes."""
     global _made_of  # noqa: PLW0603 - one server a process
     if defaults is not _made_of or len(_heads) > _MOST:
         _heads.clear()
         _made_of = defaults
     found = _heads.get((status, media, length))
     if found is None:
-        found = _heads[status, media, length] = b"%s%scontent-type: %s\r\ncontent-length: %d\r\n%s\r\n" % (
+        found = _heads[status, media, length] = b"%s%scontent-type: %s\r\ncontent-length: %d\r\n%sx-request-id: " % (
             STATUS_LINE[status],
             _lines(defaults),
             TYPE_BYTES[Media(media)],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 from pathlib import Path
 from time import perf_counter
@@ -18,6 +19,7 @@ from bentopack.serve.errors import ApiError, error_body
 from bentopack.serve.fastpath import FastProtocol, Turn, Watch
 from bentopack.serve.frames import CONTENT_TYPES, TYPE_BYTES, Media
 from bentopack.serve.gate import Gate
+from bentopack.serve.held import FULL, Coming, default_of, relieve
 from bentopack.serve.hello import ApiRoute, Hello
 from bentopack.serve.httpd import run_server
 from bentopack.serve.link import Link, Receiver
@@ -25,6 +27,7 @@ from bentopack.serve.pool import Pool
 from bentopack.serve.shared import Slab
 from bentopack.serve.upload import Upload
 
+_log = logging.getLogger("bentopack.serve")
 _NOT_READY = error_body("no worker is ready")
 _BUSY = error_body("busy: more requests wait than could be called in time")
 _CLOSE: Headers = [(b"connection", b"close")]
@@ -35,6 +38,7 @@ class Call:
 
     def __init__(self, front_end: FrontEnd, route: ApiRoute) -> None:
         self.route = route
+        self.in_flight = 0
         self._front_end = front_end
         self._workers = front_end.pool.having(route.key)
         self._tally = metrics.Tally(route.name)
@@ -53,13 +57,20 @@ class Call:
         """Take back the memory of a body that nobody will ask for."""
         self._front_end.pool.slabs.give_back(slab)
 
-    def submit(self, media: int, body: bytes | Upload, receiver: Receiver) -> tuple[Link, int] | None:
+    def submit(self, media: int, body: bytes | Upload, receiver: Turn | Waiting) -> tuple[Link, int] | None:
         """Send a request to the least loaded worker; None, with the receiver answered, where it is refused."""
         front_end = self._front_end
-        front_end.in_flight += 1
+        self.in_flight += 1
+        receiver.size = size = len(body)
+        front_end.held += size
         most = front_end.max_concurrency
+        most_here = self.route.max_concurrency
         if most is not None and front_end.in_flight > most:
             refusal = error_body(f"busy: {most} requests are being answered already")
+        elif most_here is not None and self.in_flight > most_here:
+            refusal = error_body(f"busy: {most_here} requests to {self.route.route} are being answered already")
+        elif size < front_end.held > front_end.max_held:  # a lone request is always taken
+            refusal = FULL
         elif (found := self._workers.least_loaded()) is None:
             refusal = _NOT_READY
         else:
@@ -77,11 +88,14 @@ class Call:
     def answered(self, turn: Turn, status: int) -> None:
         """Count an answer."""
         seconds = perf_counter() - turn.began
-        self._front_end.in_flight -= turn.submitted
+        self.in_flight -= turn.submitted
+        self._front_end.held -= turn.size
         self._tally.seconds[status].append(seconds)
+        if status == 500 and turn.sent is not None:
+            _tell(turn.id.decode(), *turn.sent)
         if access.is_on():
             client = turn.protocol.client
-            access.note(client[0] if client else "-", "POST", self._path, status, seconds)
+            access.note(client[0] if client else "-", "POST", self._path, status, seconds, turn.id)
 
 
 def _submit_upload(link: Link, number: int, media: int, upload: Upload, receiver: Receiver) -> int:
@@ -95,12 +109,15 @@ def _submit_upload(link: Link, number: int, media: int, upload: Upload, receiver
 class Waiting:
     """A request of the long way that waits for its answer."""
 
-    def __init__(self, front_end: FrontEnd) -> None:
+    def __init__(self, front_end: FrontEnd, call: Call) -> None:
         self.future: asyncio.Future[tuple[int, int, bytes]] = asyncio.get_running_loop().create_future()
         self._front_end = front_end
+        self._call = call
+        self.size = 0
 
     def answered(self, status: int, media: int, body: bytes) -> None:
-        self._front_end.in_flight -= 1
+        self._call.in_flight -= 1
+        self._front_end.held -= self.size
         if not self.future.done():
             self.future.set_result((status, media, body))
 
@@ -108,10 +125,12 @@ class Waiting:
 class FrontEnd:
     """The ASGI application in front of the workers."""
 
-    def __init__(self, config: ServeConfig, pool_of: partial[Pool]) -> None:
+    def __init__(self, config: ServeConfig, pool_of: Callable[..., Pool]) -> None:
         self._max_body = config.max_body
-        self.max_concurrency: int | None = None
-        self.in_flight = 0
+        self._most_at_once = self.max_concurrency = config.max_concurrency
+        self.max_held = config.max_held or default_of(config.front_ends)
+        self.held = 0
+        """Bytes of bodies: of all that wait or are under way, and of those that arrive the long way."""
         self.calls: dict[bytes, Call] = {}
         """By the request line as it is sent."""
         self._hello: Hello | None = None
@@ -128,6 +147,11 @@ class FrontEnd:
             await self._answer(scope, receive, send)
         except ApiError as error:
             await refuse(send, error, _headers_of(error))
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests wait for their answer."""
+        return sum(call.in_flight for call in self._routes.values())
 
     def label(self, path: str) -> str:
         """Return the name of the API at a path, for the metrics."""
@@ -156,10 +180,14 @@ class FrontEnd:
         if header(scope, b"content-encoding") not in (b"", b"identity"):
             raise ApiError(415, "compressed bodies are not read; send the body as it is")
         # A client's slow upload is neither a request that waits nor one that is being answered.
-        body = await read_body(scope, receive, self._max_body)
-        waiting = Waiting(self)
-        call.submit(media, body, waiting)
-        return await waiting.future
+        with Coming(self) as coming:
+            body = await read_body(scope, receive, self._max_body, take=coming.take)
+        waiting = Waiting(self, call)
+        sent = call.submit(media, body, waiting)
+        answer = await waiting.future
+        if answer[0] == 500 and sent is not None:
+            _tell(scope["state"]["request_id"], *sent)
+        return answer
 
     async def _other(self, path: str, method: str, send: Send) -> None:
         if path == "/":
@@ -175,7 +203,7 @@ class FrontEnd:
 
     def _greeted(self, hello: Hello) -> None:
         self._hello = hello
-        self.max_concurrency = hello.max_concurrency
+        self.max_concurrency = self._most_at_once or hello.max_concurrency
         if {name: call.route for name, call in self._routes.items()} != {api.route: api for api in hello.apis}:
             self._routes = {api.route: Call(self, api) for api in hello.apis}
             self.calls.clear()
@@ -203,6 +231,11 @@ def _media_of(content_type: bytes) -> Media:
     return Media.TEXT if kind == "text/plain" and charsets <= {"utf-8", "utf8", "us-ascii"} else Media.OTHER
 
 
+def _tell(request: str, link: Link, identity: int) -> None:
+    """Say by which number the traceback of a request that failed is found: workers do not know its id."""
+    _log.error("request %s failed: %08x in the log of worker %d", request, identity, link.number)
+
+
 def _unsupported(api: ApiRoute, content_type: bytes) -> ApiError:
     takes = " or ".join(CONTENT_TYPES[Media(kind)] for kind in api.accepts)
     return ApiError(415, f"{api.route} takes {takes}, not {content_type.decode('latin-1')}")
@@ -211,6 +244,24 @@ def _unsupported(api: ApiRoute, content_type: bytes) -> ApiError:
 def _headers_of(error: ApiError) -> Headers | None:
     extra: dict[int, Headers] = {408: _CLOSE, 413: _CLOSE, 503: RETRY, 405: [(b"allow", b"POST")]}
     return extra.get(error.status)
+
+
+def assemble(
+    config: ServeConfig, pool_of: Callable[..., Pool]
+) -> tuple[Gate, type[FastProtocol], Callable[[Iterable[FastProtocol]], None]]:
+    """Put a front end together: its application, the class of its connections, and what is done ten times a second."""
+    app = FrontEnd(config, pool_of)
+    gate = Gate(app, waiting_for=app.waiting_for, label=app.label)
+    watch = Watch()
+    connection = FastProtocol.serving(app.calls, config.max_body, watch)
+
+    def tick(connections: Iterable[FastProtocol]) -> None:
+        metrics.tell_tallies()
+        metrics.in_flight(app.in_flight)
+        if watch.sweep(connections):
+            relieve(app, connections)
+
+    return gate, connection, tick
 
 
 def main() -> None:
@@ -224,18 +275,9 @@ def main() -> None:
         timeout=config.timeout,
         watchdog=config.watchdog,
     )
-    app = FrontEnd(config, pool_of)
-    gate = Gate(app, waiting_for=app.waiting_for, label=app.label)
-    watch = Watch()
-
-    def tick(connections: Iterable[FastProtocol]) -> None:
-        metrics.tell_tallies()
-        metrics.in_flight(app.in_flight)
-        watch.sweep(connections)
-
+    gate, connection, tick = assemble(config, pool_of)
     gc.freeze()  # what has been made so far stays
-    connections = FastProtocol.serving(app.calls, config.max_body, watch)
-    run_server(settings, gate, http=connections, on_tick=tick, ws="none")
+    run_server(settings, gate, http=connection, on_tick=tick, ws="none")
 
 
 if __name__ == "__main__":

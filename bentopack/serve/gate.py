@@ -9,7 +9,8 @@ from collections.abc import Callable
 import msgspec
 
 from bentopack.serve import access, metrics
-from bentopack.serve.asgi import App, ClientGone, Message, Receive, Scope, Send, respond
+from bentopack.serve.asgi import App, ClientGone, Message, Receive, Scope, Send, header, respond
+from bentopack.serve.request_ids import HEADER, request_id
 
 CLIENT_GONE = 499
 """What nginx notes for a client that left before its answer; it is never sent."""
@@ -50,11 +51,17 @@ class Gate:
     async def _count(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         status = 500
+        identity = request_id(header(scope, HEADER))
+        scope.setdefault("state", {})["request_id"] = identity.decode()
 
         async def note(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                headers = list(message.get("headers", ()))  # it may be read once only
+                if all(name.lower() != HEADER for name, _ in headers):
+                    headers.append((HEADER, identity))
+                message = {**message, "headers": headers}
             await send(message)
 
         self.in_flight += 1
@@ -67,7 +74,7 @@ class Gate:
             seconds = time.perf_counter() - began
             metrics.request_ended(self._label(scope["path"]), status, seconds)
             client = (scope.get("client") or ("-",))[0]
-            access.note(client, scope["method"], _asked(scope), status, seconds)
+            access.note(client, scope["method"], _asked(scope), status, seconds, identity)
 
     async def _live(self, send: Send) -> None:
         await respond(send, 200, b'{"status":"live"}')

@@ -20,6 +20,8 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that a request may wait for its call."""
     at_once: int | None
     """How many requests one call takes; None where calls go on side by side."""
+    max_concurrency: int | None = None
+    """How many requests may be under way at once in one front end."""
 
     @property
     def key(self) -> ApiKey:

@@ -17,6 +17,7 @@ import uvicorn
 from bentopack.serve import access, child, loops
 from bentopack.serve.accepting import Acceptor
 from bentopack.serve.asgi import App
+from bentopack.serve.config import ServeConfig
 
 _log = logging.getLogger("bentopack.serve")
 
@@ -64,6 +65,23 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
+def settings_of(
+    config: ServeConfig, app: App, *, http: type[asyncio.Protocol] | Literal["httptools"], ws: Literal["none", "auto"]
+) -> uvicorn.Config:
+    """Return how uvicorn is to serve an application; ``http`` is the class of a connection."""
+    return uvicorn.Config(
+        app,
+        http=http,
+        ws=ws,
+        lifespan="auto",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=config.service.kind == "app",
+        timeout_graceful_shutdown=max(1, math.ceil(config.grace)),
+    )
+
+
 def run_server(
     settings: child.ChildSettings,
     app: App,
@@ -78,18 +96,7 @@ def run_server(
         http: the class of a connection.
         on_tick: called every tenth of a second with all connections.
     """
-    config = uvicorn.Config(
-        app,
-        http=http,
-        ws=ws,
-        lifespan="auto",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=settings.config.service.kind == "app",
-        timeout_graceful_shutdown=max(1, math.ceil(settings.config.grace)),
-    )
-    server = Server(config, settings, on_tick)
+    server = Server(settings_of(settings.config, app, http=http, ws=ws), settings, on_tick)
     # It is the supervisor's as well, which listens on while this process is replaced.
     with socket.socket(fileno=settings.listener) as listener:
         loops.run(server.serve(sockets=[listener]))

@@ -24,6 +24,7 @@ from bentopack.serve.service import Api
 from bentopack.serve.tracebacks import user_traceback
 
 _log = logging.getLogger("bentopack.serve")
+_SHOWN = 20  # numbers of requests that failed together
 
 
 class Job(msgspec.Struct, gc=False):
@@ -118,23 +119,24 @@ class Lane:
 
     def finish(self, group: list[Job], outcomes: list[Outcome]) -> None:
         """Answer each request of a group with its outcome."""
-        told: set[int] = set()
+        failed: dict[int, tuple[Exception, list[int]]] = {}
         for job, outcome in zip(group, outcomes, strict=True):
             if not isinstance(outcome, Exception):
                 self._succeed(job, outcome)
             elif isinstance(outcome, ApiError):
                 job.refuse(outcome)
             else:
-                if id(outcome) not in told:
-                    told.add(id(outcome))
-                    _log.error("%s failed\n%s", self.api.options.name, user_traceback(outcome))
+                failed.setdefault(id(outcome), (outcome, []))[1].append(job.id)
                 job.answer(500, Media.JSON, INTERNAL_ERROR)
+        for error, ids in failed.values():
+            _log.error("%s failed (%s)\n%s", self.api.options.name, _named(ids), user_traceback(error))
 
     def _succeed(self, job: Job, result: Any) -> None:
         try:
             media, body = encode(result)
         except Exception as error:
-            _log.exception("%s returned what cannot be written: %s", self.api.options.name, error)
+            told = self.api.options.name, _named([job.id]), error
+            _log.exception("%s returned what cannot be written (%s): %s", *told)
             job.answer(500, Media.JSON, INTERNAL_ERROR)
         else:
             job.sender.put(job.id, 200, media, body)
@@ -163,11 +165,19 @@ class Lane:
         except ApiError as error:
             job.refuse(error)
         except Exception as error:
-            _log.exception("%s: a body could not be read: %s", self.api.options.name, error)
+            told = self.api.options.name, _named([job.id]), error
+            _log.exception("%s: a body could not be read (%s): %s", *told)
             job.answer(500, Media.JSON, INTERNAL_ERROR)
         else:
             return True
         return False
+
+
+def _named(ids: list[int]) -> str:
+    """The numbers of requests, as their front end says which is whose."""
+    numbers = [f"{each:08x}" for each in ids[:_SHOWN]]
+    more = [f"and {len(ids) - _SHOWN} more"] if len(ids) > _SHOWN else []
+    return ", ".join(numbers + more)
 
 
 def oldest(lanes: Iterable[Lane]) -> Lane | None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import random
 import signal
 import time
 from collections import deque
@@ -39,7 +40,7 @@ _LONGEST_STRIDE = 256
 _IDS = 0xFFFFFFFF
 
 _LOST = (503, error_body("the worker that had the request has crashed; it is being restarted"))
-_LATE = (504, error_body("the answer took too long"))
+LATE = (504, error_body("the answer took too long"))
 
 
 class Receiver(Protocol):
@@ -98,7 +99,7 @@ class Link(asyncio.Protocol):
         self._leaving = False
         self._sent: deque[tuple[float, int]] = deque()
         """When requests were sent, and the last id of each time."""
-        self._next = 0
+        self._next = random.getrandbits(32)  # so that a number in the log is hardly ever another link's too
 
     def takes(self, api: int) -> bool:
         """Whether a request that comes now would be called before it is too late, as long as calls take by now."""
@@ -148,7 +149,7 @@ class Link(asyncio.Protocol):
         for identity in late:
             self._doubt(identity)
         if late:
-            self._fail(late, *_LATE)
+            self._fail(late, *LATE)
             self._flush_soon()
             self._dropped += late
 

@@ -99,6 +99,8 @@ def exposition() -> bytes:
 
 
 def _collect() -> bytes:
+    if FOLDER_VARIABLE not in os.environ:  # this process is all there is
+        return generate_latest()
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=os.environ[FOLDER_VARIABLE])  # type: ignore[no-untyped-call]
     return generate_latest(registry)

@@ -146,6 +146,7 @@ def _options(api: Api) -> dict[str, Any]:
         "batch_dim": options.batch_dim,
         "max_batch_size": options.max_batch_size,
         "max_latency_ms": options.max_latency_ms,
+        "isolate_errors": options.isolate_errors,
     }
 
 

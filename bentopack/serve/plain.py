@@ -13,6 +13,8 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
+from bentopack.serve.request_ids import HEADER
+
 UNUSUAL = frozenset((b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"http2-settings"))
 """Headers that make a request another than a plain one of known length."""
 
@@ -35,6 +37,7 @@ class Shape(NamedTuple):
 
     content_type: bytes | None
     connection: bytes | None
+    request_id: bytes | None
 
 
 class PlainReader(Generic[A]):
@@ -51,8 +54,8 @@ class PlainReader(Generic[A]):
         self._shapes: dict[tuple[bytes, ...], Shape | None] = {}
         self._start()
 
-    def read(self, data: bytes) -> tuple[A, int, bytes] | None:
-        """Return the API, the type of body and the body; None where the bytes are not one whole plain request."""
+    def read(self, data: bytes) -> tuple[A, int, bytes, bytes | None] | None:
+        """Return the API, the type of body, the body and the id it brings; None where it is not one plain request."""
         api = self._apis.get(data[: data.find(b"\r\n")])
         if api is None:
             return None
@@ -74,11 +77,11 @@ class PlainReader(Generic[A]):
         lines = data.count(b"\r\n", 0, len(data) - len(body))
         found = None
         if shape is not None and lines == len(headers) + 2 and len(body) <= self._longest:
-            kind, connection = shape
+            kind, connection, named = shape
             if connection is None or headers[connection].lower() == b"keep-alive":
                 media = api.media_of(b"" if kind is None else headers[kind])
                 if media is not None:
-                    found = api, media, body
+                    found = api, media, body, None if named is None else headers[named]
         if found is None:
             self._start()
         else:
@@ -111,4 +114,4 @@ def _shape(names: tuple[bytes, ...]) -> Shape | None:
     spelled = {name.lower(): name for name in names}
     if len(spelled) < len(names) or b"content-length" not in spelled or UNUSUAL & spelled.keys():
         return None
-    return Shape(spelled.get(b"content-type"), spelled.get(b"connection"))
+    return Shape(spelled.get(b"content-type"), spelled.get(b"connection"), spelled.get(HEADER))

@@ -130,7 +130,7 @@ def _batching(options: ApiOptions, signature: Signature) -> Batching:
                 hint="each parameter of a batchable API carries a batch of rows",
             )
     kind = RowBatching if options.one_row else Batching
-    return kind(signature.parameters, options.batch_dim, options.max_batch_size)
+    return kind(signature.parameters, options.batch_dim, options.max_batch_size, options.isolate_errors)
 
 
 def _model_names(cls: type) -> list[str]:

@@ -11,13 +11,15 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Coroutine
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from bentopack.errors import ServeError
 from bentopack.serve.child import Started, worker_socket
-from bentopack.serve.config import ServeConfig, check
+from bentopack.serve.config import ServeConfig
 from bentopack.serve.listening import listen, url_of
+from bentopack.serve.settings import check
 from bentopack.serve.slot import Slot
 
 _log = logging.getLogger("bentopack.serve")
@@ -38,9 +40,17 @@ def serve(config: ServeConfig, *, on_ready: OnReady = _log.info) -> None:
         ServeError: a setting or the address cannot be had, or the service cannot be loaded.
     """
     check(config)
+    if config.reload and find_spec("watchfiles") is None:
+        hint = "a Bento does not change: run its project, or the Bento with --env current"
+        raise ServeError("--reload: the package watchfiles is not installed", hint=hint)
     missing = sorted(set(config.required_envs) - set(os.environ))
     if missing:
         _log.warning("the Bento needs values for the environment variables %s, which are not set", ", ".join(missing))
+    if config.in_process or os.name == "nt":
+        from bentopack.serve.one_process import serve as serve_here
+
+        serve_here(config, on_ready=on_ready)
+        return
     with listen(config.host, config.port) as listener, private_folder() as runtime:
         Path(runtime, "metrics").mkdir()
         asyncio.run(Supervisor(config, listener, runtime, on_ready).run())
@@ -84,7 +94,9 @@ class Supervisor:
         self._front_ends: list[Slot] = []
         self._workers: list[Slot] = []
         self._stop = asyncio.Event()
+        self._started = asyncio.Event()
         self._replacing: set[asyncio.Task[Any]] = set()
+        self._renewing: asyncio.Task[None] | None = None
         self._one_at_a_time = asyncio.Lock()
 
     async def run(self) -> None:
@@ -121,12 +133,14 @@ class Supervisor:
         if service.kind == "app":
             count = self._config.workers or service.workers or 1
             await self._start_front_ends("bentopack.serve.apps", count)
+            self._started.set()
             self._on_ready(f"Serving {service.name} on {self._url}")
             return
         first, _ = await asyncio.gather(
             self._start_workers(self._config.workers or service.workers),
             self._start_front_ends(_FRONT_END, self._config.front_ends),
         )
+        self._started.set()
         apis = f"{first.apis} API{'s' if first.apis > 1 else ''}"
         self._on_ready(f"Serving {service.name} on {self._url} ({apis}, docs at /docs)")
 
@@ -195,15 +209,18 @@ class Supervisor:
         return max(self._config.grace, float(timeout))
 
     def _renew_soon(self) -> None:
-        if self._one_at_a_time.locked():
+        if self._renewing is not None and not self._renewing.done():
             _log.warning("SIGHUP: processes are being replaced already")
             return
-        task = asyncio.create_task(self._renew())
-        self._replacing.add(task)
-        task.add_done_callback(self._replacing.discard)
+        if not self._started.is_set():
+            _log.info("SIGHUP: the processes with the service's code are replaced when they have started")
+        self._renewing = asyncio.create_task(self._renew())
+        self._replacing.add(self._renewing)
+        self._renewing.add_done_callback(self._replacing.discard)
 
     async def _renew(self) -> None:
         """Replace the processes that hold the user's code, in turn; each leaves when its successor is there."""
+        await self._started.wait()
         for slot in self._front_ends if self._config.service.kind == "app" else self._workers:
             if not await self._replace(slot):
                 return
@@ -227,6 +244,7 @@ class Supervisor:
 
     async def _stop_all(self, grace: float) -> None:
         """End the front ends first, since the workers have to answer what these have accepted."""
+        self._started.clear()
         await asyncio.gather(*(slot.stop(grace + 1) for slot in self._front_ends))
         await asyncio.gather(*(slot.stop(1.0) for slot in self._workers))
         self._front_ends, self._workers = [], []

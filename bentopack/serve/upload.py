@@ -24,6 +24,9 @@ class Upload(asyncio.BufferedProtocol):
         self._turn = turn
         self._view = memoryview(slab.memory)
 
+    def __len__(self) -> int:
+        return self.length
+
     def add(self, part: bytes) -> None:
         """Take a part that the parser has read."""
         at = self.length - self.left

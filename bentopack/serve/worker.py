@@ -37,6 +37,7 @@ def hello_of(service: Service) -> Hello:
                 accepts=tuple(sorted(api.codec.accepts)),
                 max_latency=api.options.max_latency_ms / 1000,
                 at_once=_at_once(api),
+                max_concurrency=api.options.max_concurrency,
             )
             for api in service.apis
         ),
@@ -80,7 +81,7 @@ def serve(settings: child.ChildSettings, service: Service) -> None:
 def main() -> None:
     """Run a worker; the supervisor gives its settings."""
     settings = child.begin()
-    child.import_from_source(settings)
+    child.import_from_source(settings.config)
     target = settings.config.service.target
     try:
         serve(settings, describe(load_target(target), target))

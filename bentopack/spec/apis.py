@@ -19,18 +19,22 @@ _OPTIONS = {
     "route": Option("a path such as /predict", lambda value: isinstance(value, str), needed=True),
     "batchable": Option("True or False", lambda value: isinstance(value, bool)),
     "one_row": Option("True or False", lambda value: isinstance(value, bool)),
+    "isolate_errors": Option("True or False", lambda value: isinstance(value, bool)),
     "batch_dim": Option("a whole number from 0", lambda value: is_count(value, 0)),
     "max_batch_size": Option("a whole number from 1", is_count),
     "max_latency_ms": Option("a whole number from 1", is_count),
+    "max_concurrency": Option("a whole number from 1, or None", lambda value: value is None or is_count(value)),
 }
 # From one name to another: more than this goes in a circle.
 _MAX_STEPS = 20
 _DEFAULTS = {
     "batchable": defaults.BATCHABLE,
     "one_row": defaults.ONE_ROW,
+    "isolate_errors": defaults.ISOLATE_ERRORS,
     "batch_dim": defaults.BATCH_DIM,
     "max_batch_size": defaults.MAX_BATCH_SIZE,
     "max_latency_ms": defaults.MAX_LATENCY_MS,
+    "max_concurrency": defaults.MAX_CONCURRENCY,
 }
 
 
@@ -131,8 +135,8 @@ class ApiReader:
                 given = reader.read(decorator, f"{PACKAGE}.api", _OPTIONS)
                 route = given.get("route") or f"/{node.name}"
                 self._check_route(route, module.place(decorator))
-                batch = {key: given.get(key, default) for key, default in _DEFAULTS.items()}
-                return ApiInfo(name=given.get("name") or node.name, route=route, **batch)
+                options = {key: given.get(key, default) for key, default in _DEFAULTS.items()}
+                return ApiInfo(name=given.get("name") or node.name, route=route, **options)
         return None
 
     def _check_route(self, route: str, place: Place) -> None:

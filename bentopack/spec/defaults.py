@@ -20,6 +20,11 @@ BATCH_DIM: Final = 0
 
 MAX_BATCH_SIZE: Final = 100
 MAX_LATENCY_MS: Final = 60_000
+ISOLATE_ERRORS: Final = True
+"""Whether a batch that fails is called again in halves."""
+
+MAX_CONCURRENCY: Final = None
+"""Requests to one API that are under way at once."""
 
 RESERVED_ROUTES: Final = frozenset({"/", "/livez", "/readyz", "/healthz", "/metrics", "/docs", "/openapi.json"})
 """What the runtime itself answers; no API may take one of these."""

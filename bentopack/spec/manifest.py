@@ -22,7 +22,7 @@ FORMAT = 1
 class ApiInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One ``@bentopack.api`` method, as far as its syntax tells.
 
-    A batch option that the code computes (``max_batch_size=limit()``) is None here; the runtime knows its value.
+    An option that the code computes (``max_batch_size=limit()``) is None here; the runtime knows its value.
     """
 
     name: str
@@ -32,6 +32,8 @@ class ApiInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_batch_size: int | None
     max_latency_ms: int | None
     one_row: bool | None = defaults.ONE_ROW
+    max_concurrency: int | None = defaults.MAX_CONCURRENCY
+    isolate_errors: bool | None = defaults.ISOLATE_ERRORS
 
 
 class ServiceInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 import zipfile
@@ -43,7 +44,7 @@ def test_its_requirements_are_the_projects_own() -> None:
 
 
 def test_pip_installs_it_and_it_imports_alone(tmp_path: Path) -> None:
-    """Installed where no build side is, the runtime still imports; nothing it needs was left behind."""
+    """Installed where no build side is, the runtime still imports, and `bentopack serve` is its command."""
     wheel = write_runtime(tmp_path)
     target = tmp_path / "site"
     subprocess.run(
@@ -59,3 +60,14 @@ def test_pip_installs_it_and_it_imports_alone(tmp_path: Path) -> None:
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code, target], check=True, cwd=tmp_path)
+    for command in ([target / "bin/bentopack"], [sys.executable, "-m", "bentopack"]):
+        said = subprocess.run(
+            [*command, "serve", "--help"],
+            env={**os.environ, "PYTHONPATH": str(target)},
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=tmp_path,
+        ).stdout
+        assert "Serve a Bento directory" in said
+        assert "--max-body" in said

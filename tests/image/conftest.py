@@ -20,7 +20,7 @@ RUNTIME = "env/runtime/bentopack-0.1.0-py3-none-any.whl"
 _RUNTIME = {
     "__init__.py": "",
     "serve/__init__.py": "",
-    "serve/__main__.py": """
+    "__main__.py": """
 import json, os, sys, tiny
 facts = {"argv": sys.argv[1:], "cwd": os.getcwd(), "ids": [os.getuid(), os.getgid()], "env": dict(os.environ)}
 print(json.dumps(facts | {"answer": tiny.ANSWER}))

@@ -89,7 +89,7 @@ def test_image(build: Callable[..., ImageFacts], manifest: Make, engine: Engine,
     assert TAG in facts.tags
     config = engine.client.images.get(facts.id).attrs["Config"]
     assert config["User"] == "10001:0"
-    assert config["Entrypoint"] == ["/opt/venv/bin/python", "-m", "bentopack.serve", "--bento", "/bento"]
+    assert config["Entrypoint"] == ["/opt/venv/bin/python", "-m", "bentopack", "serve", "/bento"]
     assert config["StopSignal"] == "SIGTERM"
     assert "3000/tcp" in config["ExposedPorts"]
     assert config["Labels"]["io.bentopack.bento.digest"] == "sha256:1"

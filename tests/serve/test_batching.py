@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import inspect
 from typing import Any
 
@@ -54,6 +55,24 @@ def test_halving_finds_every_culprit() -> None:
     failed = [number for number, outcome in enumerate(outcomes) if isinstance(outcome, ValueError)]
     assert failed == [7, 50]
     assert len(calls) <= 2 * 2 * 6 + 1
+
+
+@pytest.mark.parametrize("error", [ValueError("culprit"), ApiError(404, "no 7")])
+def test_a_call_that_must_not_be_repeated_is_made_once(error: Exception) -> None:
+    """Without isolation all requests of a batch fail, none with what was meant for one; a lone one is told itself."""
+    calls = []
+
+    def call(arguments: tuple[Any, ...]) -> list[int]:
+        calls.append(arguments[0])
+        raise error
+
+    batching = dataclasses.replace(LISTS, isolates=False)
+    outcomes = drive(batched(batching, _requests([6], [7], [8])), call)
+    assert calls == [[6, 7, 8]]
+    assert len(set(map(id, outcomes))) == 1
+    assert not isinstance(outcomes[0], ApiError)
+    assert error in (outcomes[0], outcomes[0].__cause__)
+    assert drive(batched(batching, _requests([7])), call) == [error]
 
 
 def test_refusals_of_the_service_stay_with_their_request() -> None:

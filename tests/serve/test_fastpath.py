@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from copy import copy
 from functools import partial
 from itertools import pairwise
@@ -18,9 +19,12 @@ from uvicorn.server import ServerState
 from bentopack.serve.config import ServeConfig
 from bentopack.serve.fastpath import FastProtocol, Watch
 from bentopack.serve.frontend import FrontEnd
+from bentopack.serve.gate import Gate
+from bentopack.serve.held import relieve
 from bentopack.serve.hello import ApiRoute, Hello
 from bentopack.serve.link import Receiver
 from bentopack.serve.pool import Pool
+from bentopack.serve.upload import Upload
 from bentopack.spec.manifest import ServiceInfo
 
 LONGEST = 1000
@@ -40,6 +44,9 @@ class Wire(asyncio.Transport):
 
     def close(self) -> None:
         self.closed = True
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
 
     def is_closing(self) -> bool:
         return self.closed
@@ -95,7 +102,8 @@ def front_end() -> FrontEnd:
 async def exchange(chunks: list[bytes], *, fast: bool) -> tuple[bytes, bool]:
     """Send chunks over one connection and return all that came back, and whether the server closed it."""
     app = front_end()
-    config = uvicorn.Config(cast(Any, app), http="httptools", ws="none", lifespan="off", log_config=None)
+    gate = Gate(app, waiting_for=app.waiting_for, label=app.label)
+    config = uvicorn.Config(cast(Any, gate), http="httptools", ws="none", lifespan="off", log_config=None)
     config.load()
     state = ServerState()
     state.default_headers = [(b"date", b"now")]
@@ -119,8 +127,13 @@ def both(chunks: list[bytes]) -> tuple[bytes, bool]:
     """Send the same both ways, and make sure that the same came back."""
     short = asyncio.run(exchange(chunks, fast=True))
     long = asyncio.run(exchange(chunks, fast=False))
-    assert short == long
-    return short
+    assert (_as_one(short[0]), short[1]) == (_as_one(long[0]), long[1])
+    return _as_one(short[0]), short[1]
+
+
+def _as_one(answers: bytes) -> bytes:
+    """Answers with every id that was made here the same."""
+    return re.sub(rb"x-request-id: [0-9a-f]{16}-[0-9a-f]+\r", b"x-request-id: made\r", answers)
 
 
 def post(body: bytes = b"{}", *headers: bytes, path: bytes = b"/json", version: bytes = b"1.1") -> bytes:
@@ -149,6 +162,13 @@ ODD = [
     post(b"{}", b"Content-Encoding: identity"),
     post(b"{}", b"Expect: 100-continue"),
     post(b"{}", b"Expect: something"),
+    post(b"{}", b"X-Request-ID: 0f1e-mine"),
+    post(b"busy", b"x-request-id: " + b"a" * 128),
+    post(b"{}", b"X-Request-ID: " + b"a" * 129),
+    post(b"{}", b"X-Request-ID: two words"),
+    post(b"{}", b"X-Request-ID: \xfc"),
+    post(b"{}", b"X-Request-ID:", b"X-Request-ID: second"),
+    post(b"{}", b"X-Request-ID: first", b"X-Request-ID: second"),
     post(b"{}", b"Content-Length: 2"),
     post(b"{}", b"Content-Length: 3"),
     post(b"{}", b"Transfer-Encoding: chunked"),
@@ -211,11 +231,14 @@ def test_the_plain_case_goes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> N
     """What nearly every client sends is not what the long way is for."""
     plain = post(b'{"x": 1}', b"Content-Type: application/json", b"User-Agent: x", b"Accept: */*", b"Cookie: a=b")
     answer, closed = both([plain, plain])
-    head = b"HTTP/1.1 200 OK\r\ndate: now\r\ncontent-type: application/json\r\ncontent-length: 12\r\n\r\n"
+    head = b"HTTP/1.1 200 OK\r\ndate: now\r\ncontent-type: application/json\r\ncontent-length: 12\r\n"
+    head += b"x-request-id: made\r\n\r\n"
     assert answer == (head + b'0 0 {"x": 1}') * 2
     assert not closed
     monkeypatch.setattr(FastProtocol, "_the_long_way", lambda self: pytest.fail("the long way"))
-    assert asyncio.run(exchange([plain, plain], fast=True)) == (answer, False)
+    assert _as_one(asyncio.run(exchange([plain, plain], fast=True))[0]) == answer
+    mine = post(b"{}", b"X-Request-ID: mine")
+    assert b"\r\nx-request-id: mine\r\n" in asyncio.run(exchange([mine], fast=True))[0]
 
 
 def test_a_failure_of_our_own_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,11 +259,11 @@ def test_any_sequence_split_anywhere_is_answered_alike(requests: list[bytes], da
     both([stream[start:stop] for start, stop in pairwise(cuts)])
 
 
-async def connected(watch: Watch) -> tuple[FastProtocol, Wire]:
+async def connected(watch: Watch, longest: int = LONGEST) -> tuple[FastProtocol, Wire]:
     """A connection that nothing has come by yet."""
     config = uvicorn.Config(cast(Any, front_end()), http="httptools", ws="none", lifespan="off", log_config=None)
     config.load()
-    kind = FastProtocol.serving(cast(Any, front_end().calls), LONGEST, watch)
+    kind = FastProtocol.serving(cast(Any, front_end().calls), longest, watch)
     protocol, wire = kind(config, ServerState(), {}, asyncio.get_running_loop()), Wire()
     protocol.connection_made(wire)
     return protocol, wire
@@ -287,3 +310,53 @@ def test_a_body_that_stops_is_408() -> None:
     assert wire.written.startswith(b"HTTP/1.1 408 ")
     assert b"connection: close\r\n" in wire.written
     assert wire.closed
+
+
+def test_bodies_that_arrive_are_bounded_together() -> None:
+    """Where they grow beyond what may be held, the latest is answered 503; one alone goes on, whatever its size."""
+
+    async def go() -> list[bytes]:
+        app, watch = front_end(), Watch()
+        app.max_held = 1000
+        several = []
+        for _ in range(3):
+            watch.now += 1
+            protocol, wire = await connected(watch)
+            protocol.data_received(post(b"x" * LONGEST)[:-100])
+            several.append((protocol, wire))
+            relieve(app, [protocol for protocol, _ in reversed(several)])
+        app.max_held = 10
+        relieve(app, [protocol for protocol, _ in several])
+        return [wire.written for _, wire in several]
+
+    first, *others = asyncio.run(go())
+    assert first == b""
+    for each in others:
+        assert each.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nretry-after: 1\r\n" in each
+        assert b"\r\nconnection: close\r\n" in each
+
+
+@pytest.mark.parametrize("length", [100_000, 60_000])
+@pytest.mark.parametrize(("piece", "ends"), [(1, True), (20_000, False)])
+def test_a_body_that_trickles_is_408(length: int, piece: int, ends: bool) -> None:
+    """A body whose every pause is short has to bring bytes all the same, by the socket as into shared memory."""
+
+    async def go() -> Wire:
+        watch = Watch()
+        protocol, wire = await connected(watch, longest=length)
+        protocol.data_received(b"POST /json HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % length)
+        for _ in range(2):
+            watch.now += 20
+            if isinstance(into := getattr(wire, "protocol", protocol), Upload):
+                into.get_buffer(piece)[:piece] = b"x" * piece
+                into.buffer_updated(piece)
+            else:
+                protocol.data_received(b"x" * piece)
+            protocol.sweep(watch.now)
+        return wire
+
+    wire = asyncio.run(go())
+    assert wire.closed is ends
+    assert wire.written.startswith(b"HTTP/1.1 408 " if ends else b"")
+    assert (b"less than 500 bytes a second" in wire.written) is ends

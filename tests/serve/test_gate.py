@@ -37,6 +37,26 @@ def test_body_that_stops_is_408() -> None:
     asyncio.run(go())
 
 
+@pytest.mark.parametrize(("piece", "ends"), [(1, True), (1000, False)])
+def test_body_that_trickles_is_408(piece: int, ends: bool) -> None:
+    """A body that always goes on is given up where it is too slow, and only there."""
+
+    async def go() -> bytes:
+        left = iter(range(19, -1, -1))
+
+        async def receive() -> Any:
+            await asyncio.sleep(0.02)
+            return {"type": "http.request", "body": b"x" * piece, "more_body": next(left) > 0}
+
+        return await read_body({"headers": []}, receive, 100_000, patience=0.1)
+
+    if ends:
+        with pytest.raises(ApiError, match="less than 500 bytes a second"):
+            asyncio.run(go())
+    else:
+        assert len(asyncio.run(go())) == 20_000
+
+
 def test_cancellation_of_the_server_is_not_408() -> None:
     """A read that the server itself ends is cancelled, not answered."""
 
@@ -88,7 +108,7 @@ def test_client_that_leaves_is_499(ended: list[int], log: StringIO) -> None:
 
     _request(app, {"path": "/x", "raw_path": b"/x"})
     assert ended == [499]
-    assert re.fullmatch(r'at [-0-9]+ [:,0-9]+: - "POST /x" 499 [.0-9]+ms\n', log.getvalue())
+    assert re.fullmatch(r'at [-0-9]+ [:,0-9]+: - "POST /x" 499 [.0-9]+ms [0-9a-f]{16}-[0-9a-f]+\n', log.getvalue())
 
 
 def test_path_cannot_forge_a_line_of_the_log(ended: list[int], log: StringIO) -> None:
@@ -99,6 +119,24 @@ def test_path_cannot_forge_a_line_of_the_log(ended: list[int], log: StringIO) ->
     _request(app, {"path": "/x\n\x1b[31m forged", "raw_path": b"/x%0A%1B[31m forged\x9b"})
     assert '"POST /x%0A%1B[31m forged\\x9b"' in log.getvalue()
     assert "\x1b" not in log.getvalue()
+
+
+@pytest.mark.parametrize("own", [[(b"X-Request-Id", b"its own")], []])
+def test_an_application_may_name_its_requests_itself(own: list[Any]) -> None:
+    """The id of an application's own answer stays; it knows ours, and gives its headers in whatever form it likes."""
+    sent: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["state"]["request_id"] == "mine"
+        await send({"type": "http.response.start", "status": 200, "headers": iter([(b"a", b"b"), *own])})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    gated = Gate(app, waiting_for=lambda: "", label=lambda path: "api")
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"x-request-id", b"mine")]}
+    asyncio.run(gated(scope, _never, send))
+    assert list(sent[0]["headers"]) == [(b"a", b"b"), *(own or [(b"x-request-id", b"mine")])]
 
 
 def test_an_access_log_that_is_switched_off_keeps_nothing(ended: list[int], log: StringIO) -> None:

@@ -1,4 +1,4 @@
-"""``python -m bentopack.serve``, as the entrypoint of an image calls it."""
+"""``bentopack serve`` of the runtime alone, as the entrypoint of an image calls it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bentopack.cli.serving import typed
 from bentopack.errors import ServeError
-from bentopack.serve.__main__ import parse
+from bentopack.serve.command import parse
+from bentopack.serve.settings import SETTINGS
 from bentopack.serve.supervisor import environment, serve
+
+# Where the command line of the whole bentopack is there too, it would be the one that is run.
+RUNTIME = [sys.executable, "-c", "from bentopack.serve.command import main; main()"]
 
 MANIFEST = """
 format: 1
@@ -56,7 +61,7 @@ def bento(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_bento_directory_is_served(bento: Path, tmp_path: Path) -> None:
     """A Bento is served from its src folder; only the worker imports it, and nothing imports numpy unasked."""
-    command = [sys.executable, "-m", "bentopack.serve", "--bento", str(bento), "--host", "127.0.0.1"]
+    command = [*RUNTIME, "serve", str(bento), "--host", "127.0.0.1"]
     process = subprocess.Popen(command, env={**os.environ, "PORT": "0"}, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:
@@ -77,10 +82,10 @@ def test_bento_directory_is_served(bento: Path, tmp_path: Path) -> None:
 def test_options_and_port_variable(bento: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The image sets ``$PORT``; an option goes before it; models are found in the Bento by every spelling."""
     monkeypatch.setenv("PORT", "4000")
-    config = parse(["--bento", str(bento)])
+    config = parse(["serve", str(bento)])
     assert (config.host, config.port, config.workers) == ("0.0.0.0", 4000, None)
     assert set(config.models) == {"numbers:latest", "numbers:v1"}
-    assert parse(["--bento", str(bento), "--port", "5000", "--workers", "3"]).port == 5000
+    assert parse(["serve", str(bento), "--port", "5000", "--workers", "3"]).port == 5000
 
 
 @pytest.mark.parametrize(
@@ -97,15 +102,22 @@ def test_options_and_port_variable(bento: Path, monkeypatch: pytest.MonkeyPatch)
 def test_settings_that_cannot_be(bento: Path, option: list[str], words: str) -> None:
     """A setting out of its range is refused before anything starts, by the option's name."""
     with pytest.raises(ServeError, match=words):
-        serve(parse(["--bento", str(bento), *option]))
+        serve(parse(["serve", str(bento), *option]))
+
+
+def test_reload_needs_what_watches(bento: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Bento's own environment cannot watch files; that is said, with what to do."""
+    monkeypatch.setattr("bentopack.serve.supervisor.find_spec", lambda name: None)
+    with pytest.raises(ServeError, match="watchfiles is not installed"):
+        serve(parse(["serve", str(bento), "--reload"]))
 
 
 def test_port_variable_that_is_no_number(bento: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong ``$PORT`` is named, unless an option goes before it; the health check says so too."""
     monkeypatch.setenv("PORT", "abc")
     with pytest.raises(ServeError, match=r"\$PORT: expected a whole number, found 'abc'"):
-        parse(["--bento", str(bento)])
-    assert parse(["--bento", str(bento), "--port", "1"]).port == 1
+        parse(["serve", str(bento)])
+    assert parse(["serve", str(bento), "--port", "1"]).port == 1
     command = [sys.executable, "-m", "bentopack.serve.healthcheck"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
@@ -117,7 +129,7 @@ def test_variables_of_the_manifest(bento: Path, monkeypatch: pytest.MonkeyPatch)
     with (bento / "bento.yaml").open("a") as file:
         file.write('envs: {GIVEN: "bento", TAKEN: "bento", NEEDED: ""}\n')
     monkeypatch.setenv("TAKEN", "real")
-    config = parse(["--bento", str(bento)])
+    config = parse(["serve", str(bento)])
     assert config.required_envs == ("NEEDED",)
     found = environment(config, "/somewhere/bentopack-1")
     assert (found["GIVEN"], found["TAKEN"], "NEEDED" in found) == ("bento", "real", False)
@@ -127,7 +139,7 @@ def test_variables_of_the_manifest(bento: Path, monkeypatch: pytest.MonkeyPatch)
 def test_errors_are_messages_with_their_exit_code(bento: Path, what: str, code: int, words: str) -> None:
     """What cannot be served ends with one message and the documented exit code, without our own traceback."""
     (bento / ("bento.yaml" if what == "no-bento" else "src/service.py")).unlink()
-    command = [sys.executable, "-m", "bentopack.serve", "--bento", str(bento), "--port", "0"]
+    command = [*RUNTIME, "serve", str(bento), "--port", "0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == code
     assert words in done.stderr
@@ -138,7 +150,7 @@ def test_settings_come_from_the_environment(bento: Path, monkeypatch: pytest.Mon
     """What the command line leaves out the environment may say; the command line goes before it."""
     for name, value in (("MAX_BODY", "7"), ("TIMEOUT", "1.5"), ("ACCESS_LOG", "false"), ("WORKERS", "3")):
         monkeypatch.setenv(f"BENTOPACK_{name}", value)
-    config = parse(["--bento", str(bento), "--workers", "2"])
+    config = parse(["serve", str(bento), "--workers", "2"])
     assert (config.max_body, config.timeout, config.access_log, config.workers) == (7, 1.5, False, 2)
 
 
@@ -156,4 +168,12 @@ def test_a_variable_that_cannot_be_is_named(
     """A wrong value is told with the variable's name."""
     monkeypatch.setenv(name, value)
     with pytest.raises(ServeError, match=rf"\${name}: expected {expected}, found '{value}'"):
-        parse(["--bento", str(bento)])
+        parse(["serve", str(bento)])
+
+
+def test_each_setting_goes_on_to_the_runtime_of_a_bento(bento: Path) -> None:
+    """What ``run`` was told is typed to the runtime of a Bento's own environment so that it understands the same."""
+    other = {"host": "::1", "access_log": False, "reload": True}
+    told = {each.name: other.get(each.name, each.kind(7)) for each in SETTINGS}
+    config = parse(["serve", str(bento), *typed(told)])
+    assert {name: getattr(config, name) for name in told} == told

@@ -7,10 +7,13 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import pytest
 
+from bentopack.serve.held import default_of
 from tests.serve.conftest import Start
 from tests.serve.running import wait_for
 
@@ -26,6 +29,11 @@ class Service:
 
     @bentopack.api
     def wait(self, seconds: float) -> float:
+        time.sleep(seconds)
+        return seconds
+
+    @bentopack.api(max_concurrency=1)
+    def alone(self, seconds: float) -> float:
         time.sleep(seconds)
         return seconds
 """
@@ -57,6 +65,62 @@ def test_max_concurrency_refuses_the_rest(start: Start) -> None:
         refused = httpx.post(url, json={"seconds": 0})
         assert [call.result().status_code for call in calls] == [200, 200]
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+
+
+def test_an_api_has_a_limit_of_its_own(start: Start) -> None:
+    """Requests beyond an API's ``max_concurrency`` get the same 503 whichever way they come; other APIs go on."""
+    running = start(SOURCE, max_concurrency=100)
+    url = f"{running.client.base_url}/alone"
+    with ThreadPoolExecutor(1) as pool:
+        for body in (b'{"seconds": 0}', iter([b'{"seconds": 0}'])):
+            call = pool.submit(httpx.post, url, json={"seconds": 0.5}, timeout=20)
+            time.sleep(0.2)
+            refused = httpx.post(url, content=body)
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            assert "1 requests to /alone" in refused.json()["error"]
+            assert running.json("/wait", {"seconds": 0}).status_code == 200
+            assert call.result().status_code == 200
+    assert running.json("/alone", {"seconds": 0}).status_code == 200
+
+
+def test_the_bytes_that_are_held_are_bounded(start: Start) -> None:
+    """A body beyond ``max_held`` gets a 503 whichever way it comes, a lone or a small one is taken, and none stays."""
+    running = start(SOURCE, max_held=100_000, max_concurrency=100)
+    url = f"{running.client.base_url}/wait"
+    large = b'{"seconds": 0' + b" " * 80_000 + b"}"
+    with ThreadPoolExecutor(1) as pool:
+        for body in (large, iter([large[:40_000], large[40_000:]])):
+            call = pool.submit(httpx.post, url, content=large.replace(b"0", b"0.5", 1), timeout=20)
+            time.sleep(0.2)
+            refused = httpx.post(url, content=body)
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            assert running.json("/wait", {"seconds": 0}).status_code == 200
+            assert call.result().status_code == 200
+    assert httpx.post(url, content=large + b" " * 80_000).status_code == 200
+
+
+def test_a_client_that_leaves_holds_nothing(start: Start) -> None:
+    """What a client had sent is not counted when it has gone, before or after the end of its body."""
+    running = start(SOURCE, max_held=100_000, max_concurrency=100)
+    url = f"{running.client.base_url}/wait"
+    large = b'{"seconds": 0.4' + b" " * 80_000 + b"}"
+
+    def pieces() -> Iterator[bytes]:
+        yield large[:50_000]
+        time.sleep(0.1)
+        raise ConnectionAbortedError
+
+    for body in (large, iter([large[:40_000], large[40_000:]])):
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(url, content=body, timeout=0.2)
+    with pytest.raises(ConnectionAbortedError):
+        httpx.post(url, content=pieces())
+    wait_for(lambda: httpx.post(url, content=large.replace(b"0.4", b"0")).status_code == 200, 5)
+
+
+def test_what_may_be_held_follows_the_memory() -> None:
+    """By default it is no more than a quarter of the memory that there is, and front ends share it."""
+    assert 1 <= default_of(8) <= default_of(1) <= 1 << 30
 
 
 def test_access_log_is_one_line_a_request(start: Start) -> None:

@@ -106,6 +106,25 @@ def test_sighup_takes_the_new_code_and_keeps_the_old_where_that_is_broken(start:
     assert running.json("/wait", {"seconds": 0}).text == "better"
 
 
+def test_sighup_during_the_start_replaces_what_was_started(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that had read its code before the signal is replaced once it has loaded, and not earlier."""
+    monkeypatch.setenv("SLOW_LOAD", "1.5")
+    running = start(SLOW, ready=False)
+    wait_for(lambda: len(running.pids("serve.worker")) == 1, 10)
+    time.sleep(0.8)  # it has imported the module, and loads
+    before = running.pids("serve.worker")
+    (tmp_path / "svc.py").write_text(SLOW.replace('"done"', '"better"'))
+    running.process.send_signal(signal.SIGHUP)
+    running.wait_output("are replaced when they have started")
+    assert "have been replaced" not in running.output
+    running.wait_ready()
+    running.wait_output("have been replaced", 30)
+    assert not set(before) & set(running.pids("serve.worker"))
+    assert running.json("/wait", {"seconds": 0}).text == "better"
+
+
 def test_sighup_waits_for_what_is_under_way(start: Start) -> None:
     """A call that began before the replacement is answered by the worker that began it."""
     running = start(SLOW)

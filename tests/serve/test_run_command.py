@@ -1,4 +1,4 @@
-"""``bentopack run``, as a user types it."""
+"""``bentopack run`` and ``bentopack serve``, as a user types them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from tests.command import bentopack, fails
 
 BENTOPACK = [sys.executable, "-c", "from bentopack.cli import main; main()"]
 
@@ -32,15 +34,18 @@ def project(tmp_path: Path, home: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("target", [[], ["service:Hello"]])
-def test_project_is_served_until_ctrl_c(project: Path, target: list[str]) -> None:
-    """The project in this folder, or a class in it, is served here; Ctrl-C exits 0."""
-    command = [*BENTOPACK, "run", *target, "--port", "0", "--no-access-log"]
+@pytest.mark.parametrize(
+    ("command", "host"), [(["run"], "127.0.0.1"), (["run", "service:Hello"], "127.0.0.1"), (["serve"], "0.0.0.0")]
+)
+def test_project_is_served_until_ctrl_c(project: Path, command: list[str], host: str) -> None:
+    """The project in this folder, or a class in it, is served: by ``run`` here, by ``serve`` to all; Ctrl-C exits 0."""
+    command = [*BENTOPACK, *command, "--port", "0", "--no-access-log"]
     process = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         found = re.search(r"Serving hello on (\S+) \(1 API, docs at /docs\)", process.stdout.readline())
         assert found
+        assert httpx.URL(found[1]).host == host
         assert httpx.post(f"{found[1]}/greet").text == "hello world"
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
@@ -57,3 +62,11 @@ def test_project_has_no_locked_environment(project: Path) -> None:
     )
     assert done.returncode == 8
     assert "bentopack build" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "serve"])
+def test_settings_come_from_the_environment_too(project: Path, command: str) -> None:
+    """A variable gives what the command line leaves out, and one that cannot be is refused before anything starts."""
+    wrong = {"BENTOPACK_GRACE": "-1", "BENTOPACK_PORT": "x"}
+    fails(bentopack(command, cwd=project, env=wrong), 8, "$BENTOPACK_PORT: expected a whole number, found 'x'")
+    fails(bentopack(command, "--port", "0", cwd=project, env=wrong), 8, "--grace: expected seconds, 0 or more")

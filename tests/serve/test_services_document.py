@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
+
 from bentopack.serve.config import ServeConfig
 from bentopack.serve.declare import ApiOptions
+from bentopack.serve.settings import SETTINGS
 from tests.serve.conftest import Start
 
 TEXT = (Path(__file__).parents[2] / "docs" / "services.md").read_text()
@@ -25,9 +28,23 @@ def test_example_answers_what_it_says(start: Start) -> None:
 
 
 def test_every_option_is_named() -> None:
-    """The tables have each option of ``@api`` and each setting of the command."""
+    """The table has each option of ``@api``."""
     for name in ApiOptions.__dataclass_fields__:
         assert f"| `{name}` |" in TEXT
-    for name in ServeConfig.__struct_fields__:
-        option = {"access_log": "--no-access-log"}.get(name, f"--{name.replace('_', '-')}")
-        assert f"| `{option}` |" in TEXT or name in ("service", "source", "models", "envs", "required_envs")
+
+
+def test_the_settings_are_those_of_the_configuration() -> None:
+    """Each field of the configuration that is not read from a Bento is a setting, and its default is what is said."""
+    defaults = {each.name: each.default for each in msgspec.structs.fields(ServeConfig)}
+    for name in ("service", "source", "models", "envs", "required_envs"):
+        del defaults[name]
+    assert {each.name for each in SETTINGS} == set(defaults)
+    words: dict[object, str] = {True: "on", False: "off"}
+    for each in SETTINGS:
+        default = defaults[each.name]
+        if default is None:
+            assert not each.default[0].isdigit()
+        else:
+            assert (
+                words[default] if each.kind is bool else f"{default:g}" if each.kind is float else str(default)
+            ) in each.default

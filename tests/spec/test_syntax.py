@@ -84,7 +84,7 @@ def test_defaults_are_those_of_the_runtime(tmp_path: Path) -> None:
     assert (read.name, read.workers) == (options.name, options.workers)
     (declared,) = api_methods(namespace["IrisClassifier"]).values()
     (api,) = read.apis
-    for key in ("name", "route", "batchable", "batch_dim", "max_batch_size", "max_latency_ms"):
+    for key in ApiInfo.__struct_fields__:
         assert getattr(api, key) == getattr(declared, key)
 
 
@@ -102,10 +102,11 @@ SIZE: int = 32
 
 @bp.service(name="iris", workers=2, traffic={"timeout": 3.5}, resources={"gpu": 1})
 class Iris:
-    @endpoint(name="p", route="/v1/predict", batchable=True, batch_dim=1, max_batch_size=SIZE, max_latency_ms=LIMIT)
+    @endpoint(name="p", route="/v1/predict", batchable=True, batch_dim=1, max_batch_size=SIZE, max_latency_ms=LIMIT,
+        isolate_errors=False)
     async def predict(self, x): ...
 
-    @bp.api(max_batch_size=limits.MORE)
+    @bp.api(max_batch_size=limits.MORE, max_concurrency=3)
     def other(self, x): ...
 """,
         limits="LATENCY = 200\nMORE = SAME = 7\n",
@@ -116,9 +117,15 @@ class Iris:
     assert (service.traffic, service.resources) == ({"timeout": 3.5}, {"gpu": 1})
     first, second = service.apis
     assert first == ApiInfo(
-        name="p", route="/v1/predict", batchable=True, batch_dim=1, max_batch_size=32, max_latency_ms=200
+        name="p",
+        route="/v1/predict",
+        batchable=True,
+        batch_dim=1,
+        max_batch_size=32,
+        max_latency_ms=200,
+        isolate_errors=False,
     )
-    assert (second.route, second.max_batch_size) == ("/other", 7)
+    assert (second.route, second.max_batch_size, second.max_concurrency) == ("/other", 7, 3)
 
 
 def test_what_is_computed_is_left_to_the_runtime(tmp_path: Path) -> None:
