@@ -8,6 +8,7 @@ import subprocess
 from typing import Any
 
 from bench.serving.environments import HERE, compiled
+from bench.serving.measure import Clock
 from bench.serving.running import Running, ServerError, Target
 
 Figures = dict[str, float]
@@ -15,18 +16,18 @@ Figures = dict[str, float]
 
 def closed_loop(running: Running, connections: int, seconds: float) -> Figures:
     """As many requests as the server answers, each connection sending its next when it has its answer."""
-    target, tree = running.target, running.tree
-    before = tree.seconds()
-    found = _wrk(target, connections, seconds)
-    after = tree.seconds()
+    tree = running.tree
+    clock = Clock(tree)
+    found = _wrk(running.target, connections, seconds)
+    used, others = clock.read()
     answers = max(1.0, found["requests"] - found["not_200"])
     return {
         "rate": (found["requests"] - found["not_200"]) / found["seconds"],
         "p50_ms": found["p50_ms"],
         "p99_ms": found["p99_ms"],
-        "cpu_us": (after - before) / answers * 1e6,
+        "cpu_us": used / answers * 1e6,
         "memory_mb": tree.memory() / 1e6,
-        "processes": float(len(tree.processes())),
+        "others": others,
         "not_200": found["not_200"],
         "broken": found["broken"],
     }
@@ -57,7 +58,7 @@ def open_loop(
 ) -> Figures:
     """Requests at a rate that does not depend on the answers; latency counts from when a request was due."""
     target = running.target
-    before = running.tree.seconds()
+    clock = Clock(running.tree)
     command = [str(compiled("open_loop")), "-p", str(target.port), "-u", target.paths[0], "-b", str(target.body.path)]
     command += ["-t", target.body.content_type, "-r", f"{rate:.3f}", "-c", str(connections), "-d", str(seconds)]
     command += ["-w", str(warm_up), "-g", str(grace)]
@@ -68,8 +69,8 @@ def open_loop(
             flat.update({f"{name}_{each}": number for each, number in value.items()})
         else:
             flat[name] = value
-    busy = running.tree.seconds() - before
-    return {"rate": rate, **flat, "cpu_us": busy / max(1.0, rate * (seconds + warm_up)) * 1e6}
+    used, others = clock.read()
+    return {"rate": rate, **flat, "cpu_us": used / max(1.0, rate * (seconds + warm_up)) * 1e6, "others": others}
 
 
 def _last_line(command: list[str], environment: dict[str, str], timeout: float, stream: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import time
 from dataclasses import dataclass
@@ -67,6 +68,35 @@ class Tree:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(each.pid, signal.SIGKILL)
             time.sleep(0.05)
+
+
+class Clock:
+    """Processor time over a while: the server's, its load generator's, and what everything else on the machine took."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._began = time.monotonic(), _busy(), tree.seconds(), _children()
+
+    def read(self) -> tuple[float, float]:
+        """Seconds of the server, and the share of the machine that was others': what makes figures doubtful."""
+        moment, busy, server, generator = self._began
+        used = self._tree.seconds() - server
+        others = _busy() - busy - used - (_children() - generator)
+        passed = (time.monotonic() - moment) * (os.cpu_count() or 1)
+        return used, max(0.0, others / passed)
+
+
+def _busy() -> float:
+    """Seconds that all processors have worked, or were kept from us by the machine's host."""
+    fields = [int(each) for each in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    idle, waiting = fields[3:5]
+    return (sum(fields) - idle - waiting) / _TICKS
+
+
+def _children() -> float:
+    """Seconds of our children that have ended: a load generator, when it has."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _pids() -> list[int]:

@@ -54,7 +54,11 @@ def _curves(results: Results, axis: str, folder: Path) -> Path:
         if cases[-1].point > 10:
             panel.set_xscale("log")
         panel.set(xlabel=axis, ylabel=title, title=f"{cases[0].workload}: {title}")
-        panel.set_ylim(bottom=0)
+        values = [value for line in panel.lines for value in line.get_ydata()]
+        if values and max(values) > 50 * min(values):
+            panel.set_yscale("log")
+        else:
+            panel.set_ylim(bottom=0)
         panel.grid(alpha=0.3)
     panels[0].legend()
     return _saved(figure, folder / f"growth-{axis}.svg")
@@ -73,7 +77,7 @@ def _bars(results: Results, name: str, cases: list[Case], shown: Panels, folder:
         panel.invert_yaxis()
         panel.set(xscale="log", xlabel=title)
         panel.grid(alpha=0.3, axis="x")
-    panels[0][-1].legend(fontsize="small")
+    panels[0][-1].legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
     return _saved(figure, folder / f"{name}.svg")
 
 

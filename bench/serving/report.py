@@ -13,6 +13,7 @@ _LOAD = {
     "p99_ms": "p99 (ms)",
     "cpu_us": "server CPU (µs a request)",
     "memory_mb": "memory (MB)",
+    "others": "others' share of the machine",
 }
 _COLUMNS: dict[str, dict[str, str]] = {
     "throughput": {**_LOAD, "batch": "rows a call", "device_share": "of the device's ceiling", "not_200": "not 200"},
@@ -24,6 +25,7 @@ _COLUMNS: dict[str, dict[str, str]] = {
         "unanswered_share": "share unanswered",
         "lag_p99_ms": "sent late, p99 (ms)",
         "cpu_us": "server CPU (µs a request)",
+        "others": "others' share of the machine",
     },
     "growth": {**_LOAD, "connection_kb": "KB a connection", "not_200": "not 200", "broken": "broken"},
     "overload": {
@@ -37,6 +39,7 @@ _COLUMNS: dict[str, dict[str, str]] = {
         "failed_share": "share neither",
         "recovered_s": "as before after (s)",
         "lag_p99_ms": "sent late, p99 (ms)",
+        "others": "others' share of the machine",
     },
     "cold-start": {"first_answer_s": "first answer (s)", "memory_mb": "memory (MB)"},
     "extras": _LOAD,

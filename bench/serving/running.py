@@ -26,6 +26,8 @@ _STEADY = 4
 """Answers in a row after which a server is ready: of several processes all should have loaded."""
 _SETTLE = 40.0
 """Seconds for a server to work off what clients have left behind."""
+_END = 4.0
+"""Seconds for a server to stop by itself, before it is killed."""
 _DEBUGGING = ("OPENBLAS_CORETYPE", "PYTHONDONTWRITEBYTECODE", "PYTHONDEVMODE", "PYTHONTRACEMALLOC")
 
 
@@ -157,7 +159,7 @@ class Running:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(10)
+                self._process.wait(_END)
         self.tree.kill()
         self._process.wait(10)
 

@@ -38,7 +38,7 @@ _UVICORN = "{bin}/uvicorn --workers 2 --loop uvloop --http httptools --no-access
 
 OURS = Server("bentopack", "bentopack", f"{_OURS} --no-access-log")
 LOGGING = Server("bentopack, access log", "bentopack", _OURS)
-MANY = Server("bentopack", "bentopack", "{bin}/bentopack run ours:Many --port {port} --no-access-log", path="/model/0")
+MANY = Server("bentopack", "bentopack", "{bin}/bentopack run many:Many --port {port} --no-access-log", path="/model/0")
 
 PEERS = (
     Server("c", "c", "{programs}/echo {port} 2", environment="bentopack", workloads=("w1",)),

@@ -14,7 +14,12 @@ class Plain(Worker):
         self.model = models.make()
 
     def forward(self, data):
-        return [{"y": y} for y in self.model.batch([each["x"] for each in data])]
+        inputs = data if models.BATCH > 1 else [data]  # mosec gives a worker without batches one request
+        results = [{"y": y} for y in self.model.batch([self.row(each) for each in inputs])]
+        return results if models.BATCH > 1 else results[0]
+
+    def row(self, request):
+        return request["x"]
 
 
 class Tuned(Plain):
@@ -29,8 +34,8 @@ class Raw(Tuned):
     def deserialize(self, data):
         return data
 
-    def forward(self, data):
-        return [{"y": y} for y in self.model.batch(data)]
+    def row(self, request):
+        return request
 
 
 if __name__ == "__main__":

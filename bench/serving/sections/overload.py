@@ -101,7 +101,7 @@ def _overload(session: Session, running: Running) -> Figures:
         "device_share": maximum["device_share"],
         "goodput_share": found["goodput"] / maximum["rate"],
         "refused_share": found["refused_count"] / asked,
-        "failed_share": (found["failed"] + found["lost"]) / asked,
+        "failed_share": 1 - (found["served_count"] + found["refused_count"]) / asked,
         "quiet_ms": quiet * 1e3,
         "recovered_s": probe.recovered(found["measured_to"], 2 * quiet + 0.02),
     }
