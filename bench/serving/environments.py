@@ -12,7 +12,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-WORK = Path(os.environ.get("BENCH_WORK", Path(tempfile.gettempdir()) / "bentopack-bench")) / "serving"
 
 _MODELS = ("numpy>=1.26", "scikit-learn>=1.4", "orjson>=3.10")
 _PACKAGES = {
@@ -28,9 +27,14 @@ _PROGRAMS = {"wrk": "wrk", "gcc": "gcc libc6-dev"}
 """With the packages of Debian that bring them."""
 
 
+def work() -> Path:
+    """The folder of all that is made here."""
+    return Path(os.environ.get("BENCH_WORK", Path(tempfile.gettempdir()) / "bentopack-bench")) / "serving"
+
+
 def interpreter(name: str) -> Path:
     """The Python of an environment, which is made at the first run and again when what it should hold has changed."""
-    folder = WORK / "environments" / name
+    folder = work() / "environments" / name
     python = folder / "bin/python"
     wanted = " ".join((platform.python_version(), *_PACKAGES[name], *(() if name == "plots" else _MODELS)))
     done = folder.with_suffix(".done")
@@ -56,7 +60,7 @@ def versions(name: str) -> dict[str, str]:
 
 def compiled(name: str) -> Path:
     """A program of ``native/``, compiled anew when its source has changed."""
-    source, program = HERE / "native" / f"{name}.c", WORK / "programs" / name
+    source, program = HERE / "native" / f"{name}.c", work() / "programs" / name
     if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
         program.parent.mkdir(parents=True, exist_ok=True)
         fresh = program.with_suffix(f".{os.getpid()}")

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
-from bench.serving.environments import HERE, WORK, compiled, interpreter
+from bench.serving.environments import HERE, compiled, interpreter, work
 from bench.serving.measure import Tree
 from bench.serving.servers import Server
 from bench.serving.workloads import Body, Workload
@@ -50,10 +50,10 @@ class Running:
     def __init__(self, server: Server, workload: Workload, variables: Mapping[str, str] | None = None) -> None:
         self.server = server
         self.workload = workload
-        body = workload.body(server.form, WORK / "bodies")
+        body = workload.body(server.form, work() / "bodies")
         self.target = Target(_free_port(), (server.path,), body)
         self._body = body.path.read_bytes()
-        self._log_path = WORK / "logs" / f"{server.name.replace(', ', '-').replace(' ', '-')}.{workload.name}.log"
+        self._log_path = work() / "logs" / f"{server.name.replace(', ', '-').replace(' ', '-')}.{workload.name}.log"
         self._variables = variables or {}
         self.started = 0.0
         self.first_answer = 0.0
@@ -61,7 +61,7 @@ class Running:
 
     def __enter__(self) -> Running:
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
-        self.device = WORK / "device"
+        self.device = work() / "device"
         self.device.unlink(missing_ok=True)
         command, environment = self._command(), self._environment()
         with self._log_path.open("wb") as log:
@@ -146,7 +146,7 @@ class Running:
             "PYTHONPATH": str(HERE / "apps"),
             "PORT": str(self.target.port),
             "BENTOML_DO_NOT_TRACK": "True",
-            "BENTOML_HOME": str(WORK / "bentoml"),
+            "BENTOML_HOME": str(work() / "bentoml"),
             "BENCH_WORKLOAD": self.workload.name,
             "BENCH_WORKERS": str(self.workload.workers),
             "BENCH_DEVICE": str(self.device),
