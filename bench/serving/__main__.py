@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -25,6 +26,7 @@ _FILES = 40_000
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, then write results.json, report.md and the plots."""
     options = _parse(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that no server is left behind
     options.out.mkdir(parents=True, exist_ok=True)
     if not options.report:
         _raise_limits()
@@ -48,6 +50,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4, help="of each measurement; wrk takes whole ones")
     parser.add_argument("--overload-seconds", type=float, default=30)
+    parser.add_argument("--attempts", type=int, default=1, help="at a measurement, while others use the machine too")
     parser.add_argument("--quick", action="store_true", help="the ends of each curve alone")
     parser.add_argument("--no-plots", dest="plots", action="store_false")
     parser.add_argument("--report", action="store_true", help="measure nothing: write the report of --out anew")
@@ -74,6 +77,7 @@ def _measure(options: argparse.Namespace) -> None:
         rounds=options.rounds,
         seconds=options.seconds,
         overload_seconds=options.overload_seconds,
+        attempts=options.attempts,
         quick=options.quick,
         results=Results(machine(), {each: versions(each) for each in environments}),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import shutil
@@ -23,7 +24,7 @@ _PACKAGES = {
     "litserve": ("litserve==0.2.19",),
     "plots": ("matplotlib>=3.8,<4",),
 }
-_PROGRAMS = {"wrk": "wrk", "gcc": "gcc libc6-dev"}
+_PROGRAMS = {"wrk": ("wrk",), "gcc": ("gcc", "libc6-dev")}
 """With the packages of Debian that bring them."""
 
 
@@ -76,8 +77,11 @@ def missing_programs() -> list[str]:
 
 def install_programs() -> None:
     """Install what is missing with apt, as root; else say what to install."""
-    if missing := missing_programs():
-        packages = " ".join(_PROGRAMS[each] for each in missing).split()
+    missing = missing_programs()
+    packages = [package for each in missing for package in _PROGRAMS[each]]
+    if importlib.util.find_spec("ensurepip") is None:  # Debian has it in a package of its own
+        missing, packages = [*missing, "venv"], [*packages, "python3-venv"]
+    if missing:
         if os.geteuid() != 0 or shutil.which("apt-get") is None:
             sys.exit(f"{' and '.join(missing)} not found: apt-get install {' '.join(packages)}")
         print(f"installing {' '.join(packages)}", file=sys.stderr)

@@ -289,7 +289,8 @@ static int compare(const void *one, const void *other) {
 static void print(const char *name, struct series *series) {
     qsort(series->values, series->count, sizeof(float), compare);
 #define AT(share) (series->count ? (double)series->values[(size_t)((double)(series->count - 1) * (share))] : 0.0)
-    printf("\"%s\":{\"count\":%zu,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f},", name, series->count, AT(.5), AT(.99), AT(1));
+    printf("\"%s\":{\"count\":%zu,\"p50_ms\":%.3f,\"p90_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f},", name, series->count, AT(.5),
+           AT(.9), AT(.99), AT(1));
 }
 
 static void read_request(void) {

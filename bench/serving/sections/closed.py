@@ -26,13 +26,13 @@ def throughput(session: Session) -> None:
 def _throughput(session: Session, server: Server, workload: Workload, running: Running) -> None:
     closed_loop(running, 64, min(_WARM_UP, session.seconds))
     for connections in workload.connections:
-        running.settle()
-        figures = saturate(running, connections, session.seconds)
+        figures = session.calm(partial(saturate, running, connections, session.seconds))
         session.add(Case("throughput", workload.name, point=connections), server, figures)
 
 
 def saturate(running: Running, connections: int, seconds: float) -> Figures:
     """A closed loop; of the accelerator also how large its batches were, and what it could have done with those."""
+    running.settle()
     calls, rows = counted(running.device)
     figures = closed_loop(running, connections, seconds)
     later_calls, later_rows = counted(running.device)
@@ -52,4 +52,4 @@ def latency(session: Session) -> None:
 
 def _latency(session: Session, server: Server, case: Case, running: Running) -> None:
     closed_loop(running, 1, 1)
-    session.add(case, server, closed_loop(running, 1, session.seconds))
+    session.add(case, server, session.calm(lambda: closed_loop(running, 1, session.seconds)))

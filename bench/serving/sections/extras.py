@@ -7,6 +7,7 @@ from functools import partial
 from bench.serving.load import closed_loop
 from bench.serving.results import Case
 from bench.serving.running import Running
+from bench.serving.sections.closed import saturate
 from bench.serving.servers import LOGGING, OURS, Server
 from bench.serving.session import Session
 from bench.serving.workloads import WORKLOADS
@@ -25,5 +26,4 @@ def measure(session: Session) -> None:
 
 def _rate(session: Session, server: Server, case: Case, running: Running) -> None:
     closed_loop(running, 64, 1)
-    running.settle()
-    session.add(case, server, closed_loop(running, int(case.point), session.seconds))
+    session.add(case, server, session.calm(lambda: saturate(running, int(case.point), session.seconds)))

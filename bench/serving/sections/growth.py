@@ -10,7 +10,7 @@ from functools import partial
 
 from bench.serving.load import closed_loop
 from bench.serving.results import Case
-from bench.serving.running import Running
+from bench.serving.running import Running, ServerError
 from bench.serving.sections.closed import saturate
 from bench.serving.servers import MANY, MOSEC, Server
 from bench.serving.session import Session
@@ -45,9 +45,8 @@ def _connections(session: Session, server: Server) -> None:
     def curve(running: Running) -> None:
         closed_loop(running, 64, 1)
         for connections in session.points(1, 10, 100, 1_000, 10_000):
-            running.settle()
             case = Case("growth", "w1", "connections", connections)
-            session.add(case, server, closed_loop(running, connections, session.seconds))
+            session.add(case, server, session.calm(partial(saturate, running, connections, session.seconds)))
 
     session.on(server, WORKLOADS["w1"], Case("growth", "w1", "connections", 1), curve)
 
@@ -69,8 +68,7 @@ def _one(
             paths = tuple(f"/model/{number}" for number in range(point))
             running.target = dataclasses.replace(running.target, paths=paths)
         closed_loop(running, min(64, connections), 1)
-        running.settle()
-        session.add(case, server, saturate(running, connections, session.seconds))
+        session.add(case, server, session.calm(lambda: saturate(running, connections, session.seconds)))
 
     session.on(server, workload, case, at_point, variables)
 
@@ -87,7 +85,8 @@ def _idle(session: Session, server: Server, case: Case, running: Running) -> Non
             connection = socket.create_connection(("127.0.0.1", running.target.port), 10, source_address=source)
             stack.enter_context(connection)
             connection.sendall(request)
-            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+            if not (answer := connection.recv(4096)).startswith(b"HTTP/1.1 200"):
+                raise ServerError(f"{server.name} answered connection {number} with {answer[:80]!r}")
         time.sleep(0.5)
         after = running.tree.memory()
     session.add(case, server, {"connection_kb": (after - before) / _IDLE / 1e3, "memory_mb": after / 1e6})

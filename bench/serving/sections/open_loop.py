@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from bench.serving.load import closed_loop, open_loop
+from bench.serving.load import Figures, closed_loop, open_loop
 from bench.serving.results import Case
 from bench.serving.running import Running
+from bench.serving.sections.closed import saturate
 from bench.serving.servers import MOSEC, OURS, Server
 from bench.serving.session import Session
 from bench.serving.workloads import Workload
@@ -30,8 +31,7 @@ def measure(session: Session) -> None:
 def _maximum(session: Session, workload: Workload, maximum: list[float], running: Running) -> None:
     connections = workload.connections[0]
     closed_loop(running, connections, 1)
-    running.settle()
-    figures = closed_loop(running, connections, session.seconds)
+    figures = session.calm(lambda: saturate(running, connections, session.seconds))
     session.add(Case("open-loop", workload.name, _AXIS, 1), OURS, figures)
     maximum.append(figures["rate"])
 
@@ -39,12 +39,15 @@ def _maximum(session: Session, workload: Workload, maximum: list[float], running
 def _at_shares(session: Session, server: Server, workload: Workload, maximum: float, running: Running) -> None:
     closed_loop(running, 64, 1)
     for share in SHARES:
-        running.settle()
-        connections = workload.connections[0] * 2
-        figures = open_loop(running, maximum * share, session.seconds, connections=connections)
+        figures = session.calm(partial(_open, running, maximum * share, session.seconds, workload.connections[0] * 2))
         unanswered = 1 - figures["served_count"] / max(1.0, figures["offered"])
         for figure, most in (("served_p50_ms", 0.5), ("served_p99_ms", 0.01)):
             if unanswered > most:  # the one in the middle, or in the last hundredth, was never answered
                 del figures[figure]
         figures["unanswered_share"] = unanswered
         session.add(Case("open-loop", workload.name, _AXIS, share), server, figures)
+
+
+def _open(running: Running, rate: float, seconds: float, connections: int) -> Figures:
+    running.settle()
+    return open_loop(running, rate, seconds, connections=connections)

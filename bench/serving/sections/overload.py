@@ -81,7 +81,7 @@ def measure(session: Session) -> None:
 
 def _overload(session: Session, running: Running) -> Figures:
     closed_loop(running, 4 * BATCH, 1)
-    maximum = saturate(running, 4 * BATCH, session.seconds)
+    maximum = session.calm(lambda: saturate(running, 4 * BATCH, session.seconds))
     running.settle()
     quiet = statistics.median(_timed(running) for _ in range(20))
     connections = min(8000, round(2 * maximum["rate"] * LATENCY_MS / 1e3) + 1000)
