@@ -24,6 +24,8 @@ _READY = 120.0
 """Seconds for a server to start."""
 _STEADY = 4
 """Answers in a row after which a server is ready: of several processes all should have loaded."""
+_LOADED = 30.0
+"""Seconds more in which all its workers should have loaded."""
 _SETTLE = 40.0
 """Seconds for a server to work off what clients have left behind."""
 _END = 4.0
@@ -78,6 +80,7 @@ class Running:
         self.tree = Tree(self._process.pid)
         try:
             self._wait_ready()
+            self._wait_idle()
         except BaseException:
             self._stop()
             raise
@@ -130,6 +133,15 @@ class Running:
                 raise ServerError(f"{self.server.name} answered {self.workload.name} with {content[:200]!r}")
             self.first_answer = self.first_answer or time.monotonic() - self.started
             steady += 1
+
+    def _wait_idle(self) -> None:
+        """Wait until nothing more is loaded: a server may answer while some of its workers are still starting."""
+        until = time.monotonic() + _LOADED
+        calm = 0
+        while calm < 2 and time.monotonic() < until:
+            before = self.tree.seconds()
+            time.sleep(0.2)
+            calm = calm + 1 if self.tree.seconds() - before <= 0.02 else 0
 
     def _command(self) -> list[str]:
         python = interpreter(self.server.environment or self.server.family)
