@@ -168,12 +168,14 @@ class Running:
 
     def _stop(self) -> None:
         self.tree.processes()
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_END)
-        self.tree.kill()
-        self._process.wait(10)
+        try:
+            if self._process.poll() is None:
+                self._process.send_signal(signal.SIGTERM)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(_END)
+        finally:  # we may be ended meanwhile
+            self.tree.kill()
+            self._process.wait(10)
 
 
 def _free_port() -> int:
