@@ -59,7 +59,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     skipped = [report for report in terminalreporter.stats.get("skipped", []) if MISSING in str(report.longrepr)]
     if skipped:
         terminalreporter.section("REAL PARTS WERE MISSING", red=True, bold=True)
-        what = f"{len(skipped)} tests did not run, for want of a container engine, a base image or the right to mount."
+        what = f"{len(skipped)} tests did not run, for want of a container engine, a base image, a load generator or "
+        what += "the right to mount."
         terminalreporter.line(f"{what} Start an engine, or run .ci/run as root.", red=True, bold=True)
 
 

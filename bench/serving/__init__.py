@@ -1,0 +1,1 @@
+"""The serving runtime beside its peers: see bench/README.md."""

@@ -1,0 +1,111 @@
+"""What we want to be true, held against what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.serving.results import Case, Results
+from bench.serving.sections.overload import LATENCY_MS, TIMES
+from bench.serving.servers import FAMILIES, PEERS
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One comparison with its target."""
+
+    text: str
+    value: float | None
+    """None where it was not measured."""
+    target: float
+    at_most: bool = False
+    unit: str = "x"
+
+    @property
+    def verdict(self) -> str:
+        """In words."""
+        if self.value is None:
+            return "not measured"
+        met = self.value <= self.target if self.at_most else self.value >= self.target
+        return "met" if met else "NOT MET"
+
+
+_RATES: dict[str, dict[str, tuple[float, ...]]] = {
+    # Times as many requests a second as a family's best, at the lower and the higher number of connections.
+    "w1": {"mosec": (2,), "bentoml": (50,), "fastapi": (7,), "c": (0.75,)},
+    "w2": {"flask": (100, 150), "mosec": (1,)},
+    "w3": {"mosec": (1.5,), "flask": (60,), "bentoml": (18,)},
+    "w4": {"mosec": (1.2,), "bentoml": (9,)},
+    "w5": {"any peer": (2,)},
+}
+_DEVICE_SHARE = 0.9
+_ASGI_MS = 0.1
+
+
+def claims(results: Results) -> list[Claim]:
+    """Those of the sections that were measured."""
+    return [*_throughput(results), *_latency(results), *_overload(results), *_extras(results)]
+
+
+def _throughput(results: Results) -> Iterator[Claim]:
+    connections: dict[str, list[Case]] = {}
+    for case in results.cases("throughput"):
+        connections.setdefault(case.workload, []).append(case)
+    for workload, cases in connections.items():
+        for at, case in enumerate(cases):
+            where = f"{workload}, {case.point:g} connections: "
+            for family, targets in _RATES[workload].items():
+                value = results.compared(case, "rate", _names(family), _times)
+                yield Claim(f"{where}requests/s beside {_best(family)}", value, targets[min(at, len(targets) - 1)])
+            if workload == "w2":
+                share = results.middle(case, "bentopack", "device_share")
+                yield Claim(f"{where}share of the device's ceiling", share, _DEVICE_SHARE, unit="")
+
+
+def _latency(results: Results) -> Iterator[Claim]:
+    for case in results.cases("latency"):
+        where = f"{case.workload}, 1 connection: "
+        if case.workload == "w1":
+            value = results.compared(case, "p50_ms", ["asgi"], _more, min)
+            yield Claim(f"{where}p50 more than bare ASGI's", value, _ASGI_MS, at_most=True, unit=" ms")
+        value = results.compared(case, "p50_ms", _names("mosec"), _more, min)
+        yield Claim(f"{where}p50 more than the best mosec's", value, 0, at_most=True, unit=" ms")
+
+
+def _overload(results: Results) -> Iterator[Claim]:
+    for case in results.cases("overload"):
+        where = f"{case.workload}, {TIMES} times the maximum: "
+
+        def middle(figure: str, case: Case = case) -> float | None:
+            return results.middle(case, "bentopack", figure)
+
+        yield Claim(f"{where}goodput beside the maximum", middle("goodput_share"), 0.9, unit="")
+        yield Claim(f"{where}p99 of what is answered", middle("served_p99_ms"), LATENCY_MS, at_most=True, unit=" ms")
+        yield Claim(f"{where}p99 of a refusal", middle("refused_p99_ms"), 10, at_most=True, unit=" ms")
+        yield Claim(f"{where}share neither answered nor refused", middle("failed_share"), 0, at_most=True, unit="")
+        after = LATENCY_MS / 1e3 + 0.5
+        yield Claim(f"{where}as before, after it has ended", middle("recovered_s"), after, at_most=True, unit=" s")
+
+
+def _extras(results: Results) -> Iterator[Claim]:
+    for case in results.cases("extras"):
+        value = results.compared(case, "rate", ["bentopack, access log"], lambda ours, logging: 1 - logging / ours)
+        yield Claim("w1, 256 connections: requests/s that the access log costs", value, 0.15, at_most=True, unit="")
+
+
+def _names(family: str) -> list[str]:
+    families = FAMILIES if family == "any peer" else (family,)
+    skipped = {"asgi"}  # compared by latency alone: it has neither a framework nor a model
+    return [each.name for each in PEERS if each.family in families and each.name not in skipped]
+
+
+def _best(family: str) -> str:
+    return "the best peer" if family == "any peer" else f"the best {family}" if len(_names(family)) > 1 else family
+
+
+def _times(ours: float, theirs: float) -> float:
+    return ours / theirs if theirs else float("inf")
+
+
+def _more(ours: float, theirs: float) -> float:
+    return ours - theirs
