@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from bentopack.serve.asgi import BODY_PAUSE, RETRY, Headers, stalled
+from bentopack.serve.asgi import BODY_PAUSE, CLOSE, RETRY, Headers, stalled
 from bentopack.serve.errors import INTERNAL_ERROR, error_body
 from bentopack.serve.frames import TYPE_BYTES, Media
 from bentopack.serve.gate import CLIENT_GONE
@@ -254,8 +254,8 @@ class FastProtocol(HttpToolsProtocol):
 
     def _media(self, api: Prediction) -> int | None:
         """Return the type of the body where the request can go the short way, or None."""
-        if not self._is_idle() or self.flow.write_paused:
-            return None
+        if not self._is_idle() or self.flow.write_paused or CLOSE in self.server_state.default_headers:
+            return None  # the last: the server ends, and uvicorn says so in its answer
         if self.parser.get_method() != b"POST" or self.parser.get_http_version() != "1.1":
             return None
         if not self.parser.should_keep_alive() or self.transport.is_closing():

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from bentopack.errors import did_you_mean
 from bentopack.serve import access, child, metrics
-from bentopack.serve.asgi import RETRY, Headers, Receive, Scope, Send, header, read_body, refuse, respond
+from bentopack.serve.asgi import CLOSE, RETRY, Headers, Receive, Scope, Send, header, read_body, refuse, respond
 from bentopack.serve.config import ServeConfig
 from bentopack.serve.errors import ApiError, error_body
 from bentopack.serve.fastpath import FastProtocol, Turn, Watch
@@ -26,7 +26,6 @@ from bentopack.serve.upload import Upload
 
 _NOT_READY = error_body("no worker is ready")
 _BUSY = error_body("busy: more requests wait than could be called in time")
-_CLOSE: Headers = [(b"connection", b"close")]
 
 
 class Call:
@@ -206,7 +205,7 @@ def _unsupported(api: ApiRoute, content_type: bytes) -> ApiError:
 
 
 def _headers_of(error: ApiError) -> Headers | None:
-    extra: dict[int, Headers] = {408: _CLOSE, 413: _CLOSE, 503: RETRY, 405: [(b"allow", b"POST")]}
+    extra: dict[int, Headers] = {408: [CLOSE], 413: [CLOSE], 503: RETRY, 405: [(b"allow", b"POST")]}
     return extra.get(error.status)
 
 
