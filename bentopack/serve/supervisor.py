@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bentopack.errors import ServeError
+from bentopack.serve import leftovers
 from bentopack.serve.child import Started, worker_socket
 from bentopack.serve.config import ServeConfig, check
 from bentopack.serve.listening import listen, url_of
@@ -41,7 +42,7 @@ def serve(config: ServeConfig, *, on_ready: OnReady = _log.info) -> None:
     missing = sorted(set(config.required_envs) - set(os.environ))
     if missing:
         _log.warning("the Bento needs values for the environment variables %s, which are not set", ", ".join(missing))
-    with listen(config.host, config.port) as listener, private_folder() as runtime:
+    with listen(config.host, config.port) as listener, private_folder() as runtime, leftovers.claim(runtime):
         Path(runtime, "metrics").mkdir()
         asyncio.run(Supervisor(config, listener, runtime, on_ready).run())
 
@@ -54,7 +55,7 @@ def private_folder() -> tempfile.TemporaryDirectory[str]:
     """
     for place in (None, _MEMORY):
         with contextlib.suppress(OSError):
-            return tempfile.TemporaryDirectory(prefix="bentopack-", dir=place, ignore_cleanup_errors=True)
+            return tempfile.TemporaryDirectory(prefix=leftovers.PREFIX, dir=place, ignore_cleanup_errors=True)
     raise ServeError(
         "there is no folder for temporary files that this user can write to",
         hint="set TMPDIR to one; for a container, mount one: docker run --tmpfs /tmp",
