@@ -86,6 +86,11 @@ class Supervisor:
         self._workers: list[Slot] = []
         self._stop = asyncio.Event()
         self._replacing: set[asyncio.Task[Any]] = set()
+        self._worn: set[Slot] = set()
+        """Those that have asked for a successor and wait for it."""
+        self._renewal: asyncio.Task[None] | None = None
+        self._outdated = False
+        """Whether SIGHUP has come since the last renewal began."""
         self._one_at_a_time = asyncio.Lock()
 
     async def run(self) -> None:
@@ -174,20 +179,29 @@ class Supervisor:
             await self._start_or_tell()
 
     def _tired(self, slot: Slot) -> None:
+        if slot in self._worn:  # it says so again each time that it has had as many requests
+            return
+        self._worn.add(slot)
         _log.info("%s has had its %s requests and is replaced", slot.role, self._config.max_requests)
-        task = asyncio.create_task(self._replace(slot))
+        task = asyncio.create_task(self._replace_worn(slot))
         self._replacing.add(task)
         task.add_done_callback(self._replacing.discard)
+
+    async def _replace_worn(self, slot: Slot) -> None:
+        async with self._one_at_a_time:
+            if slot in self._worn:  # else SIGHUP has replaced it meanwhile
+                await self._replace(slot)
 
     async def _replace(self, slot: Slot) -> bool:
         """Replace one process; the others wait, so that no more than one loads at a time."""
         farewell = signal.SIGTERM if self._config.service.kind == "app" else signal.SIGUSR1
-        async with self._one_at_a_time:
-            try:
-                await slot.replace(farewell, self._patience())
-            except ServeError as error:
-                _log.error("%s\nthe process that was there serves on", error)
-                return False
+        try:
+            await slot.replace(farewell, self._patience())
+        except ServeError as error:
+            _log.error("%s\nthe process that was there serves on", error)
+            return False
+        finally:
+            self._worn.discard(slot)
         return True
 
     def _patience(self) -> float:
@@ -196,19 +210,24 @@ class Supervisor:
         return max(self._config.grace, float(timeout))
 
     def _renew_soon(self) -> None:
-        if self._one_at_a_time.locked():
-            _log.warning("SIGHUP: processes are being replaced already")
-            return
-        task = asyncio.create_task(self._renew())
-        self._replacing.add(task)
-        task.add_done_callback(self._replacing.discard)
+        self._outdated = True
+        if self._renewal is None or self._renewal.done():
+            self._renewal = asyncio.create_task(self._renew())
+            self._replacing.add(self._renewal)
+            self._renewal.add_done_callback(self._replacing.discard)
+        else:
+            _log.info("SIGHUP: what is being replaced now is replaced once more after it")
 
     async def _renew(self) -> None:
         """Replace the processes that hold the user's code, in turn; each leaves when its successor is there."""
-        for slot in self._front_ends if self._config.service.kind == "app" else self._workers:
-            if not await self._replace(slot):
-                return
-        _log.info("SIGHUP: all processes with the service's code have been replaced")
+        while self._outdated:
+            self._outdated = False
+            for slot in self._front_ends if self._config.service.kind == "app" else self._workers:
+                async with self._one_at_a_time:
+                    if not await self._replace(slot):
+                        break
+            else:
+                _log.info("SIGHUP: all processes with the service's code have been replaced")
 
     async def _start_or_tell(self) -> None:
         try:

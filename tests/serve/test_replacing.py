@@ -106,6 +106,18 @@ def test_sighup_takes_the_new_code_and_keeps_the_old_where_that_is_broken(start:
     assert running.json("/wait", {"seconds": 0}).text == "better"
 
 
+def test_sighup_while_workers_are_replaced(start: Start, tmp_path: Path) -> None:
+    """Code that changes while the last change is being loaded is served too: no SIGHUP is lost."""
+    running = start(SLOW)
+    loading = "\nprint('now it loads', flush=True); time.sleep(0.5)\n"
+    (tmp_path / "svc.py").write_text(SLOW.replace('"done"', '"better"') + loading)
+    running.process.send_signal(signal.SIGHUP)
+    running.wait_output("now it loads", 30)
+    (tmp_path / "svc.py").write_text(SLOW.replace('"done"', '"best"'))
+    running.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: running.json("/wait", {"seconds": 0}).text == "best", 30)
+
+
 def test_sighup_waits_for_what_is_under_way(start: Start) -> None:
     """A call that began before the replacement is answered by the worker that began it."""
     running = start(SLOW)
@@ -126,6 +138,21 @@ def test_a_worker_is_replaced_after_its_requests(start: Start) -> None:
         wait_for(lambda: "is replaced" in running.output and running.pids("serve.worker") != before, 30)
         wait_for(lambda: not set(before) & set(running.pids("serve.worker")), 30)
     assert set(answers) == {200}
+
+
+def test_a_worker_is_replaced_once_however_often_it_asks(start: Start, tmp_path: Path) -> None:
+    """A worker that has its requests again and again while its successor loads is replaced by one, not by as many."""
+    running = start(SLOW, max_requests=10)
+    loading = "\nprint('now it loads', flush=True)\nwhile not os.path.exists('loaded'): time.sleep(0.01)\n"
+    (tmp_path / "svc.py").write_text(SLOW + loading)
+    before = running.pids("serve.worker")
+    for _ in range(60):
+        assert running.client.post("/pid").status_code == 200
+    running.wait_output("now it loads", 30)
+    (tmp_path / "loaded").touch()
+    wait_for(lambda: not set(before) & set(running.pids("serve.worker")), 30)
+    assert running.client.post("/pid").status_code == 200
+    assert running.output.count("now it loads") == running.output.count("is replaced") == 1
 
 
 def test_a_worker_that_hangs_is_replaced(start: Start) -> None:
