@@ -65,6 +65,8 @@ class Link(asyncio.Protocol):
         """Done when another connection is to take its place: it was lost, or its worker retires."""
         self.pending: dict[int, Receiver] = {}
         """Who waits for an answer, by the request's id, in the order of arrival."""
+        self.owed = 0
+        """Requests that were given up, and of which the worker has not shown since that it is done with them."""
         self._pid = 0
         self._dead = False
         self._loop = asyncio.get_running_loop()
@@ -123,6 +125,7 @@ class Link(asyncio.Protocol):
     def drop(self, identity: int) -> None:
         """Nobody waits for this request any more."""
         if self.pending.pop(identity, None) is not None:
+            self.owed += 1
             self._doubt(identity)
             self._flush_soon()
             self._dropped.append(identity)
@@ -143,6 +146,7 @@ class Link(asyncio.Protocol):
             self._doubt(identity)
             self._settle(identity, *_LATE)
         if late:
+            self.owed += len(late)
             self._flush_soon()
             self._dropped += late
 
@@ -151,6 +155,7 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         for kind, payload in self._reader.feed(data):
+            self.owed = 0
             if kind == Kind.REPLIES:
                 status, media, took, ids, bodies = cast(Replies, payload)
                 self._took += (took - self._took) * _TREND

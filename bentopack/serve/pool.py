@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from math import inf
 
 from bentopack.serve.hello import ApiKey, Hello
 from bentopack.serve.link import Link
@@ -59,11 +60,14 @@ class Pool:
             link.close()
 
     def best(self, key: ApiKey) -> Link | None:
-        """Return the ready worker with the fewest requests that has an API, or None where there is none."""
-        best: Link | None = None
+        """Return the ready worker with the fewest requests that has an API, or None where there is none.
+
+        One that hangs has few, since all of them time out: those count until it answers again.
+        """
+        best, fewest = None, inf
         for link in self._ready:
-            if key in link.numbers and (best is None or len(link.pending) < len(best.pending)):
-                best = link
+            if key in link.numbers and (waiting := len(link.pending) + link.owed) < fewest:
+                best, fewest = link, waiting
         return best
 
     def not_ready(self) -> list[int]:

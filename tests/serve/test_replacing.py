@@ -166,6 +166,16 @@ def test_a_worker_that_hangs_is_replaced(start: Start) -> None:
     wait_for(lambda: running.client.post("/pid").status_code == 200, 20)
 
 
+def test_a_worker_that_hangs_gets_no_more_requests(start: Start) -> None:
+    """Once a request has timed out in a worker, the next go to the others, until it is replaced or answers again."""
+    running = start(SLOW, workers=2, timeout=0.5, watchdog=60.0)
+    call = Call(running, 3600.0)
+    call.join(10)
+    assert call.response is not None, call.error
+    assert call.response.status_code == 504
+    assert {running.client.post("/pid").status_code for _ in range(20)} == {200}
+
+
 def test_a_long_call_is_no_hang(start: Start) -> None:
     """A worker that is in one call for less than the watchdog's time is left alone, and answers what waits."""
     running = start(SLOW, watchdog=30.0)
