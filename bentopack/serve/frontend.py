@@ -219,6 +219,7 @@ def main() -> None:
         workers=config.workers or config.service.workers,
         timeout=config.timeout,
         watchdog=config.watchdog,
+        front_ends=config.front_ends,
     )
     app = FrontEnd(config, pool_of)
     gate = Gate(app, waiting_for=app.waiting_for, label=app.label)

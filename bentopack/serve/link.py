@@ -33,6 +33,7 @@ _PING = 1.0
 _FROZEN = 2.0
 _GRAIN = 0.1  # seconds by which a request may expire early; the next sweep is as much late
 _TREND = 0.1
+_PRUDENCE = 0.8  # of the time that a request may wait: calls also take longer than expected
 _MOST = 100_000  # requests at one worker
 _IDS = 0xFFFFFFFF
 
@@ -186,13 +187,14 @@ class Link(asyncio.Protocol):
         self._free([*self._unread, *self._doubtful])  # who could read them has gone
         self._unread, self._doubtful = [], []
 
-    def tick(self, now: float, patience: float) -> None:
+    def tick(self, now: float, patience: float, front_ends: int = 1) -> None:
         """Look after the worker: how long its calls take, and whether it lives.
 
         Args:
             patience: seconds that one call may take.
+            front_ends: how many send requests to this worker.
         """
-        self._limits = [_limit(api, self._took) for api in self._apis]
+        self._limits = [_limit(api, self._took, front_ends) for api in self._apis]
         if self._leaving:
             self.leave()
         if now - self._ticked > _FROZEN and self._pinged is not None:
@@ -273,11 +275,11 @@ class Link(asyncio.Protocol):
             self._transport.write(pack_drop(dropped))
 
 
-def _limit(api: ApiRoute, took: float) -> float:
-    """How many requests may wait at a worker whose calls take so many seconds."""
+def _limit(api: ApiRoute, took: float, front_ends: int) -> float:
+    """How many requests may wait at a worker whose calls take so many seconds, for each of its front ends."""
     if api.at_once is None or took <= 0:
         return _MOST
-    return min(_MOST, api.at_once * (1 + api.max_latency / took))
+    return min(_MOST, api.at_once * (1 + _PRUDENCE * api.max_latency / took / front_ends))
 
 
 def _lives(pid: int) -> bool:

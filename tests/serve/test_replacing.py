@@ -261,9 +261,17 @@ def test_large_answers_do_not_wait_for_the_next_call(start: Start) -> None:
     assert {(reply.status_code, len(reply.content)) for reply in replies} == {(200, 2_000_000)}
 
 
-@pytest.mark.parametrize(("at_once", "took", "most"), [(1, 0.1, 11), (100, 0.5, 300), (None, 0.1, 100_000)])
-def test_requests_are_refused_when_they_would_wait_too_long(at_once: int | None, took: float, most: int) -> None:
-    """How long calls take, and how many requests one takes, tells how many may wait: as many as are called in time."""
+@pytest.mark.parametrize(
+    ("at_once", "took", "front_ends", "most"),
+    [(1, 0.1, 1, 9), (100, 0.5, 1, 260), (100, 0.5, 2, 180), (None, 0.1, 1, 100_000)],
+)
+def test_requests_are_refused_when_they_would_wait_too_long(
+    at_once: int | None, took: float, front_ends: int, most: int
+) -> None:
+    """How long calls take, and how many requests one takes, tells how many may wait: as many as are called in time.
+
+    Each front end sends its part of them.
+    """
 
     async def go() -> int:
         link = Link(0, lambda link, hello: None, lambda link: None, lambda slab: None)
@@ -282,7 +290,7 @@ def test_requests_are_refused_when_they_would_wait_too_long(at_once: int | None,
         assert link.takes(0)
         for _ in range(100):
             link.data_received(pack_replies(Replies(200, 0, took, [link.submit(0, 0, b"", Nobody())], [b""])))
-        link.tick(time.monotonic(), 60.0)
+        link.tick(time.monotonic(), 60.0, front_ends)
         accepted = 0
         while link.takes(0):
             link.submit(0, Media.JSON, b"", Nobody())

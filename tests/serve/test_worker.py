@@ -142,7 +142,7 @@ def test_a_method_that_awaits_nothing_lets_answers_leave(api: int) -> None:
         for number in range(8):
             lane.put(_request(number), outbox)
         runner.notify()
-        sent = []
+        sent: list[int] = []
         while len(sent) < 8 and not runner.idle:
             await asyncio.sleep(0)
             sent += [len(_sent(outbox))]
