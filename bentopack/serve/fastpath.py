@@ -140,12 +140,20 @@ class FastProtocol(HttpToolsProtocol):
     _turn: Turn | None = None
     _seen = 0.0
     """When anything arrived or was answered."""
+    _unread = 0
+    """Bytes of answers that the client did not take yet when it was last looked at."""
     _head_since = inf
     _length = 0
     """Bytes of the body of the current request."""
 
     def sweep(self, now: float) -> None:
         """Close the connection if its client keeps it waiting."""
+        unread = self.transport.get_write_buffer_size()
+        if unread != self._unread:
+            self._unread, self._seen = unread, now  # it reads, if slowly
+        if unread and now - self._seen > _KEEP_ALIVE:
+            self.transport.abort()  # to close it would wait until all has been read
+            return
         turn = self._turn
         if turn is not None and not turn.response_complete:
             if turn.sent is None and now - self._seen > BODY_PAUSE:
