@@ -93,6 +93,15 @@ def test_killed_supervisor_leaves_no_file(start: Start, tmp_path: Path, monkeypa
     wait_for(lambda: running.pids() == [] and not list(tmp_path.glob("bentopack-*")), 5)
 
 
+def test_killed_supervisor_leaves_no_busy_worker(start: Start) -> None:
+    """A worker whose call keeps the interpreter's lock ends with the supervisor too."""
+    running = start(SLOW.replace("time.sleep(seconds)", "print('busy', flush=True); sum(range(10**11))"))
+    Call(running, 1)
+    running.wait_output("busy")
+    running.process.kill()
+    wait_for(lambda: running.pids() == [], 5)
+
+
 def test_next_service_removes_what_a_killed_one_left(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
