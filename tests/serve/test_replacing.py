@@ -106,6 +106,29 @@ def test_sighup_takes_the_new_code_and_keeps_the_old_where_that_is_broken(start:
     assert running.json("/wait", {"seconds": 0}).text == "better"
 
 
+def test_what_could_not_be_loaded_leaves_nothing(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often SIGHUP finds broken code, no file and no descriptor is left of the processes that tried it."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    running = start(SLOW)
+    broken = "import prometheus_client\nprometheus_client.Counter('tries', 'Tries.').inc()\nimport nothing_of_that_name"
+    (tmp_path / "svc.py").write_text(broken)
+
+    def held() -> tuple[int, int]:
+        descriptors = Path(f"/proc/{running.process.pid}/fd")
+        return len(list(tmp_path.glob("bentopack-*/metrics/*"))), len(list(descriptors.iterdir()))
+
+    def renew(tries: int) -> None:
+        running.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: running.output.count("serves on") == tries, 20)
+        wait_for(lambda: len(running.pids("serve.worker")) == 1, 20)
+
+    renew(1)
+    files, descriptors = held()
+    renew(2)
+    renew(3)
+    wait_for(lambda: held()[0] <= files and held()[1] <= descriptors, 5, lambda: str((held(), files, descriptors)))
+
+
 def test_sighup_while_workers_are_replaced(start: Start, tmp_path: Path) -> None:
     """Code that changes while the last change is being loaded is served too: no SIGHUP is lost."""
     running = start(SLOW)
