@@ -32,27 +32,31 @@ class Acceptor:
         self._loop.add_reader(listener.fileno(), self._accept)
 
     def close(self) -> None:
-        """Accept no more connections."""
+        """Accept what has come, which closing the socket would reset, and then no more connections."""
         self._open = False
+        while self._accept():
+            pass
         self._loop.remove_reader(self._listener.fileno())
 
     async def wait_closed(self) -> None:
         """Wait for nothing: connections are their protocols' own."""
 
-    def _accept(self) -> None:
+    def _accept(self) -> bool:
+        """Accept what has come, but not too much at once; return whether there may be more."""
         for _ in range(_AT_ONCE):
             try:
                 accepted, _ = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
+                return False
             except OSError:
                 self._loop.remove_reader(self._listener.fileno())
                 self._loop.call_later(_PAUSE, self._resume)
-                return
+                return False
             accepted.setblocking(False)
             task = self._loop.create_task(self._begin(accepted))
             self._beginning.add(task)
             task.add_done_callback(self._beginning.discard)
+        return True
 
     def _resume(self) -> None:
         if self._open:

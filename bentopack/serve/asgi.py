@@ -18,6 +18,7 @@ Headers = list[tuple[bytes, bytes]]
 
 JSON = b"application/json"
 RETRY: Headers = [(b"retry-after", b"1")]
+CLOSE = (b"connection", b"close")
 BODY_PAUSE = 30.0
 """Seconds without any byte of a body until it is given up."""
 BODY_RATE = 500.0

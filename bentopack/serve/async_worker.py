@@ -96,6 +96,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         forks.forget(self._descriptor)
         self._worker.connections.discard(self)
+        self._inbox.close()
         self._outbox.close()
 
     def send(self, data: bytes) -> None:

@@ -172,7 +172,18 @@ class FastProtocol(HttpToolsProtocol):
     watch: Watch
 
     # Objects of a class share the names of their attributes only as long as there are few: uvicorn has as many.
-    __slots__ = ("_asked", "_between", "_body_since", "_head_since", "_length", "_paused", "_seen", "_turn", "url")
+    __slots__ = (
+        "_asked",
+        "_between",
+        "_body_since",
+        "_head_since",
+        "_length",
+        "_paused",
+        "_seen",
+        "_turn",
+        "_unread",
+        "url",
+    )
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -183,6 +194,8 @@ class FastProtocol(HttpToolsProtocol):
         """Whether the connection's own parser is between two requests."""
         self._paused = False
         """Whether the client does not read what it is sent."""
+        self._unread = 0
+        """Bytes of answers that the client did not take yet when it was last looked at."""
         self._head_since = self._body_since = inf
         self._length = 0
         """Bytes of the body of the current request."""
@@ -195,8 +208,19 @@ class FastProtocol(HttpToolsProtocol):
         plain = PlainReader(apis, longest)
         return type("Connection", (cls,), {"apis": apis, "plain": plain, "longest": longest, "watch": watch})
 
+    @classmethod
+    def end(cls) -> None:
+        """Leave all requests to uvicorn from now on: the server ends, and uvicorn says so in its answers."""
+        cls.apis, cls.plain = {}, PlainReader({}, 0)
+
     def sweep(self, now: float) -> None:
         """Close the connection if its client keeps it waiting."""
+        unread = self.transport.get_write_buffer_size()
+        if unread != self._unread:
+            self._unread, self._seen = unread, now  # it reads, if slowly
+        if unread and now - self._seen > _KEEP_ALIVE:
+            self.transport.abort()  # to close it would wait until all has been read
+            return
         turn = self._turn
         if turn is not None and not turn.response_complete:
             if turn.sent is None and (error := overdue(now - self._seen, now - self._body_since, turn.received)):

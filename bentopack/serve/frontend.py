@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from bentopack.errors import did_you_mean
 from bentopack.serve import access, child, metrics
-from bentopack.serve.asgi import RETRY, Headers, Receive, Scope, Send, header, read_body, refuse, respond
+from bentopack.serve.asgi import CLOSE, RETRY, Headers, Receive, Scope, Send, header, read_body, refuse, respond
 from bentopack.serve.config import ServeConfig
 from bentopack.serve.errors import ApiError, error_body
 from bentopack.serve.fastpath import FastProtocol, Turn, Watch
@@ -30,7 +30,6 @@ from bentopack.serve.upload import Upload
 _log = logging.getLogger("bentopack.serve")
 _NOT_READY = error_body("no worker is ready")
 _BUSY = error_body("busy: more requests wait than could be called in time")
-_CLOSE: Headers = [(b"connection", b"close")]
 
 
 class Call:
@@ -242,7 +241,7 @@ def _unsupported(api: ApiRoute, content_type: bytes) -> ApiError:
 
 
 def _headers_of(error: ApiError) -> Headers | None:
-    extra: dict[int, Headers] = {408: _CLOSE, 413: _CLOSE, 503: RETRY, 405: [(b"allow", b"POST")]}
+    extra: dict[int, Headers] = {408: [CLOSE], 413: [CLOSE], 503: RETRY, 405: [(b"allow", b"POST")]}
     return extra.get(error.status)
 
 
@@ -274,6 +273,7 @@ def main() -> None:
         workers=config.workers or config.service.workers,
         timeout=config.timeout,
         watchdog=config.watchdog,
+        front_ends=config.front_ends,
     )
     gate, connection, tick = assemble(config, pool_of)
     gc.freeze()  # what has been made so far stays

@@ -9,6 +9,7 @@ import math
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
@@ -16,10 +17,12 @@ import uvicorn
 
 from bentopack.serve import access, child, loops
 from bentopack.serve.accepting import Acceptor
-from bentopack.serve.asgi import App
+from bentopack.serve.asgi import CLOSE, App
 from bentopack.serve.config import ServeConfig
+from bentopack.serve.fastpath import FastProtocol
 
 _log = logging.getLogger("bentopack.serve")
+_GOODBYE = 1.0  # seconds, at the end, for clients to ask once more on connections that they keep
 
 
 class Server(uvicorn.Server):
@@ -48,6 +51,34 @@ class Server(uvicorn.Server):
         if self.started:
             self.servers = [Acceptor(each, self._connection, self.config.ssl) for each in sockets or ()]  # type: ignore[misc]
             child.report(self._settings, child.Started())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no more, tell each client with its next answer that its connection closes, and then end.
+
+        A client may be about to ask again on a connection that is idle: where its request crosses the close, it cannot
+        know whether that was executed.
+        """
+        for server in self.servers:
+            server.close()
+        self.servers = []
+        for each in sockets or ():
+            each.close()
+        if issubclass(self.config.http_protocol_class, FastProtocol):
+            self.config.http_protocol_class.end()
+        self.server_state.default_headers = [*self.server_state.default_headers, CLOSE]
+        for connection in list(self.server_state.connections):
+            cycle = getattr(connection, "cycle", None)
+            if cycle is not None and not cycle.response_complete:  # begun with the headers of before
+                connection.shutdown()
+        grace = self.config.timeout_graceful_shutdown or 1
+        goodbye = min(_GOODBYE, grace / 2)
+        end = time.monotonic() + goodbye
+        while time.monotonic() < end:
+            await asyncio.sleep(0.02)  # what has just been accepted becomes a connection
+            if not self.server_state.connections:
+                break
+        self.config.timeout_graceful_shutdown = max(1, math.ceil(grace - goodbye))
+        await super().shutdown()
 
     def _connection(self) -> asyncio.Protocol:
         made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]

@@ -51,6 +51,10 @@ class Inbox:
             elif kind == Kind.PING:
                 self._pinged()
 
+    def close(self) -> None:
+        """The front end has gone."""
+        self.memory.close()
+
     def _queue(self, requests: Requests) -> None:
         self._lanes[requests.api].put(requests, self._outbox)
         self._queued(requests.api)

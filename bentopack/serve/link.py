@@ -34,6 +34,7 @@ _PING = 1.0
 _FROZEN = 2.0
 _GRAIN = 0.1  # seconds by which a request may expire early; the next sweep is as much late
 _TREND = 0.1
+_PRUDENCE = 0.8  # of the time that a request may wait: calls also take longer than expected
 _MOST = 100_000  # requests at one worker
 _SHORT = 0.0005  # seconds of a worker's time that are next to none
 _LONGEST_STRIDE = 256
@@ -68,6 +69,8 @@ class Link(asyncio.Protocol):
         """Done when another connection is to take its place: it was lost, or its worker retires."""
         self.pending: dict[int, Receiver] = {}
         """Who waits for an answer, by the request's id, in the order of arrival."""
+        self.owed = 0
+        """Requests that were given up, and of which the worker has not shown since that it is done with them."""
         self._pid = 0
         self._dead = False
         self._loop = asyncio.get_running_loop()
@@ -130,6 +133,7 @@ class Link(asyncio.Protocol):
     def drop(self, identity: int) -> None:
         """Nobody waits for this request any more."""
         if self.pending.pop(identity, None) is not None:
+            self.owed += 1
             self._doubt(identity)
             self._flush_soon()
             self._dropped.append(identity)
@@ -149,6 +153,7 @@ class Link(asyncio.Protocol):
         for identity in late:
             self._doubt(identity)
         if late:
+            self.owed += len(late)
             self._fail(late, *LATE)
             self._flush_soon()
             self._dropped += late
@@ -158,6 +163,7 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         for kind, payload in self._reader.feed(data):
+            self.owed = 0
             if kind == Kind.REPLIES:
                 status, media, took, ids, bodies = cast(Replies, payload)
                 self._took += (took - self._took) * _TREND
@@ -187,13 +193,14 @@ class Link(asyncio.Protocol):
         self._free([*self._unread, *self._doubtful])  # who could read them has gone
         self._unread, self._doubtful = [], []
 
-    def tick(self, now: float, patience: float) -> None:
+    def tick(self, now: float, patience: float, front_ends: int = 1) -> None:
         """Look after the worker: how long its calls take, and whether it lives.
 
         Args:
             patience: seconds that one call may take.
+            front_ends: how many send requests to this worker.
         """
-        self._limits = [_limit(api, self._took) for api in self._apis]
+        self._limits = [_limit(api, self._took, front_ends) for api in self._apis]
         self.stride = max(1, min(_LONGEST_STRIDE, int(_SHORT / self._took_each))) if self._took_each else 1
         if self._leaving:
             self.leave()
@@ -279,11 +286,11 @@ class Link(asyncio.Protocol):
             self._transport.write(pack_drop(dropped))
 
 
-def _limit(api: ApiRoute, took: float) -> float:
-    """How many requests may wait at a worker whose calls take so many seconds."""
+def _limit(api: ApiRoute, took: float, front_ends: int) -> float:
+    """How many requests may wait at a worker whose calls take so many seconds, for each of its front ends."""
     if api.at_once is None or took <= 0:
         return _MOST
-    return min(_MOST, api.at_once * (1 + api.max_latency / took))
+    return min(_MOST, api.at_once * (1 + _PRUDENCE * api.max_latency / took / front_ends))
 
 
 def _lives(pid: int) -> bool:

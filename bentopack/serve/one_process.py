@@ -53,6 +53,7 @@ class Here:
     number = 0
     shares = False
     stride = 1
+    owed = 0
 
     def __init__(self, lanes: list[Lane], instance: Any, thread: ModelThread, hello: Hello) -> None:
         self.numbers = hello.numbers()

@@ -42,7 +42,8 @@ class Having:
             return last
         found, fewest = None, inf
         for each in self._links:
-            waiting = len(each[0].pending)
+            link = each[0]
+            waiting = len(link.pending) + link.owed  # one that hangs has few, since all of them time out
             if waiting < fewest:
                 found, fewest = each, waiting
         if found is not None:
@@ -58,6 +59,7 @@ class Pool:
         workers: how many there are; None where the first worker tells.
         timeout: seconds until a request is answered 504; None where the service tells.
         watchdog: seconds that a worker may be in one call; twice the timeout where it is None.
+        front_ends: how many there are of these.
         on_hello: called whenever a worker has introduced itself.
     """
 
@@ -68,12 +70,14 @@ class Pool:
         workers: int | None,
         timeout: float | None,
         watchdog: float | None,
+        front_ends: int,
         on_hello: Callable[[Hello], None],
     ) -> None:
         self._socket_of = socket_of
         self._workers = workers
         self._timeout = timeout
         self._watchdog = watchdog
+        self._front_ends = front_ends
         self._on_hello = on_hello
         self.slabs = Slabs()
         self._links: list[Link | None] = []
@@ -158,4 +162,4 @@ class Pool:
             timeout = self._timeout or 60.0
             for link in {*filter(None, self._links), *self._leaving}:
                 link.expire(now - timeout)
-                link.tick(now, self._watchdog or 2 * timeout)
+                link.tick(now, self._watchdog or 2 * timeout, self._front_ends)

@@ -130,6 +130,7 @@ class AsyncLane:
                 if self._lane.api.batching is None and self._lane.waiting_since is not None:
                     self.notify()  # the next request need not wait for this one
                 await self._serve_once(group)
+                await asyncio.sleep(0)  # a method that awaits nothing must not keep the loop: answers wait to be sent
         self._draining = False  # nothing was awaited since the lane was found empty
 
     async def _serve_once(self, group: list[Job]) -> None:

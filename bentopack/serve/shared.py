@@ -91,6 +91,12 @@ class SharedMemory:
                 outbox.put(identity, 503, Media.JSON, _UNREAD)
             return large._replace(ids=(), bodies=())
 
+    def close(self) -> None:
+        """Let go of the slabs: those of a front end that has gone would be kept until Python looks for cycles."""
+        for memory in self._known.values():
+            memory.close()
+        self._known.clear()
+
     def _read(self, place: bytes) -> bytes:
         descriptor, size, length = _PLACE.unpack(place)
         memory = self._known.get((descriptor, size))

@@ -84,8 +84,9 @@ class Slot:
         try:
             await self._spawn()
         except BaseException:
-            if self._process is not old:
+            if self._process is not None and self._process is not old:
                 self._kill(self._process)
+                fold_metrics(self.runtime, self._process.pid)
             self._process, self._leaving = old, None
             raise
         finally:

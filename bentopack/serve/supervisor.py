@@ -51,7 +51,9 @@ def serve(config: ServeConfig, *, on_ready: OnReady = _log.info) -> None:
 
         serve_here(config, on_ready=on_ready)
         return
-    with listen(config.host, config.port) as listener, private_folder() as runtime:
+    from bentopack.serve import leftovers  # which Windows cannot import
+
+    with listen(config.host, config.port) as listener, private_folder() as runtime, leftovers.claim(runtime):
         Path(runtime, "metrics").mkdir()
         asyncio.run(Supervisor(config, listener, runtime, on_ready).run())
 
@@ -64,7 +66,7 @@ def private_folder() -> tempfile.TemporaryDirectory[str]:
     """
     for place in (None, _MEMORY):
         with contextlib.suppress(OSError):
-            return tempfile.TemporaryDirectory(prefix="bentopack-", dir=place, ignore_cleanup_errors=True)
+            return tempfile.TemporaryDirectory(prefix=leftovers.PREFIX, dir=place, ignore_cleanup_errors=True)
     raise ServeError(
         "there is no folder for temporary files that this user can write to",
         hint="set TMPDIR to one; for a container, mount one: docker run --tmpfs /tmp",
@@ -96,7 +98,11 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._started = asyncio.Event()
         self._replacing: set[asyncio.Task[Any]] = set()
+        self._worn: set[Slot] = set()
+        """Those that have asked for a successor and wait for it."""
         self._renewing: asyncio.Task[None] | None = None
+        self._outdated = False
+        """Whether SIGHUP has come since the last renewal began."""
         self._one_at_a_time = asyncio.Lock()
 
     async def run(self) -> None:
@@ -187,20 +193,29 @@ class Supervisor:
             await self._start_or_tell()
 
     def _tired(self, slot: Slot) -> None:
+        if slot in self._worn:  # it says so again each time that it has had as many requests
+            return
+        self._worn.add(slot)
         _log.info("%s has had its %s requests and is replaced", slot.role, self._config.max_requests)
-        task = asyncio.create_task(self._replace(slot))
+        task = asyncio.create_task(self._replace_worn(slot))
         self._replacing.add(task)
         task.add_done_callback(self._replacing.discard)
+
+    async def _replace_worn(self, slot: Slot) -> None:
+        async with self._one_at_a_time:
+            if slot in self._worn:  # else SIGHUP has replaced it meanwhile
+                await self._replace(slot)
 
     async def _replace(self, slot: Slot) -> bool:
         """Replace one process; the others wait, so that no more than one loads at a time."""
         farewell = signal.SIGTERM if self._config.service.kind == "app" else signal.SIGUSR1
-        async with self._one_at_a_time:
-            try:
-                await slot.replace(farewell, self._patience())
-            except ServeError as error:
-                _log.error("%s\nthe process that was there serves on", error)
-                return False
+        try:
+            await slot.replace(farewell, self._patience())
+        except ServeError as error:
+            _log.error("%s\nthe process that was there serves on", error)
+            return False
+        finally:
+            self._worn.discard(slot)
         return True
 
     def _patience(self) -> float:
@@ -209,11 +224,13 @@ class Supervisor:
         return max(self._config.grace, float(timeout))
 
     def _renew_soon(self) -> None:
-        if self._renewing is not None and not self._renewing.done():
-            _log.warning("SIGHUP: processes are being replaced already")
-            return
+        self._outdated = True
         if not self._started.is_set():
             _log.info("SIGHUP: the processes with the service's code are replaced when they have started")
+        if self._renewing is not None and not self._renewing.done():
+            if self._started.is_set():
+                _log.info("SIGHUP: what is being replaced now is replaced once more after it")
+            return
         self._renewing = asyncio.create_task(self._renew())
         self._replacing.add(self._renewing)
         self._renewing.add_done_callback(self._replacing.discard)
@@ -221,10 +238,14 @@ class Supervisor:
     async def _renew(self) -> None:
         """Replace the processes that hold the user's code, in turn; each leaves when its successor is there."""
         await self._started.wait()
-        for slot in self._front_ends if self._config.service.kind == "app" else self._workers:
-            if not await self._replace(slot):
-                return
-        _log.info("SIGHUP: all processes with the service's code have been replaced")
+        while self._outdated:
+            self._outdated = False
+            for slot in self._front_ends if self._config.service.kind == "app" else self._workers:
+                async with self._one_at_a_time:
+                    if not await self._replace(slot):
+                        break
+            else:
+                _log.info("SIGHUP: all processes with the service's code have been replaced")
 
     async def _start_or_tell(self) -> None:
         try:

@@ -199,4 +199,5 @@ class Connection:
         self._worker.selector.unregister(self._socket)
         forks.forget(self._socket.fileno())
         self._socket.close()
+        self._inbox.close()
         self._outbox.close()

@@ -10,7 +10,7 @@ import sys
 import msgspec
 
 from bentopack.errors import ServeError
-from bentopack.serve import child, loops, openapi
+from bentopack.serve import child, lifeline, loops, openapi
 from bentopack.serve.async_worker import AsyncWorker
 from bentopack.serve.budget import Budget
 from bentopack.serve.hello import ApiRoute, Hello
@@ -81,6 +81,7 @@ def serve(settings: child.ChildSettings, service: Service) -> None:
 def main() -> None:
     """Run a worker; the supervisor gives its settings."""
     settings = child.begin()
+    lifeline.die_at_once()
     child.import_from_source(settings.config)
     target = settings.config.service.target
     try:

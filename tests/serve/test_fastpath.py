@@ -37,6 +37,7 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.written = b""
         self.closed = False
+        self.unread = 0
 
     def write(self, data: Any) -> None:
         assert not self.closed, data
@@ -47,6 +48,13 @@ class Wire(asyncio.Transport):
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self.protocol = protocol
+
+    def abort(self) -> None:
+        self.closed = True
+        self.unread = 0
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
 
     def is_closing(self) -> bool:
         return self.closed
@@ -88,7 +96,9 @@ class Workers(Pool):
 def front_end() -> FrontEnd:
     service = ServiceInfo(target="m:S", kind="service", name="s", workers=1)
     config = ServeConfig(service=service, source="", max_body=LONGEST)
-    found = FrontEnd(config, partial(cast(Any, Workers), lambda number: "", workers=1, timeout=None, watchdog=None))
+    found = FrontEnd(
+        config, partial(cast(Any, Workers), lambda number: "", workers=1, timeout=None, watchdog=None, front_ends=1)
+    )
     apis = (
         ApiRoute(name="json", route="/json", accepts=(0,), max_latency=60, at_once=1),
         ApiRoute(name="text", route="/a b/ü", accepts=(0, 2), max_latency=60, at_once=1),
@@ -294,6 +304,26 @@ def test_a_client_that_keeps_a_connection_waiting_is_left(sent: bytes, seconds: 
         return wire.closed
 
     assert asyncio.run(go()) is closed
+
+
+def test_a_client_that_does_not_read_is_left() -> None:
+    """An answer that nobody reads is dropped after a while; a client that reads slowly is waited for."""
+
+    async def go() -> list[bool]:
+        watch = Watch()
+        protocol, wire = await connected(watch)
+        protocol.data_received(post())
+        await asyncio.sleep(0)
+        found = []
+        for unread, seconds in ((1000, 0), (1000, 70), (500, 70), (500, 80)):
+            wire.unread = unread
+            watch.now += seconds
+            protocol.sweep(watch.now)
+            found.append(wire.closed)
+        assert wire.unread == 0
+        return found
+
+    assert asyncio.run(go()) == [False, False, False, True]
 
 
 def test_a_body_that_stops_is_408() -> None:

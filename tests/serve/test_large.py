@@ -13,6 +13,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.serve.running import Running, wait_for
@@ -172,3 +173,20 @@ def test_a_killed_worker_is_a_503_and_its_memory_is_used_again(service: Running)
     wait_for(lambda: service.client.get("/readyz").status_code == 200, 20)
     reply = service.client.post("/digest", content=body, headers={"content-type": "a/b"})
     assert reply.text == hashlib.sha256(body).hexdigest()
+
+
+def test_a_killed_front_end_takes_its_memory_with_it(service: Running) -> None:
+    """Workers let go at once of the bodies that a front end shared with them."""
+    workers = service.pids("serve.worker")
+
+    def shared() -> int:
+        return sum(Path(f"/proc/{pid}/maps").read_text().count("bentopack-slab") for pid in workers)
+
+    assert service.client.post("/digest", content=bytes(400_000), headers={"content-type": "a/b"}).status_code == 200
+    assert shared() > 0
+    (front_end,) = service.pids("serve.frontend")
+    service.signal(front_end, signal.SIGKILL)
+    wait_for(lambda: shared() == 0, 10)
+    service.client.close()
+    service.client = httpx.Client(base_url=service.client.base_url, timeout=20)
+    wait_for(lambda: service.client.get("/readyz").status_code == 200, 20)

@@ -125,6 +125,41 @@ def test_sighup_during_the_start_replaces_what_was_started(
     assert running.json("/wait", {"seconds": 0}).text == "better"
 
 
+def test_what_could_not_be_loaded_leaves_nothing(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often SIGHUP finds broken code, no file and no descriptor is left of the processes that tried it."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    running = start(SLOW)
+    broken = "import prometheus_client\nprometheus_client.Counter('tries', 'Tries.').inc()\nimport nothing_of_that_name"
+    (tmp_path / "svc.py").write_text(broken)
+
+    def held() -> tuple[int, int]:
+        descriptors = Path(f"/proc/{running.process.pid}/fd")
+        return len(list(tmp_path.glob("bentopack-*/metrics/*"))), len(list(descriptors.iterdir()))
+
+    def renew(tries: int) -> None:
+        running.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: running.output.count("serves on") == tries, 20)
+        wait_for(lambda: len(running.pids("serve.worker")) == 1, 20)
+
+    renew(1)
+    files, descriptors = held()
+    renew(2)
+    renew(3)
+    wait_for(lambda: held()[0] <= files and held()[1] <= descriptors, 5, lambda: str((held(), files, descriptors)))
+
+
+def test_sighup_while_workers_are_replaced(start: Start, tmp_path: Path) -> None:
+    """Code that changes while the last change is being loaded is served too: no SIGHUP is lost."""
+    running = start(SLOW)
+    loading = "\nprint('now it loads', flush=True); time.sleep(0.5)\n"
+    (tmp_path / "svc.py").write_text(SLOW.replace('"done"', '"better"') + loading)
+    running.process.send_signal(signal.SIGHUP)
+    running.wait_output("now it loads", 30)
+    (tmp_path / "svc.py").write_text(SLOW.replace('"done"', '"best"'))
+    running.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: running.json("/wait", {"seconds": 0}).text == "best", 30)
+
+
 def test_sighup_waits_for_what_is_under_way(start: Start) -> None:
     """A call that began before the replacement is answered by the worker that began it."""
     running = start(SLOW)
@@ -147,6 +182,21 @@ def test_a_worker_is_replaced_after_its_requests(start: Start) -> None:
     assert set(answers) == {200}
 
 
+def test_a_worker_is_replaced_once_however_often_it_asks(start: Start, tmp_path: Path) -> None:
+    """A worker that has its requests again and again while its successor loads is replaced by one, not by as many."""
+    running = start(SLOW, max_requests=10)
+    loading = "\nprint('now it loads', flush=True)\nwhile not os.path.exists('loaded'): time.sleep(0.01)\n"
+    (tmp_path / "svc.py").write_text(SLOW + loading)
+    before = running.pids("serve.worker")
+    for _ in range(60):
+        assert running.client.post("/pid").status_code == 200
+    running.wait_output("now it loads", 30)
+    (tmp_path / "loaded").touch()
+    wait_for(lambda: not set(before) & set(running.pids("serve.worker")), 30)
+    assert running.client.post("/pid").status_code == 200
+    assert running.output.count("now it loads") == running.output.count("is replaced") == 1
+
+
 def test_a_worker_that_hangs_is_replaced(start: Start) -> None:
     """A call without an end is ended by the watchdog; the request is answered in time, and the next one too."""
     running = start(SLOW, timeout=0.5, watchdog=1.5)
@@ -156,6 +206,16 @@ def test_a_worker_that_hangs_is_replaced(start: Start) -> None:
     assert call.response.status_code == 504
     running.wait_output("is ended", 10)
     wait_for(lambda: running.client.post("/pid").status_code == 200, 20)
+
+
+def test_a_worker_that_hangs_gets_no_more_requests(start: Start) -> None:
+    """Once a request has timed out in a worker, the next go to the others, until it is replaced or answers again."""
+    running = start(SLOW, workers=2, timeout=0.5, watchdog=60.0)
+    call = Call(running, 3600.0)
+    call.join(10)
+    assert call.response is not None, call.error
+    assert call.response.status_code == 504
+    assert {running.client.post("/pid").status_code for _ in range(20)} == {200}
 
 
 def test_a_long_call_is_no_hang(start: Start) -> None:
@@ -243,9 +303,17 @@ def test_large_answers_do_not_wait_for_the_next_call(start: Start) -> None:
     assert {(reply.status_code, len(reply.content)) for reply in replies} == {(200, 2_000_000)}
 
 
-@pytest.mark.parametrize(("at_once", "took", "most"), [(1, 0.1, 11), (100, 0.5, 300), (None, 0.1, 100_000)])
-def test_requests_are_refused_when_they_would_wait_too_long(at_once: int | None, took: float, most: int) -> None:
-    """How long calls take, and how many requests one takes, tells how many may wait: as many as are called in time."""
+@pytest.mark.parametrize(
+    ("at_once", "took", "front_ends", "most"),
+    [(1, 0.1, 1, 9), (100, 0.5, 1, 260), (100, 0.5, 2, 180), (None, 0.1, 1, 100_000)],
+)
+def test_requests_are_refused_when_they_would_wait_too_long(
+    at_once: int | None, took: float, front_ends: int, most: int
+) -> None:
+    """How long calls take, and how many requests one takes, tells how many may wait: as many as are called in time.
+
+    Each front end sends its part of them.
+    """
 
     async def go() -> int:
         link = Link(0, lambda link, hello: None, lambda link: None, lambda slab: None)
@@ -264,7 +332,7 @@ def test_requests_are_refused_when_they_would_wait_too_long(at_once: int | None,
         assert link.takes(0)
         for _ in range(100):
             link.data_received(pack_replies(Replies(200, 0, took, [link.submit(0, 0, b"", Nobody())], [b""])))
-        link.tick(time.monotonic(), 60.0)
+        link.tick(time.monotonic(), 60.0, front_ends)
         accepted = 0
         while link.takes(0):
             link.submit(0, Media.JSON, b"", Nobody())

@@ -93,6 +93,36 @@ def test_killed_supervisor_leaves_no_file(start: Start, tmp_path: Path, monkeypa
     wait_for(lambda: running.pids() == [] and not list(tmp_path.glob("bentopack-*")), 5)
 
 
+def test_killed_supervisor_leaves_no_busy_worker(start: Start) -> None:
+    """A worker whose call keeps the interpreter's lock ends with the supervisor too."""
+    running = start(SLOW.replace("time.sleep(seconds)", "print('busy', flush=True); sum(range(10**11))"))
+    Call(running, 1)
+    running.wait_output("busy")
+    running.process.kill()
+    wait_for(lambda: running.pids() == [], 5)
+
+
+def test_next_service_removes_what_a_killed_one_left(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where all processes were killed at once the next start removes their folder, and no one else's."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    (tmp_path / "bentopack-else").mkdir()
+    killed = start(SLOW)
+    killed.process.send_signal(signal.SIGSTOP)  # it would start them anew
+    for pid in (*killed.pids("serve.worker"), *killed.pids("serve.frontend"), killed.process.pid):
+        killed.signal(pid, signal.SIGKILL)
+    killed.process.wait(10)
+    (left,) = tmp_path.glob("bentopack-*/metrics")
+    first = start(SLOW)
+    assert not left.exists()
+    assert first.client.post("/pid").status_code == 200
+    start(SLOW)
+    assert first.client.get("/metrics").status_code == 200
+    assert len(list(tmp_path.glob("bentopack-*/metrics"))) == 2
+    assert (tmp_path / "bentopack-else").exists()
+
+
 def test_closed_terminal_drains(tmp_path: Path) -> None:
     """SIGHUP from the terminal that a service runs in, which closes, ends it as SIGTERM does."""
     master, terminal = os.openpty()

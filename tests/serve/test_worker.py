@@ -119,3 +119,33 @@ def test_what_was_dropped_too_late_is_forgotten() -> None:
     assert len(outbox._dropped) <= 10_000
     assert outbox.forgets(49_999)
     assert not outbox.forgets(49_999)
+
+
+@bentopack.service
+class Plain:
+    @bentopack.api(batchable=True, max_batch_size=1)
+    async def rows(self, values: list[int]) -> list[int]:
+        return values
+
+    @bentopack.api
+    async def one(self, values: list[int]) -> list[int]:
+        return values
+
+
+@pytest.mark.parametrize("api", [0, 1], ids=["batchable", "single"])
+def test_a_method_that_awaits_nothing_lets_answers_leave(api: int) -> None:
+    """Between two calls of an ``async def`` method the loop turns, so that no answer waits until the queue is empty."""
+
+    async def go() -> list[int]:
+        lane, outbox = Lane(describe(Plain, "m:Plain").apis[api]), Outbox()
+        runner = AsyncLane(lane, Plain())
+        for number in range(8):
+            lane.put(_request(number), outbox)
+        runner.notify()
+        sent: list[int] = []
+        while len(sent) < 8 and not runner.idle:
+            await asyncio.sleep(0)
+            sent += [len(_sent(outbox))]
+        return sent
+
+    assert max(asyncio.run(go())) < 8
