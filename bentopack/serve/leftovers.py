@@ -5,7 +5,6 @@ remove them, and a container that is started again keeps its temporary folder.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import stat
@@ -19,6 +18,8 @@ _LOCK = "lock"
 @contextlib.contextmanager
 def claim(folder: str) -> Iterator[None]:
     """Mark a private folder as in use while this process lives, and remove those beside it whose process has gone."""
+    import fcntl  # not on Windows, which has this module all the same
+
     fresh = Path(folder, "lock.new")
     with fresh.open("wb") as lock:
         with contextlib.suppress(OSError):  # a file system without locks
@@ -29,6 +30,8 @@ def claim(folder: str) -> Iterator[None]:
 
 
 def _remove_others(folder: Path) -> None:
+    import fcntl
+
     for lock in folder.parent.glob(f"{PREFIX}*/{_LOCK}"):
         with contextlib.suppress(OSError):
             status = os.lstat(lock.parent)

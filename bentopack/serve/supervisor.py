@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bentopack.errors import ServeError
+from bentopack.serve import leftovers
 from bentopack.serve.child import Started, worker_socket
 from bentopack.serve.config import ServeConfig
 from bentopack.serve.listening import listen, url_of
@@ -51,8 +52,6 @@ def serve(config: ServeConfig, *, on_ready: OnReady = _log.info) -> None:
 
         serve_here(config, on_ready=on_ready)
         return
-    from bentopack.serve import leftovers  # which Windows cannot import
-
     with listen(config.host, config.port) as listener, private_folder() as runtime, leftovers.claim(runtime):
         Path(runtime, "metrics").mkdir()
         asyncio.run(Supervisor(config, listener, runtime, on_ready).run())
