@@ -26,7 +26,7 @@ from bentopack.serve.gate import CLIENT_GONE
 from bentopack.serve.plain import UNUSUAL, PlainReader, Takes
 from bentopack.serve.request_ids import HEADER, request_id
 from bentopack.serve.shared import LARGE, Slab
-from bentopack.serve.upload import Upload
+from bentopack.serve.upload import SmallPieces, Upload
 
 if TYPE_CHECKING:
     from bentopack.serve.link import Link
@@ -263,7 +263,7 @@ class FastProtocol(HttpToolsProtocol):
 
     def uploaded(self, turn: Turn) -> None:
         """Go on after a body that did not come by the parser."""
-        self.transport.set_protocol(self)
+        self.transport.set_protocol(SmallPieces(self))
         self.parser = HttpRequestParser(self)
         with contextlib.suppress(AttributeError):  # as uvicorn does, where httptools has it
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)

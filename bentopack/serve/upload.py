@@ -1,4 +1,8 @@
-"""A large body on its way into shared memory: the kernel writes it there, past the HTTP parser."""
+"""A large body on its way into shared memory: the kernel writes it there, past the HTTP parser.
+
+A transport reads as much as has come, and most of a large body would have come by the parser before its head is
+understood. Who has sent one is therefore read in small pieces until the next is known to be another.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,9 @@ from typing import TYPE_CHECKING
 from bentopack.serve.shared import Slab
 
 if TYPE_CHECKING:
-    from bentopack.serve.fastpath import Turn
+    from bentopack.serve.fastpath import FastProtocol, Turn
+
+_piece = memoryview(bytearray(8192))  # whatever is in it is taken out at once
 
 
 class Upload(asyncio.BufferedProtocol):
@@ -59,3 +65,31 @@ class Upload(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._turn.protocol.resume_writing()
+
+
+class SmallPieces(asyncio.BufferedProtocol):
+    """Takes a connection's place at the transport, and gives it a head and no more than the beginning of its body."""
+
+    def __init__(self, connection: FastProtocol) -> None:
+        self._connection = connection
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where to write."""
+        return _piece
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes have been written."""
+        self._connection.transport.set_protocol(self._connection)
+        self._connection.data_received(bytes(_piece[:nbytes]))
+
+    def eof_received(self) -> None:
+        self._connection.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connection.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._connection.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._connection.resume_writing()
