@@ -15,6 +15,7 @@ _LONGEST = 0.01  # seconds, for clients to come back
 _SHARE = 0.5  # of the last call's time
 _ENOUGH = 0.95  # of the clients
 _FEW = 4  # requests whose moments tell nothing
+_MISSING = 4  # times as many have been answered as wait: by chance alone that is rare
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,6 @@ class LastCall:
         oldest, newest = lane.waiting_since, lane.waiting_until
         if oldest is None or newest is None or oldest < self.began:  # what a full batch has left behind
             return False
-        if waiting * 2 <= self.answered:
+        if waiting * _MISSING <= self.answered:
             return True
         return waiting >= _FEW and newest < (self.began + self.ended) / 2

@@ -1,0 +1,75 @@
+"""The one parser of plain requests takes these, and leaves no trace of anything else."""
+
+from __future__ import annotations
+
+import pytest
+
+from bentopack.serve.plain import PlainReader
+
+
+class Api:
+    def media_of(self, content_type: bytes) -> int | None:
+        return {b"": 0, b"application/json": 0, b"text/plain": None}.get(content_type, 3)
+
+
+API = Api()
+HEAD = b"POST /p HTTP/1.1\r\nHost: h\r\n"
+PLAIN = HEAD + b"Content-Length: 2\r\n\r\n{}"
+
+
+def reader() -> PlainReader[Api]:
+    return PlainReader({b"POST /p HTTP/1.1": API}, 10)
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (PLAIN, (API, 0, b"{}", None)),
+        (HEAD + b"Content-Length: 0\r\n\r\n", (API, 0, b"", None)),
+        (HEAD + b"content-length: 4\r\n\r\n\r\n\r\n", (API, 0, b"\r\n\r\n", None)),
+        (HEAD + b"CONTENT-TYPE: a/b\r\nContent-Length: 2\r\n\r\n{}", (API, 3, b"{}", None)),
+        (HEAD + b"X-Request-ID: me\r\nContent-Length: 2\r\n\r\n{}", (API, 0, b"{}", b"me")),
+        (HEAD + b"Connection: Keep-Alive\r\nContent-Length: 2\r\n\r\n{}", (API, 0, b"{}", None)),
+    ],
+)
+def test_a_plain_request_is_read(data: bytes, found: object) -> None:
+    """However its headers are spelled."""
+    assert reader().read(data) == found
+
+
+NOT_PLAIN = [
+    PLAIN[:-1],
+    PLAIN[:30],
+    PLAIN + b"P",
+    PLAIN + PLAIN,
+    HEAD + b"\r\n",
+    HEAD + b"Content-Length: 11\r\n\r\n" + b"x" * 11,
+    HEAD + b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}",
+    HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}",
+    HEAD + b"Connection: keep-alive\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}",
+    HEAD + b"Content-Type: a/b\r\ncontent-type: c/d\r\nContent-Length: 2\r\n\r\n{}",
+    HEAD + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}",
+    HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    HEAD + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+    PLAIN.replace(b"1.1", b"1.0"),
+    PLAIN.replace(b"/p", b"/q"),
+    PLAIN.replace(b"POST", b"PUT"),
+    PLAIN.replace(b"\r\n", b"\n"),
+    b"",
+]
+
+
+@pytest.mark.parametrize("data", NOT_PLAIN, ids=repr)
+def test_what_is_not_plain_is_left_and_forgotten(data: bytes) -> None:
+    """The next request, of another connection, is read as if nothing had been before it."""
+    one = reader()
+    assert one.read(data) is None
+    assert one.read(PLAIN) == (API, 0, b"{}", None)
+
+
+def test_names_of_headers_are_not_remembered_without_end() -> None:
+    """A client that thinks of new headers for each request fills no memory."""
+    one = reader()
+    for number in range(3000):
+        assert one.read(HEAD + b"X-%d: 1\r\nContent-Length: 2\r\n\r\n{}" % number) is not None
+    assert len(one._shapes) <= 1000
