@@ -22,9 +22,10 @@ def chosen(having: Having, count: int) -> list[Any]:
     for _ in range(count):
         taken = having.least_loaded()
         assert taken is not None
-        taken[0].pending.append(None)
-        taken[0].outgoing.append(None)
-        found.append(taken[0])
+        worker: Any = taken[0]
+        worker.pending.append(None)
+        worker.outgoing.append(None)
+        found.append(worker)
     return found
 
 
