@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable
 from functools import lru_cache, partial
@@ -24,6 +25,7 @@ from bentopack.serve.pool import Pool
 from bentopack.serve.shared import Slab
 from bentopack.serve.upload import Upload
 
+_ACQUAINTANCE = 1.0  # seconds, for workers that have loaded; one in a call is late
 _NOT_READY = error_body("no worker is ready")
 _BUSY = error_body("busy: more requests wait than could be called in time")
 
@@ -180,6 +182,8 @@ class FrontEnd:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         self.pool.start()
+        with contextlib.suppress(asyncio.TimeoutError):  # before connections come, which others might take
+            await asyncio.wait_for(self.pool.greeted.wait(), _ACQUAINTANCE)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         metrics.tell_tallies()

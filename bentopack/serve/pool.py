@@ -43,6 +43,8 @@ class Pool:
         self._watchdog = watchdog
         self._front_ends = front_ends
         self._on_hello = on_hello
+        self.greeted = asyncio.Event()
+        """Set once a worker has introduced itself."""
         self.slabs = Slabs()
         self._links: list[Link | None] = []
         self._ready: list[Link] = []
@@ -90,6 +92,7 @@ class Pool:
             self._timeout = hello.timeout
         self._on_hello(hello)
         self._ready.append(link)
+        self.greeted.set()
         for old in self._leaving & set(self._ready):
             if old.number == link.number:
                 self._ready.remove(old)
