@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 from collections.abc import Callable, Iterable
@@ -28,6 +29,7 @@ from bentopack.serve.shared import Slab
 from bentopack.serve.upload import Upload
 
 _log = logging.getLogger("bentopack.serve")
+_ACQUAINTANCE = 1.0  # seconds, for workers that have loaded; one in a call is late
 _NOT_READY = error_body("no worker is ready")
 _BUSY = error_body("busy: more requests wait than could be called in time")
 
@@ -211,6 +213,8 @@ class FrontEnd:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         self.pool.start()
+        with contextlib.suppress(asyncio.TimeoutError):  # before connections come, which others might take
+            await asyncio.wait_for(self.pool.greeted.wait(), _ACQUAINTANCE)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         metrics.tell_tallies()

@@ -126,6 +126,7 @@ class OnePool(Pool):
         self._thread = ModelThread()
         self._instance = self._thread.start(service.instantiate)
         self._here: Here | None = None
+        self.greeted = asyncio.Event()
 
     def having(self, key: ApiKey) -> Having:
         """Return this process as the only worker."""
@@ -138,6 +139,7 @@ class OnePool(Pool):
         """Begin to serve, on the loop that runs."""
         self._here = Here(self._lanes, self._instance, self._thread, self._greeting)
         self._on_hello(self._greeting)
+        self.greeted.set()
         self._sweeping = asyncio.create_task(self._sweep())
 
     def close(self) -> None:

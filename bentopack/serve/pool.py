@@ -79,6 +79,8 @@ class Pool:
         self._watchdog = watchdog
         self._front_ends = front_ends
         self._on_hello = on_hello
+        self.greeted = asyncio.Event()
+        """Set once a worker has introduced itself."""
         self.slabs = Slabs()
         self._links: list[Link | None] = []
         self._ready: list[Link] = []
@@ -125,6 +127,7 @@ class Pool:
         self._on_hello(hello)
         replaced = [old for old in self._leaving & set(self._ready) if old.number == link.number]
         self._set_ready([each for each in self._ready if each not in replaced] + [link])
+        self.greeted.set()
         for old in replaced:
             old.leave()
 

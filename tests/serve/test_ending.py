@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 import socket
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.serve.conftest import Start
 from tests.serve.running import Running, wait_for
+from tests.serve.test_fastpath import front_end
 from tests.serve.test_lifecycle import SLOW
 
 APP = """
@@ -85,3 +88,29 @@ def is_pending(pid: int, number: signal.Signals) -> bool:
     """Whether a stopped process has a signal to come."""
     line = next(each for each in Path(f"/proc/{pid}/status").read_text().splitlines() if each.startswith("ShdPnd"))
     return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+
+
+def test_a_front_end_that_comes_back_knows_its_workers() -> None:
+    """It accepts connections when a worker has introduced itself, which one in a call does late, or after a second."""
+
+    async def go(seconds: float) -> list[str]:
+        app, told = front_end(), []
+        orders: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+        orders.put_nowait({"type": "lifespan.startup"})
+
+        async def send(message: Any) -> None:
+            told.append(message["type"])
+
+        app.pool.greeted.clear()
+        life = asyncio.ensure_future(app({"type": "lifespan"}, orders.get, send))
+        await asyncio.sleep(0.05)
+        told.append("greeted")
+        asyncio.get_running_loop().call_later(seconds, app.pool.greeted.set)
+        while len(told) < 2:
+            await asyncio.sleep(0.01)
+        orders.put_nowait({"type": "lifespan.shutdown"})
+        await life
+        return told
+
+    for seconds in (0, 3600):
+        assert asyncio.run(go(seconds))[:2] == ["greeted", "lifespan.startup.complete"]
