@@ -17,13 +17,30 @@ if TYPE_CHECKING:
 _piece = memoryview(bytearray(8192))  # whatever is in it is taken out at once
 
 
-class Upload(asyncio.BufferedProtocol):
-    """The rest of a body: what the parser has not read of it when its head was complete.
+class StandIn(asyncio.BufferedProtocol):
+    """Takes a connection's place at its transport, and leaves to it all but what arrives."""
 
-    It takes the connection's place at the transport until the last byte has come.
-    """
+    def __init__(self, connection: FastProtocol) -> None:
+        self._connection = connection
+
+    def eof_received(self) -> None:
+        self._connection.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connection.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._connection.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._connection.resume_writing()
+
+
+class Upload(StandIn):
+    """The rest of a body: what the parser had not read of it when its head was complete, to the last byte."""
 
     def __init__(self, turn: Turn, slab: Slab, length: int) -> None:
+        super().__init__(turn.protocol)
         self.slab = slab
         self.length = length
         self.left = length
@@ -50,28 +67,13 @@ class Upload(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """So many bytes have been written."""
         self.left -= nbytes
-        self._turn.protocol.seen()
+        self._connection.seen()
         if not self.left:
-            self._turn.protocol.uploaded(self._turn)
-
-    def eof_received(self) -> None:
-        self._turn.protocol.eof_received()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._turn.protocol.connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        self._turn.protocol.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._turn.protocol.resume_writing()
+            self._connection.uploaded(self._turn)
 
 
-class SmallPieces(asyncio.BufferedProtocol):
-    """Takes a connection's place at the transport, and gives it a head and no more than the beginning of its body."""
-
-    def __init__(self, connection: FastProtocol) -> None:
-        self._connection = connection
+class SmallPieces(StandIn):
+    """Gives a connection a request's head and no more than the beginning of its body."""
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where to write."""
@@ -81,15 +83,3 @@ class SmallPieces(asyncio.BufferedProtocol):
         """So many bytes have been written."""
         self._connection.transport.set_protocol(self._connection)
         self._connection.data_received(bytes(_piece[:nbytes]))
-
-    def eof_received(self) -> None:
-        self._connection.eof_received()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._connection.connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        self._connection.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._connection.resume_writing()
