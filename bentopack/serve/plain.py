@@ -51,7 +51,7 @@ class PlainReader(Generic[A]):
     def __init__(self, apis: Mapping[bytes, A], longest: int) -> None:
         self._apis = apis
         self._longest = longest
-        self._shapes: dict[tuple[bytes, ...], Shape | None] = {}
+        self._shapes: dict[tuple[bytes, ...], Shape] = {}
         self._start()
 
     def read(self, data: bytes) -> tuple[A, int, bytes, bytes | None] | None:
@@ -71,7 +71,7 @@ class PlainReader(Generic[A]):
         self._begin.append(_ARMED)
         self._complete.append(_ARMED)
         names = tuple(headers)
-        shape = self._shapes[names] if names in self._shapes else self._learn(names)
+        shape = self._shapes.get(names) or self._learn(names)
         body = self._bodies.pop() if self._bodies else b""
         # A line for each header, the request line and the empty one: no header came twice.
         lines = data.count(b"\r\n", 0, len(data) - len(body))
@@ -103,9 +103,11 @@ class PlainReader(Generic[A]):
         )
 
     def _learn(self, names: tuple[bytes, ...]) -> Shape | None:
-        if len(self._shapes) >= _MOST:
-            self._shapes.clear()
-        self._shapes[names] = shape = _shape(names)
+        shape = _shape(names)
+        if shape is not None:
+            if len(self._shapes) >= _MOST:
+                self._shapes.clear()
+            self._shapes[names] = shape
         return shape
 
 
