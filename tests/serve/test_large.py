@@ -164,10 +164,11 @@ def test_clients_that_leave_leave_nothing(service: Running) -> None:
 def test_a_killed_worker_is_a_503_and_its_memory_is_used_again(service: Running) -> None:
     """Whoever's body a killed worker had is told, and the next gets its answer from another."""
     body = body_of(9, 500_000)
+    workers = service.pids("serve.worker")  # listed before, since the call is short
     with connect(service) as connection, connection.makefile("rb") as answers:
         connection.sendall(head("/slow", len(body)) + body)
         time.sleep(0.15)
-        for pid in service.pids("serve.worker"):
+        for pid in workers:
             service.signal(pid, signal.SIGKILL)
         assert read_answer(answers)[0].startswith(b"HTTP/1.1 503")
     wait_for(lambda: service.client.get("/readyz").status_code == 200, 20)
@@ -177,6 +178,7 @@ def test_a_killed_worker_is_a_503_and_its_memory_is_used_again(service: Running)
 
 def test_a_killed_front_end_takes_its_memory_with_it(service: Running) -> None:
     """Workers let go at once of the bodies that a front end shared with them."""
+    wait_for(lambda: service.client.get("/readyz").status_code == 200, 20)
     workers = service.pids("serve.worker")
 
     def shared() -> int:
