@@ -54,6 +54,13 @@ class AsyncWorker:
         while self.connections or not all(runner.idle for runner in self.runners):
             await asyncio.sleep(0.01)
 
+    def took(self) -> float:
+        """What the longest call took that has ended since this was asked last, in seconds; 0 where there was none."""
+        took = max(lane.took for lane in self.lanes)
+        for lane in self.lanes:
+            lane.took = 0.0
+        return took
+
     def _retire(self, stop: asyncio.Event) -> None:
         self.retiring = True
         self._server.close()
@@ -115,5 +122,5 @@ class Connection(asyncio.Protocol):
 
     def _flush(self) -> None:
         self._scheduled = False  # before emptying the box: what is put in from here on schedules its own turn
-        if frames := self._outbox.take():
+        if frames := self._outbox.take(self._worker.took()):
             self.send(frames)

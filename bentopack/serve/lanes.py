@@ -59,6 +59,8 @@ class Lane:
     """The queue of one API. ``put`` and ``take`` may be called from two threads."""
 
     api: Api
+    took: float = 0.0
+    """Seconds that the last call took, where calls are made one after the other."""
     _jobs: deque[Job] = field(default_factory=deque)
 
     def put(self, requests: Requests, sender: Outbox) -> None:

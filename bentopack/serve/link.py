@@ -166,8 +166,9 @@ class Link(asyncio.Protocol):
             self.owed = 0
             if kind == Kind.REPLIES:
                 status, media, took, ids, bodies = cast(Replies, payload)
-                self._took += (took - self._took) * _TREND
-                self._took_each += (took / len(ids) - self._took_each) * _TREND
+                if took:
+                    self._took += (took - self._took) * _TREND
+                    self._took_each += (took / len(ids) - self._took_each) * _TREND
                 self._answer(status, media, ids, bodies)
                 if self._leaving:
                     self.leave()

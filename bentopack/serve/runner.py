@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
+from time import monotonic
 from typing import Any, TypeVar
 
 from bentopack.serve.batching import drive, drive_async
@@ -25,6 +26,7 @@ def call(lane: Lane, instance: Any) -> int:
     method = getattr(instance, lane.api.method)
     codec = lane.api.codec
     called = 0
+    began = monotonic()
     for group in lane.take():
         called += len(group)
         try:
@@ -32,6 +34,7 @@ def call(lane: Lane, instance: Any) -> int:
             lane.finish(group, drive(lane.steps(group), lambda arguments: codec.call(method, arguments)))
         except Exception as error:  # as in AsyncLane
             lane.finish(group, [error] * len(group))
+    lane.took = monotonic() - began
     return called
 
 
@@ -134,11 +137,14 @@ class AsyncLane:
         self._draining = False  # nothing was awaited since the lane was found empty
 
     async def _serve_once(self, group: list[Job]) -> None:
+        began = monotonic()
         try:
             observe(self._lane, group)
             self._lane.finish(group, await drive_async(self._lane.steps(group), self._call))
         except Exception as error:  # whatever it is, its requests are answered and the next group is called
             self._lane.finish(group, [error] * len(group))
+        if self._lane.api.batching is not None:
+            self._lane.took = monotonic() - began
 
     async def _call(self, arguments: tuple[Any, ...]) -> Any:
         return await self._lane.api.codec.call(self._method, arguments)

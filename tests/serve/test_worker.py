@@ -149,3 +149,33 @@ def test_a_method_that_awaits_nothing_lets_answers_leave(api: int) -> None:
         return sent
 
     assert max(asyncio.run(go())) < 8
+
+
+@bentopack.service
+class Slow:
+    @bentopack.api(batchable=True)
+    async def batch(self, values: list[int]) -> list[int]:
+        await asyncio.sleep(0.02)
+        return values
+
+    @bentopack.api
+    async def alone(self, values: list[int]) -> list[int]:
+        await asyncio.sleep(0.02)
+        return values
+
+
+@pytest.mark.parametrize(("api", "tells"), [(0, True), (1, False)])
+def test_an_async_batch_tells_how_long_it_took(api: int, tells: bool) -> None:
+    """By it front ends know what would wait too long; of calls that go on side by side it would say nothing."""
+
+    async def go() -> float:
+        lane = Lane(describe(Slow, "m:Slow").apis[api])
+        runner = AsyncLane(lane, Slow())
+        lane.put(_request(1), Outbox())
+        runner.notify()
+        while not runner.idle:
+            await asyncio.sleep(0.001)
+        return lane.took
+
+    took = asyncio.run(go())
+    assert took >= 0.02 if tells else took == 0
