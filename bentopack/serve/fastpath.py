@@ -9,136 +9,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import Iterable, Mapping
 from math import inf
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from httptools import HttpRequestParser
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from bentopack.serve.asgi import RETRY, Headers, overdue
-from bentopack.serve.errors import INTERNAL_ERROR, error_body
-from bentopack.serve.frames import TYPE_BYTES, Media
+from bentopack.serve.asgi import overdue
+from bentopack.serve.errors import error_body
+from bentopack.serve.frames import Media
 from bentopack.serve.gate import CLIENT_GONE
-from bentopack.serve.plain import UNUSUAL, PlainReader, Takes
-from bentopack.serve.request_ids import HEADER, request_id
-from bentopack.serve.shared import LARGE, Slab
+from bentopack.serve.heads import response_head
+from bentopack.serve.plain import UNUSUAL, PlainReader
+from bentopack.serve.request_ids import HEADER
+from bentopack.serve.shared import LARGE
+from bentopack.serve.turn import Prediction, Turn
 from bentopack.serve.upload import SmallPieces, Upload
 
-if TYPE_CHECKING:
-    from bentopack.serve.link import Link
-
-_log = logging.getLogger("bentopack.serve")
 _KEEP_ALIVE = 75.0  # seconds without a request; longer than the minute of common load balancers, which must close first
 _HEAD_TOTAL = 15.0
-
-
-class Prediction(Takes, Protocol):
-    """An API, as the short way sees it."""
-
-    def slab_for(self, length: int) -> Slab | None:
-        """Shared memory for a body of so many bytes, or None where it is to be received as any other."""
-
-    def submit(self, media: int, body: bytes | Upload, turn: Turn) -> tuple[Link, int] | None:
-        """Send a request to a worker; None, with ``turn`` answered, where it is refused."""
-
-    def discard(self, slab: Slab) -> None:
-        """Take back the memory of a body that nobody will ask for."""
-
-    def answered(self, turn: Turn, status: int) -> None:
-        """Count an answer."""
-
-
-class Turn:
-    """A connection's request on the short way, one after the other: each ends before the next begins.
-
-    uvicorn sees it as the connection's current cycle.
-    """
-
-    __slots__ = (
-        "api",
-        "began",
-        "body",
-        "disconnected",
-        "id",
-        "keep_alive",
-        "media",
-        "protocol",
-        "response_complete",
-        "sent",
-        "size",
-        "submitted",
-        "upload",
-    )
-
-    def __init__(self, protocol: FastProtocol) -> None:
-        self.protocol = protocol
-        self.id: bytes
-        self.api: Prediction
-        self.media: int
-        self.body: list[bytes] = []
-        self.upload: Upload | None = None
-        self.began = 0.0
-        self.submitted = False
-        self.size = 0
-        self.sent: tuple[Link, int] | None = None
-        self.keep_alive = True
-        self.disconnected = False
-        self.response_complete = True
-
-    @property
-    def message_event(self) -> Turn:
-        return self
-
-    def set(self) -> None:
-        """uvicorn wakes a cycle that waits for the client; this one never waits."""
-
-    @property
-    def received(self) -> int:
-        """How many bytes of the body have come."""
-        return self.upload.length - self.upload.left if self.upload else sum(map(len, self.body))
-
-    def begin(self, api: Prediction, media: int, asked: bytes | None) -> None:
-        """A request's head has arrived, and its body is to follow."""
-        self.id = request_id(asked)
-        self.api = api
-        self.media = media
-        self.upload = self.sent = None
-        self.size = 0
-        self.began = perf_counter()
-        self.submitted = self.response_complete = False
-
-    def complete(self) -> None:
-        """The rest of a request has arrived."""
-        body, self.body = self.body, []
-        self._submit(self.media, self.upload or (body[0] if len(body) == 1 else b"".join(body)))
-
-    def take(self, api: Prediction, media: int, body: bytes, asked: bytes | None) -> None:
-        """A whole request has arrived."""
-        self.id = request_id(asked)
-        self.api = api
-        self.sent = None
-        self._submit(media, body)
-
-    def _submit(self, media: int, body: bytes | Upload) -> None:
-        self.began = perf_counter()
-        self.submitted = True
-        self.response_complete = False
-        try:
-            self.sent = self.api.submit(media, body, self)
-        except Exception:  # it would leave the parser as if the request were malformed
-            _log.exception("request %s could not be sent to a worker", self.id.decode())
-            self.answered(500, Media.JSON, INTERNAL_ERROR)
-
-    def answered(self, status: int, media: int, body: bytes) -> None:
-        """Send the answer to the client."""
-        self.response_complete = True
-        self.api.answered(self, status)
-        if not self.disconnected:
-            self.protocol.respond(self, status, media, body)
 
 
 class Watch:
@@ -335,7 +226,7 @@ class FastProtocol(HttpToolsProtocol):
 
     def respond(self, turn: Turn, status: int, media: int, body: bytes) -> None:
         """Write a response in one piece, and let the connection go on."""
-        head = _head(self.server_state.default_headers, status, media, len(body))
+        head = response_head(self.server_state.default_headers, status, media, len(body))
         if turn.keep_alive:
             self.transport.write(b"%s%s\r\n\r\n%s" % (head, turn.id, body))
         else:
@@ -395,30 +286,3 @@ class FastProtocol(HttpToolsProtocol):
         self.url, self.expect_100_continue = url, expected
         self.headers += headers
         super().on_headers_complete()
-
-
-_heads: dict[tuple[int, int, int], bytes] = {}
-_made_of: list[tuple[bytes, bytes]] | None = None
-_MOST = 1000
-
-
-def _head(defaults: list[tuple[bytes, bytes]], status: int, media: int, length: int) -> bytes:
-    """What stands before the id of a request with a body of so many bytes; made anew when the date changes."""
-    global _made_of  # noqa: PLW0603 - one server a process
-    if defaults is not _made_of or len(_heads) > _MOST:
-        _heads.clear()
-        _made_of = defaults
-    found = _heads.get((status, media, length))
-    if found is None:
-        found = _heads[status, media, length] = b"%s%scontent-type: %s\r\ncontent-length: %d\r\n%sx-request-id: " % (
-            STATUS_LINE[status],
-            _lines(defaults),
-            TYPE_BYTES[Media(media)],
-            length,
-            _lines(RETRY) if status == 503 else b"",
-        )
-    return found
-
-
-def _lines(headers: Headers) -> bytes:
-    return b"".join(b"%s: %s\r\n" % pair for pair in headers)

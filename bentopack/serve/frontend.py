@@ -17,7 +17,7 @@ from bentopack.serve import access, child, metrics
 from bentopack.serve.asgi import CLOSE, RETRY, Headers, Receive, Scope, Send, header, read_body, refuse, respond
 from bentopack.serve.config import ServeConfig
 from bentopack.serve.errors import ApiError, error_body
-from bentopack.serve.fastpath import FastProtocol, Turn, Watch
+from bentopack.serve.fastpath import FastProtocol, Watch
 from bentopack.serve.frames import CONTENT_TYPES, TYPE_BYTES, Media
 from bentopack.serve.gate import Gate
 from bentopack.serve.held import FULL, Coming, default_of, relieve
@@ -26,6 +26,7 @@ from bentopack.serve.httpd import run_server
 from bentopack.serve.link import Link, Receiver
 from bentopack.serve.pool import Pool
 from bentopack.serve.shared import Slab
+from bentopack.serve.turn import Turn
 from bentopack.serve.upload import Upload
 
 _log = logging.getLogger("bentopack.serve")

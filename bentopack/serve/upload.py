@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from bentopack.serve.shared import Slab
 
 if TYPE_CHECKING:
-    from bentopack.serve.fastpath import FastProtocol, Turn
+    from bentopack.serve.fastpath import FastProtocol
+    from bentopack.serve.turn import Turn
 
 _piece = memoryview(bytearray(8192))  # whatever is in it is taken out at once
 

@@ -1,0 +1,125 @@
+"""A request on the short way, from its head to its answer."""
+
+from __future__ import annotations
+
+import logging
+from time import perf_counter
+from typing import TYPE_CHECKING, Protocol
+
+from bentopack.serve.errors import INTERNAL_ERROR
+from bentopack.serve.frames import Media
+from bentopack.serve.plain import Takes
+from bentopack.serve.request_ids import request_id
+from bentopack.serve.shared import Slab
+from bentopack.serve.upload import Upload
+
+if TYPE_CHECKING:
+    from bentopack.serve.fastpath import FastProtocol
+    from bentopack.serve.link import Link
+
+_log = logging.getLogger("bentopack.serve")
+
+
+class Prediction(Takes, Protocol):
+    """An API, as the short way sees it."""
+
+    def slab_for(self, length: int) -> Slab | None:
+        """Shared memory for a body of so many bytes, or None where it is to be received as any other."""
+
+    def submit(self, media: int, body: bytes | Upload, turn: Turn) -> tuple[Link, int] | None:
+        """Send a request to a worker; None, with ``turn`` answered, where it is refused."""
+
+    def discard(self, slab: Slab) -> None:
+        """Take back the memory of a body that nobody will ask for."""
+
+    def answered(self, turn: Turn, status: int) -> None:
+        """Count an answer."""
+
+
+class Turn:
+    """A connection's request on the short way, one after the other: each ends before the next begins.
+
+    uvicorn sees it as the connection's current cycle.
+    """
+
+    __slots__ = (
+        "api",
+        "began",
+        "body",
+        "disconnected",
+        "id",
+        "keep_alive",
+        "media",
+        "protocol",
+        "response_complete",
+        "sent",
+        "size",
+        "submitted",
+        "upload",
+    )
+
+    def __init__(self, protocol: FastProtocol) -> None:
+        self.protocol = protocol
+        self.id: bytes
+        self.api: Prediction
+        self.media: int
+        self.body: list[bytes] = []
+        self.upload: Upload | None = None
+        self.began = 0.0
+        self.submitted = False
+        self.size = 0
+        self.sent: tuple[Link, int] | None = None
+        self.keep_alive = True
+        self.disconnected = False
+        self.response_complete = True
+
+    @property
+    def message_event(self) -> Turn:
+        return self
+
+    def set(self) -> None:
+        """uvicorn wakes a cycle that waits for the client; this one never waits."""
+
+    @property
+    def received(self) -> int:
+        """How many bytes of the body have come."""
+        return self.upload.length - self.upload.left if self.upload else sum(map(len, self.body))
+
+    def begin(self, api: Prediction, media: int, asked: bytes | None) -> None:
+        """A request's head has arrived, and its body is to follow."""
+        self.id = request_id(asked)
+        self.api = api
+        self.media = media
+        self.upload = self.sent = None
+        self.size = 0
+        self.began = perf_counter()
+        self.submitted = self.response_complete = False
+
+    def complete(self) -> None:
+        """The rest of a request has arrived."""
+        body, self.body = self.body, []
+        self._submit(self.media, self.upload or (body[0] if len(body) == 1 else b"".join(body)))
+
+    def take(self, api: Prediction, media: int, body: bytes, asked: bytes | None) -> None:
+        """A whole request has arrived."""
+        self.id = request_id(asked)
+        self.api = api
+        self.sent = None
+        self._submit(media, body)
+
+    def _submit(self, media: int, body: bytes | Upload) -> None:
+        self.began = perf_counter()
+        self.submitted = True
+        self.response_complete = False
+        try:
+            self.sent = self.api.submit(media, body, self)
+        except Exception:  # it would leave the parser as if the request were malformed
+            _log.exception("request %s could not be sent to a worker", self.id.decode())
+            self.answered(500, Media.JSON, INTERNAL_ERROR)
+
+    def answered(self, status: int, media: int, body: bytes) -> None:
+        """Send the answer to the client."""
+        self.response_complete = True
+        self.api.answered(self, status)
+        if not self.disconnected:
+            self.protocol.respond(self, status, media, body)
