@@ -22,19 +22,7 @@ import msgspec
 
 from bentopack.serve.config import ServeConfig
 from bentopack.spec.manifest import ServiceInfo
-
-_START = """
-import sys, msgspec
-from bentopack.errors import BentopackError
-from bentopack.serve import logs
-from bentopack.serve.config import ServeConfig
-from bentopack.serve.supervisor import serve
-logs.configure("supervisor")
-try:
-    serve(msgspec.json.decode(sys.argv[1], type=ServeConfig), on_ready=lambda line: print(line, flush=True))
-except BentopackError as error:
-    sys.exit(f"error: {error}")
-"""
+from tests.serve.running import START
 
 ECHO = """
 import os, time
@@ -108,7 +96,7 @@ class Service:
         began = len(self.output)
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", _START, msgspec.json.encode(self.config).decode()],
+                [sys.executable, "-c", START, msgspec.json.encode(self.config).decode()],
                 stdout=log,
                 stderr=log,
                 env=self._environ,

@@ -150,7 +150,6 @@ class Link(asyncio.Protocol):
             if (last - identity) & _IDS > _IDS >> 1:
                 break  # a later one
             late.append(identity)
-        for identity in late:
             self._doubt(identity)
         if late:
             self.owed += len(late)

@@ -104,7 +104,7 @@ class Turn:
         """A whole request has arrived."""
         self.id = request_id(asked)
         self.api = api
-        self.sent = None
+        self.upload = self.sent = None
         self._submit(media, body)
 
     def _submit(self, media: int, body: bytes | Upload) -> None:

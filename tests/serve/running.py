@@ -19,7 +19,7 @@ import msgspec
 from bentopack.serve.config import ServeConfig
 from bentopack.spec.manifest import ServiceInfo
 
-_START = """
+START = """
 import sys, msgspec
 from bentopack.errors import BentopackError
 from bentopack.serve import logs
@@ -31,6 +31,7 @@ try:
 except BentopackError as error:
     sys.exit(f"error: {error}")
 """
+"""The program of a supervisor whose settings are its argument."""
 
 
 class Running:
@@ -40,7 +41,7 @@ class Running:
         self.lines: list[str] = []
         self._source = f'"source":{msgspec.json.encode(config.source).decode()}'
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _START, msgspec.json.encode(config).decode()],
+            [sys.executable, "-c", START, msgspec.json.encode(config).decode()],
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
