@@ -20,7 +20,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from bentopack.serve.asgi import overdue
 from bentopack.serve.errors import error_body
 from bentopack.serve.frames import Media
-from bentopack.serve.gate import CLIENT_GONE
 from bentopack.serve.heads import response_head
 from bentopack.serve.plain import UNUSUAL, PlainReader
 from bentopack.serve.request_ids import HEADER
@@ -70,6 +69,7 @@ class FastProtocol(HttpToolsProtocol):
         "_head_since",
         "_length",
         "_paused",
+        "_rest",
         "_seen",
         "_turn",
         "_unread",
@@ -78,7 +78,9 @@ class FastProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._turn: Turn | None = None
+        self._turn = Turn(self)
+        self._rest: Turn | None = self._turn
+        """The same while the next request may be a plain one: it has nothing before it, and may be answered."""
         self._seen = 0.0
         """When anything arrived or was answered."""
         self._between = True
@@ -113,8 +115,8 @@ class FastProtocol(HttpToolsProtocol):
             self.transport.abort()  # to close it would wait until all has been read
             return
         turn = self._turn
-        if turn is not None and not turn.response_complete:
-            if turn.sent is None and (error := overdue(now - self._seen, now - self._body_since, turn.received)):
+        if not turn.response_complete:
+            if not turn.submitted and (error := overdue(now - self._seen, now - self._body_since, turn.received)):
                 self.give_up(error.status, error_body(error.message))
         elif now - self._head_since > _HEAD_TOTAL or (self._is_idle() and now - self._seen > _KEEP_ALIVE):
             self.transport.close()
@@ -122,14 +124,13 @@ class FastProtocol(HttpToolsProtocol):
     def arriving(self) -> tuple[float, int] | None:
         """When the body began that arrives now, and how many bytes of it are there; None where there is none."""
         turn = self._turn
-        if turn is None or turn.submitted or turn.response_complete:
+        if turn.submitted or turn.response_complete:
             return None
         return self._body_since, turn.received
 
     def give_up(self, status: int, body: bytes) -> None:
         """Answer the request whose body arrives, and close."""
         turn = self._turn
-        assert turn is not None  # noqa: S101 - the caller has seen it
         turn.keep_alive = False
         if turn.upload is not None:
             turn.upload.discard()
@@ -141,15 +142,18 @@ class FastProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._seen = self.watch.now
-        cycle: RequestResponseCycle | None = self.cycle  # the last of all that have come
-        if self._between and not self._paused and (cycle is None or cycle.response_complete) and len(data) < LARGE:
+        turn = self._rest
+        if turn is not None and len(data) < LARGE:
             plain = self.plain.read(data)
             if plain is not None:
-                self._take_turn().take(*plain)
+                self._rest = None
+                self.cycle = turn  # type: ignore[assignment]
+                turn.take(*plain)
                 return
+        self._rest = None
         super().data_received(data)
         turn = self._turn
-        if turn is not None and turn.upload is not None and turn.upload.left and not turn.response_complete:
+        if turn.upload is not None and turn.upload.left and not turn.response_complete:
             self.transport.set_protocol(turn.upload)
 
     def uploaded(self, turn: Turn) -> None:
@@ -181,7 +185,8 @@ class FastProtocol(HttpToolsProtocol):
         if api is None or media is None:
             self._the_long_way()
             return
-        turn = self._take_turn()
+        turn = self._turn
+        self.cycle = turn  # type: ignore[assignment]
         turn.begin(api, media, self._asked)
         if self._length >= LARGE and (slab := api.slab_for(self._length)):
             turn.upload = Upload(turn, slab, self._length)
@@ -206,23 +211,24 @@ class FastProtocol(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         self._paused = True
+        self._rest = None
         super().pause_writing()
 
     def resume_writing(self) -> None:
         self._paused = False
         super().resume_writing()
+        if self._is_idle():
+            self._settle()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        turn, self._turn = self._turn, None
-        if turn is not None and not turn.response_complete:
+        turn = self._turn
+        if not turn.response_complete:
             turn.disconnected = True
-            if turn.upload is not None and not turn.submitted:
+            if turn.submitted:
+                turn.api.leave(turn)
+            elif turn.upload is not None:
                 turn.upload.discard()
-            if turn.sent is not None:
-                link, identity = turn.sent
-                link.drop(identity)
-                turn.api.answered(turn, CLIENT_GONE)
 
     def respond(self, turn: Turn, status: int, media: int, body: bytes) -> None:
         """Write a response in one piece, and let the connection go on."""
@@ -236,6 +242,8 @@ class FastProtocol(HttpToolsProtocol):
             super().on_response_complete()
         else:
             self._seen = self.watch.now
+            if self._between and not self._paused:  # as _settle
+                self._rest = turn
 
     def on_response_complete(self) -> None:
         self._seen = self.watch.now
@@ -246,13 +254,12 @@ class FastProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if not self.transport.is_closing():
             self.flow.resume_reading()
+        self._settle()
 
-    def _take_turn(self) -> Turn:
-        turn = self._turn
-        if turn is None:
-            turn = self._turn = Turn(self)
-        self.cycle = turn  # type: ignore[assignment]
-        return turn
+    def _settle(self) -> None:
+        """All that has come is answered: the next request may be a plain one."""
+        if self._between and not self._paused:
+            self._rest = self._turn
 
     def _is_idle(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle

@@ -7,121 +7,26 @@ import contextlib
 import gc
 import logging
 from collections.abc import Callable, Iterable
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-from time import perf_counter
 from urllib.parse import quote
 
 from bentopack.errors import did_you_mean
-from bentopack.serve import access, child, metrics
+from bentopack.serve import child, metrics
 from bentopack.serve.asgi import CLOSE, RETRY, Headers, Receive, Scope, Send, header, read_body, refuse, respond
+from bentopack.serve.call import Call, Waiting
 from bentopack.serve.config import ServeConfig
-from bentopack.serve.errors import ApiError, error_body
+from bentopack.serve.errors import ApiError
 from bentopack.serve.fastpath import FastProtocol, Watch
 from bentopack.serve.frames import CONTENT_TYPES, TYPE_BYTES, Media
 from bentopack.serve.gate import Gate
-from bentopack.serve.held import FULL, Coming, default_of, relieve
+from bentopack.serve.held import Coming, default_of, relieve
 from bentopack.serve.hello import ApiRoute, Hello
 from bentopack.serve.httpd import run_server
-from bentopack.serve.link import Link, Receiver
 from bentopack.serve.pool import Pool
-from bentopack.serve.shared import Slab
-from bentopack.serve.turn import Turn
-from bentopack.serve.upload import Upload
 
 _log = logging.getLogger("bentopack.serve")
 _ACQUAINTANCE = 1.0  # seconds, for workers that have loaded; one in a call is late
-_NOT_READY = error_body("no worker is ready")
-_BUSY = error_body("busy: more requests wait than could be called in time")
-
-
-class Call:
-    """One API in a front end."""
-
-    def __init__(self, front_end: FrontEnd, route: ApiRoute) -> None:
-        self.route = route
-        self.in_flight = 0
-        self._front_end = front_end
-        self._workers = front_end.pool.having(route.key)
-        self._tally = metrics.Tally(route.name)
-        self._path = quote(route.route)
-
-    def media_of(self, content_type: bytes) -> int | None:
-        """Sort a content type; None where the API does not take it."""
-        media = _media_of(content_type)
-        return media if media in self.route.accepts else None
-
-    def slab_for(self, length: int) -> Slab | None:
-        """Shared memory for a body of so many bytes, or None where it goes by the socket."""
-        return self._front_end.pool.slabs.take(length)
-
-    def discard(self, slab: Slab) -> None:
-        """Take back the memory of a body that nobody will ask for."""
-        self._front_end.pool.slabs.give_back(slab)
-
-    def submit(self, media: int, body: bytes | Upload, receiver: Turn | Waiting) -> tuple[Link, int] | None:
-        """Send a request to the least loaded worker; None, with the receiver answered, where it is refused."""
-        front_end = self._front_end
-        self.in_flight += 1
-        receiver.size = size = len(body)
-        front_end.held += size
-        most = front_end.max_concurrency
-        most_here = self.route.max_concurrency
-        if most is not None and front_end.in_flight > most:
-            refusal = error_body(f"busy: {most} requests are being answered already")
-        elif most_here is not None and self.in_flight > most_here:
-            refusal = error_body(f"busy: {most_here} requests to {self.route.route} are being answered already")
-        elif size < front_end.held > front_end.max_held:  # a lone request is always taken
-            refusal = FULL
-        elif (found := self._workers.least_loaded()) is None:
-            refusal = _NOT_READY
-        else:
-            link, number = found
-            if link.takes(number):
-                if isinstance(body, bytes):
-                    return link, link.submit(number, media, body, receiver)
-                return link, _submit_upload(link, number, media, body, receiver)
-            refusal = _BUSY
-        if isinstance(body, Upload):
-            body.discard()
-        receiver.answered(503, Media.JSON, refusal)
-        return None
-
-    def answered(self, turn: Turn, status: int) -> None:
-        """Count an answer."""
-        seconds = perf_counter() - turn.began
-        self.in_flight -= turn.submitted
-        self._front_end.held -= turn.size
-        self._tally.seconds[status].append(seconds)
-        if status == 500 and turn.sent is not None:
-            _tell(turn.id.decode(), *turn.sent)
-        if access.is_on():
-            client = turn.protocol.client
-            access.note(client[0] if client else "-", "POST", self._path, status, seconds, turn.id)
-
-
-def _submit_upload(link: Link, number: int, media: int, upload: Upload, receiver: Receiver) -> int:
-    if link.shares:
-        return link.submit_large(number, media, upload.slab, upload.length, receiver)
-    body = upload.slab.memory[: upload.length]
-    upload.discard()
-    return link.submit(number, media, body, receiver)
-
-
-class Waiting:
-    """A request of the long way that waits for its answer."""
-
-    def __init__(self, front_end: FrontEnd, call: Call) -> None:
-        self.future: asyncio.Future[tuple[int, int, bytes]] = asyncio.get_running_loop().create_future()
-        self._front_end = front_end
-        self._call = call
-        self.size = 0
-
-    def answered(self, status: int, media: int, body: bytes) -> None:
-        self._call.in_flight -= 1
-        self._front_end.held -= self.size
-        if not self.future.done():
-            self.future.set_result((status, media, body))
 
 
 class FrontEnd:
@@ -184,12 +89,9 @@ class FrontEnd:
         # A client's slow upload is neither a request that waits nor one that is being answered.
         with Coming(self) as coming:
             body = await read_body(scope, receive, self._max_body, take=coming.take)
-        waiting = Waiting(self, call)
-        sent = call.submit(media, body, waiting)
-        answer = await waiting.future
-        if answer[0] == 500 and sent is not None:
-            _tell(scope["state"]["request_id"], *sent)
-        return answer
+        waiting = Waiting(call, scope["state"]["request_id"], len(body))
+        call.submit(media, body, waiting)
+        return await waiting.future
 
     async def _other(self, path: str, method: str, send: Send) -> None:
         if path == "/":
@@ -221,23 +123,6 @@ class FrontEnd:
         metrics.tell_tallies()
         self.pool.close()
         await send({"type": "lifespan.shutdown.complete"})
-
-
-@lru_cache(maxsize=256)
-def _media_of(content_type: bytes) -> Media:
-    """Sort a content type; a body without one is taken for JSON."""
-    kind, *options = (part.strip() for part in content_type.decode("latin-1").lower().split(";"))
-    if kind in ("", "application/json") or (kind.startswith("application/") and kind.endswith("+json")):
-        return Media.JSON
-    if kind == "application/x-npy":
-        return Media.NPY
-    charsets = {option.removeprefix("charset=").strip('"') for option in options if option.startswith("charset=")}
-    return Media.TEXT if kind == "text/plain" and charsets <= {"utf-8", "utf8", "us-ascii"} else Media.OTHER
-
-
-def _tell(request: str, link: Link, identity: int) -> None:
-    """Say by which number the traceback of a request that failed is found: workers do not know its id."""
-    _log.error("request %s failed: %08x in the log of worker %d", request, identity, link.number)
 
 
 def _unsupported(api: ApiRoute, content_type: bytes) -> ApiError:

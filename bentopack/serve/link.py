@@ -11,6 +11,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from math import ceil
 from typing import Protocol, cast
 
 import msgspec
@@ -47,6 +48,11 @@ LATE = (504, error_body("the answer took too long"))
 class Receiver(Protocol):
     """Whoever waits for the answer to one request."""
 
+    link: Link | None
+    """Who has sent it, once it is sent."""
+    identity: int
+    """Its number there."""
+
     def answered(self, status: int, media: int, body: bytes) -> None:
         """Take the answer: called once, on the loop."""
 
@@ -54,7 +60,7 @@ class Receiver(Protocol):
 class Link(asyncio.Protocol):
     """One connection to one worker, from its HELLO on.
 
-    Requests are gathered during a turn of the loop and written together; each receiver gets exactly one answer.
+    Each receiver gets exactly one answer.
     """
 
     def __init__(
@@ -78,8 +84,6 @@ class Link(asyncio.Protocol):
         self._lost = lost
         self._freed = freed
         self._reader = FrameReader()
-        self.outgoing: dict[tuple[int, int], tuple[list[int], list[bytes]]] = {}
-        """The requests of this turn of the loop, by API and type of body."""
         self.stride = 1
         """How many requests that arrive together take the worker next to no time."""
         self._dropped: list[int] = []
@@ -95,7 +99,7 @@ class Link(asyncio.Protocol):
         self._apis: tuple[ApiRoute, ...] = ()
         self._took = 0.0
         self._took_each = 0.0
-        self._limits: list[float] = []
+        self._limits: list[int] = []
         self._asked = time.monotonic()
         self._ticked = self._asked
         self._pinged: float | None = None
@@ -104,39 +108,39 @@ class Link(asyncio.Protocol):
         """When requests were sent, and the last id of each time."""
         self._next = random.getrandbits(32)  # so that a number in the log is hardly ever another link's too
 
-    def takes(self, api: int) -> bool:
-        """Whether a request that comes now would be called before it is too late, as long as calls take by now."""
-        return len(self.pending) < self._limits[api]
+    def room(self, api: int) -> int:
+        """How many requests that come now would be called before it is too late, as long as calls take by now."""
+        return self._limits[api] - len(self.pending)
 
-    def submit(self, api: int, media: int, body: bytes, receiver: Receiver) -> int:
-        """Send a request and return its id; the answer goes to ``receiver``."""
+    def submit(self, api: int, media: int, bodies: Sequence[bytes], receivers: Sequence[Receiver]) -> None:
+        """Send requests that have come together; each answer goes to its receiver."""
+        last = self._next + len(bodies)
+        ids: Sequence[int] = range(self._next + 1, last + 1)
+        if last > _IDS:
+            ids = [each & _IDS for each in ids]
+        frame = pack_requests(Requests(api, media, self._note(last & _IDS), ids, bodies))
+        self._next = last & _IDS
+        self.pending.update(zip(ids, receivers, strict=True))
+        for identity, receiver in zip(ids, receivers, strict=True):
+            receiver.link = self
+            receiver.identity = identity
+        if not self._transport.is_closing():
+            self._transport.write(frame)
+
+    def submit_large(self, api: int, media: int, slab: Slab, length: int, receiver: Receiver) -> None:
+        """Send a request whose body lies in a slab. The slab is the link's until it is freed."""
         identity = self._next = (self._next + 1) & _IDS
         self.pending[identity] = receiver
-        group = self.outgoing.get((api, media))
-        if group is None:
-            self._flush_soon()
-            group = self.outgoing[api, media] = ([], [])
-        group[0].append(identity)
-        group[1].append(body)
-        return identity
-
-    def submit_large(self, api: int, media: int, slab: Slab, length: int, receiver: Receiver) -> int:
-        """Send a request whose body lies in a slab, and return its id. The slab is the link's until it is freed."""
-        identity = self._next = (self._next + 1) & _IDS
-        self.pending[identity] = receiver
-        now = self._note(identity)
+        receiver.link = self
+        receiver.identity = identity
         self._slabs[identity] = slab
-        large = Requests(api, media, now, (identity,), (slab.place(length),))
+        large = Requests(api, media, self._note(identity), (identity,), (slab.place(length),))
         self._transport.write(pack_requests(large, Kind.LARGE))
-        return identity
 
     def drop(self, identity: int) -> None:
         """Nobody waits for this request any more."""
         if self.pending.pop(identity, None) is not None:
-            self.owed += 1
-            self._doubt(identity)
-            self._flush_soon()
-            self._dropped.append(identity)
+            self._give_up([identity])
 
     def expire(self, before: float) -> None:
         """Answer 504 to requests that were sent ``before`` then, and tell the worker that nobody waits for them."""
@@ -150,12 +154,9 @@ class Link(asyncio.Protocol):
             if (last - identity) & _IDS > _IDS >> 1:
                 break  # a later one
             late.append(identity)
-            self._doubt(identity)
         if late:
-            self.owed += len(late)
+            self._give_up(late)
             self._fail(late, *LATE)
-            self._flush_soon()
-            self._dropped += late
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -243,9 +244,19 @@ class Link(asyncio.Protocol):
             self._sent.append((now, identity))
         return now
 
-    def _doubt(self, identity: int) -> None:
-        if self._slabs and (slab := self._slabs.pop(identity, None)):
-            self._doubtful.append(slab)
+    def _give_up(self, ids: list[int]) -> None:
+        """Tell the worker, at the end of this turn of the loop, that nobody waits for these."""
+        self.owed += len(ids)
+        if self._slabs:
+            self._doubtful += [self._slabs.pop(each) for each in ids if each in self._slabs]
+        if not self._dropped:
+            self._loop.call_soon(self._tell_dropped)
+        self._dropped += ids
+
+    def _tell_dropped(self) -> None:
+        dropped, self._dropped = self._dropped, []
+        if not self._transport.is_closing():
+            self._transport.write(pack_drop(dropped))
 
     def _free(self, slabs: list[Slab]) -> None:
         for slab in slabs:
@@ -270,27 +281,12 @@ class Link(asyncio.Protocol):
         if not self.gone.done():
             self.gone.set_result(None)
 
-    def _flush_soon(self) -> None:
-        if not self.outgoing and not self._dropped:
-            self._loop.call_soon(self._flush)
 
-    def _flush(self) -> None:
-        outgoing, self.outgoing = self.outgoing, {}
-        dropped, self._dropped = self._dropped, []
-        if self._transport.is_closing():
-            return
-        now = self._note(self._next)
-        for (api, media), (ids, bodies) in outgoing.items():
-            self._transport.write(pack_requests(Requests(api, media, now, ids, bodies)))
-        if dropped:
-            self._transport.write(pack_drop(dropped))
-
-
-def _limit(api: ApiRoute, took: float, front_ends: int) -> float:
+def _limit(api: ApiRoute, took: float, front_ends: int) -> int:
     """How many requests may wait at a worker whose calls take so many seconds, for each of its front ends."""
     if api.at_once is None or took <= 0:
         return _MOST
-    return min(_MOST, api.at_once * (1 + _PRUDENCE * api.max_latency / took / front_ends))
+    return min(_MOST, ceil(api.at_once * (1 + _PRUDENCE * api.max_latency / took / front_ends)))
 
 
 def _lives(pid: int) -> bool:

@@ -15,9 +15,9 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import count
+from itertools import count, islice
 from typing import Any, cast
 
 import msgspec
@@ -52,7 +52,7 @@ class Here:
 
     number = 0
     shares = False
-    stride = 1
+    stride = sys.maxsize
     owed = 0
 
     def __init__(self, lanes: list[Lane], instance: Any, thread: ModelThread, hello: Hello) -> None:
@@ -65,17 +65,20 @@ class Here:
         thread.serve([lane for lane in lanes if not lane.api.is_async], instance)
         self._runners = [AsyncLane(lane, instance) if lane.api.is_async else thread for lane in lanes]
 
-    def takes(self, api: int) -> bool:
-        """Whether a request that comes now is taken: it always is, and may wait in vain."""
-        return True
+    def room(self, api: int) -> int:
+        """How many requests are taken: any number, and they may wait in vain."""
+        return sys.maxsize
 
-    def submit(self, api: int, media: int, body: bytes, receiver: Receiver) -> int:
-        """Queue a request and return its id."""
-        identity, now = next(self._ids), time.monotonic()
-        self.pending[identity] = receiver, now
-        self._lanes[api].put(Requests(api, media, now, (identity,), (body,)), cast(Any, self))
+    def submit(self, api: int, media: int, bodies: Sequence[bytes], receivers: Sequence[Receiver]) -> None:
+        """Queue requests that have come together."""
+        now = time.monotonic()
+        ids = list(islice(self._ids, len(bodies)))
+        for identity, receiver in zip(ids, receivers, strict=True):
+            self.pending[identity] = receiver, now
+            receiver.link = cast(Link, self)
+            receiver.identity = identity
+        self._lanes[api].put(Requests(api, media, now, ids, bodies), cast(Any, self))
         self._runners[api].notify()
-        return identity
 
     def drop(self, identity: int) -> None:
         """Nobody waits for this request any more."""

@@ -1,8 +1,8 @@
 """Reads plain requests: a ``POST`` to an API that has come in one piece, alone, with nothing unusual in its head.
 
 Nearly every prediction is one. The parser that reads them belongs to no connection, and calls functions of the
-interpreter alone, so that no line of Python runs for a header. What is anything but plain leaves no trace: the same
-bytes then go to the connection's own parser.
+interpreter alone, so that no line of Python runs for a header. A head that has come before, byte for byte, is not read
+again. What is anything but plain leaves no trace: the same bytes then go to the connection's own parser.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from bentopack.serve.request_ids import HEADER
 UNUSUAL = frozenset((b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"http2-settings"))
 """Headers that make a request another than a plain one of known length."""
 
-_MOST = 1000  # shapes that are remembered
+_MOST = 1000  # shapes, and heads, that are remembered
+_LONGEST = 2048  # bytes of a head that is
 _ARMED = None
 
 
@@ -40,6 +41,16 @@ class Shape(NamedTuple):
     request_id: bytes | None
 
 
+class Head(NamedTuple, Generic[A]):
+    """What was read in a head."""
+
+    line: bytes
+    api: A
+    media: int
+    length: int
+    """Bytes of the body."""
+
+
 class PlainReader(Generic[A]):
     """Reads plain requests, one a call.
 
@@ -52,11 +63,22 @@ class PlainReader(Generic[A]):
         self._apis = apis
         self._longest = longest
         self._shapes: dict[tuple[bytes, ...], Shape] = {}
+        self._heads: dict[bytes, Head[A]] = {}
         self._start()
 
     def read(self, data: bytes) -> tuple[A, int, bytes, bytes | None] | None:
         """Return the API, the type of body, the body and the id it brings; None where it is not one plain request."""
-        api = self._apis.get(data[: data.find(b"\r\n")])
+        at = data.find(b"\r\n\r\n") + 4
+        head = self._heads.get(data[:at])
+        if head is not None:
+            line, api, media, length = head
+            if len(data) - at == length and self._apis.get(line) is api:
+                return api, media, data[at:], None
+        return self._parse(data, at)
+
+    def _parse(self, data: bytes, at: int) -> tuple[A, int, bytes, bytes | None] | None:
+        line = data[: data.find(b"\r\n")]
+        api = self._apis.get(line)
         if api is None:
             return None
         headers = self._headers
@@ -82,6 +104,8 @@ class PlainReader(Generic[A]):
                 media = api.media_of(b"" if kind is None else headers[kind])
                 if media is not None:
                     found = api, media, body, None if named is None else headers[named]
+                    if named is None and at <= _LONGEST:  # an id makes each head another
+                        self._remember(data[:at], Head(line, api, media, len(body)))
         if found is None:
             self._start()
         else:
@@ -101,6 +125,11 @@ class PlainReader(Generic[A]):
                 on_message_complete=self._complete.pop,
             )
         )
+
+    def _remember(self, data: bytes, head: Head[A]) -> None:
+        if len(self._heads) >= _MOST:
+            self._heads.clear()
+        self._heads[data] = head
 
     def _learn(self, names: tuple[bytes, ...]) -> Shape | None:
         shape = _shape(names)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from math import inf
 
 from bentopack.serve.hello import ApiKey, Hello
 from bentopack.serve.link import Link
@@ -21,34 +20,39 @@ class Having:
     def __init__(self, key: ApiKey) -> None:
         self._key = key
         self._links: list[tuple[Link, int]] = []
-        self._last: tuple[Link, int] | None = None
-        self._more = 0
-        """How many requests may still follow the last one."""
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._links)
 
     def refill(self, ready: Iterable[Link]) -> None:
         """Take those of the ready workers that have it."""
         self._links = [(link, link.numbers[self._key]) for link in ready if self._key in link.numbers]
-        self._last = None
 
-    def least_loaded(self) -> tuple[Link, int] | None:
-        """Return the worker with the fewest requests and the API's number there, or None where there is none.
+    def share(self, count: int) -> list[tuple[Link, int, int]]:
+        """Share out requests that have come together, the least loaded first.
 
-        Requests that arrive together stay together as long as a worker has done with them in next to no time: waking
-        another would cost more.
+        They stay together as long as a worker has done with them in next to no time: waking another would cost more.
+
+        Returns:
+            The workers, the API's number at each, and how many each takes: fewer than ``count`` in all where more could
+            not be called in time.
         """
-        last = self._last
-        if last is not None and self._more and last[0].outgoing:
-            self._more -= 1
-            return last
-        found, fewest = None, inf
-        for each in self._links:
-            link = each[0]
-            waiting = len(link.pending) + link.owed  # one that hangs has few, since all of them time out
-            if waiting < fewest:
-                found, fewest = each, waiting
-        if found is not None:
-            self._last, self._more = found, found[0].stride - 1
-        return found
+        if not self._links:
+            return []
+        # One that hangs has few that wait, since all of them time out.
+        loads = [len(link.pending) + link.owed for link, _ in self._links]
+        given = [0] * len(loads)
+        while count:
+            least = loads.index(min(loads))
+            link, number = self._links[least]
+            some = min(count, link.stride, link.room(number) - given[least])
+            if some <= 0:
+                break
+            count -= some
+            loads[least] += some
+            given[least] += some
+        return [(*each, some) for each, some in zip(self._links, given, strict=True) if some]
 
 
 class Pool:

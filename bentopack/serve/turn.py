@@ -26,8 +26,14 @@ class Prediction(Takes, Protocol):
     def slab_for(self, length: int) -> Slab | None:
         """Shared memory for a body of so many bytes, or None where it is to be received as any other."""
 
-    def submit(self, media: int, body: bytes | Upload, turn: Turn) -> tuple[Link, int] | None:
-        """Send a request to a worker; None, with ``turn`` answered, where it is refused."""
+    def submit(self, media: int, body: bytes, turn: Turn) -> None:
+        """Send a request to a worker; ``turn`` gets the answer or the refusal."""
+
+    def submit_large(self, media: int, upload: Upload, turn: Turn) -> None:
+        """The same, with a body in shared memory."""
+
+    def leave(self, turn: Turn) -> None:
+        """The client of a request that was submitted has gone."""
 
     def discard(self, slab: Slab) -> None:
         """Take back the memory of a body that nobody will ask for."""
@@ -44,15 +50,17 @@ class Turn:
 
     __slots__ = (
         "api",
+        "asked",
         "began",
         "body",
         "disconnected",
         "id",
+        "identity",
         "keep_alive",
+        "link",
         "media",
         "protocol",
         "response_complete",
-        "sent",
         "size",
         "submitted",
         "upload",
@@ -61,6 +69,9 @@ class Turn:
     def __init__(self, protocol: FastProtocol) -> None:
         self.protocol = protocol
         self.id: bytes
+        """Known when it is answered."""
+        self.asked: bytes | None
+        """The id that it brought."""
         self.api: Prediction
         self.media: int
         self.body: list[bytes] = []
@@ -68,7 +79,8 @@ class Turn:
         self.began = 0.0
         self.submitted = False
         self.size = 0
-        self.sent: tuple[Link, int] | None = None
+        self.link: Link | None = None
+        self.identity = 0
         self.keep_alive = True
         self.disconnected = False
         self.response_complete = True
@@ -87,39 +99,40 @@ class Turn:
 
     def begin(self, api: Prediction, media: int, asked: bytes | None) -> None:
         """A request's head has arrived, and its body is to follow."""
-        self.id = request_id(asked)
         self.api = api
         self.media = media
-        self.upload = self.sent = None
-        self.size = 0
+        self.asked = asked
         self.began = perf_counter()
         self.submitted = self.response_complete = False
 
     def complete(self) -> None:
         """The rest of a request has arrived."""
         body, self.body = self.body, []
-        self._submit(self.media, self.upload or (body[0] if len(body) == 1 else b"".join(body)))
+        upload, self.upload = self.upload, None
+        self.take(self.api, self.media, upload or (body[0] if len(body) == 1 else b"".join(body)), self.asked)
 
-    def take(self, api: Prediction, media: int, body: bytes, asked: bytes | None) -> None:
+    def take(self, api: Prediction, media: int, body: bytes | Upload, asked: bytes | None) -> None:
         """A whole request has arrived."""
-        self.id = request_id(asked)
         self.api = api
-        self.upload = self.sent = None
-        self._submit(media, body)
-
-    def _submit(self, media: int, body: bytes | Upload) -> None:
+        self.asked = asked
+        self.link = None
         self.began = perf_counter()
+        self.size = len(body)
         self.submitted = True
         self.response_complete = False
         try:
-            self.sent = self.api.submit(media, body, self)
+            if isinstance(body, bytes):
+                api.submit(media, body, self)
+            else:
+                api.submit_large(media, body, self)
         except Exception:  # it would leave the parser as if the request were malformed
-            _log.exception("request %s could not be sent to a worker", self.id.decode())
+            _log.exception("a request could not be sent to a worker")
             self.answered(500, Media.JSON, INTERNAL_ERROR)
 
     def answered(self, status: int, media: int, body: bytes) -> None:
         """Send the answer to the client."""
         self.response_complete = True
+        self.id = request_id(self.asked)
         self.api.answered(self, status)
         if not self.disconnected:
             self.protocol.respond(self, status, media, body)

@@ -78,16 +78,15 @@ class Workers(Pool):
         self._key = key
         return copy(self)
 
-    def least_loaded(self) -> Any:
-        return self, self.numbers[self._key]
+    def share(self, count: int) -> Any:
+        return [(self, self.numbers[self._key], count)]
 
-    def takes(self, api: int) -> bool:
-        return True
-
-    def submit(self, api: int, media: int, body: bytes, receiver: Receiver) -> int:
-        status = 503 if body == b"busy" else 200
-        asyncio.get_running_loop().call_soon(receiver.answered, status, 0, b"%d %d %s" % (api, media, body))
-        return 1
+    def submit(self, api: int, media: int, bodies: list[bytes], receivers: list[Receiver]) -> None:
+        loop = asyncio.get_running_loop()
+        for body, receiver in zip(bodies, receivers, strict=True):
+            receiver.link, receiver.identity = cast(Any, self), 1
+            status = 503 if body == b"busy" else 200
+            loop.call_soon(receiver.answered, status, 0, b"%d %d %s" % (api, media, body))
 
     def drop(self, identity: int) -> None:
         """Nobody waits."""
@@ -251,9 +250,10 @@ def test_the_plain_case_goes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> N
     assert b"\r\nx-request-id: mine\r\n" in asyncio.run(exchange([mine], fast=True))[0]
 
 
-def test_a_failure_of_our_own_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("at", ["share", "submit"])
+def test_a_failure_of_our_own_is_told_as_one(monkeypatch: pytest.MonkeyPatch, at: str) -> None:
     """What goes wrong behind the parser is a 500 and a line of the log, and no fault of the client's."""
-    monkeypatch.setattr(Workers, "submit", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(Workers, at, lambda *arguments: 1 / 0)
     answer, _ = asyncio.run(exchange([post()], fast=True))
     assert answer.startswith(b"HTTP/1.1 500 ")
     assert answer.endswith(b'{"error":"internal error"}')
@@ -299,7 +299,8 @@ def test_a_client_that_keeps_a_connection_waiting_is_left(sent: bytes, seconds: 
         protocol, wire = await connected(watch)
         if sent:
             protocol.data_received(sent)
-        await asyncio.sleep(0)
+        for _ in range(3):  # it is sent at the end of a turn of the loop, and answered a turn later
+            await asyncio.sleep(0)
         protocol.sweep(watch.now + seconds)
         return wire.closed
 

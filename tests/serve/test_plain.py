@@ -73,3 +73,39 @@ def test_names_of_headers_are_not_remembered_without_end() -> None:
     for number in range(3000):
         assert one.read(HEAD + b"X-%d: 1\r\nContent-Length: 2\r\n\r\n{}" % number) is not None
     assert len(one._shapes) <= 1000
+
+
+def test_heads_are_not_remembered_without_end() -> None:
+    """Neither many of them, nor long ones, nor those that are never the same again."""
+    one = reader()
+    for number in range(3000):
+        assert one.read(HEAD + b"X: %d\r\nContent-Length: 2\r\n\r\n{}" % number) is not None
+    assert 0 < len(one._heads) <= 1000
+    one = reader()
+    assert one.read(HEAD + b"X: %b\r\nContent-Length: 2\r\n\r\n{}" % (b"x" * 3000)) is not None
+    assert one.read(HEAD + b"X-Request-Id: 1\r\nContent-Length: 2\r\n\r\n{}") is not None
+    assert not one._heads
+
+
+def test_a_head_that_came_before_is_read_as_it_was_then() -> None:
+    """Whatever its body is, as long as it has the length that the head says."""
+    one = reader()
+    assert one.read(PLAIN) == one.read(PLAIN) == (API, 0, b"{}", None)
+    assert one.read(PLAIN[:-2] + b"\r\n") == (API, 0, b"\r\n", None)
+    assert one.read(PLAIN[:-1]) is None
+    assert one.read(PLAIN + b"x") is None
+    assert one.read(PLAIN + PLAIN) is None
+
+
+def test_a_head_that_came_before_reaches_the_api_of_today() -> None:
+    """New code may have replaced the API, or left it out."""
+    apis = {b"POST /p HTTP/1.1": API}
+    one: PlainReader[Api] = PlainReader(apis, 10)
+    assert one.read(PLAIN) == (API, 0, b"{}", None)
+    new = Api()
+    apis[b"POST /p HTTP/1.1"] = new
+    found = one.read(PLAIN)
+    assert found is not None
+    assert found[0] is new
+    apis.clear()
+    assert one.read(PLAIN) is None

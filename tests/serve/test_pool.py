@@ -10,56 +10,52 @@ from bentopack.serve.pool import Having
 KEY = ("/p", (0,))
 
 
-def link(*, stride: int = 1, pending: int = 0, owed: int = 0, has: bool = True) -> Any:
+def link(*, stride: int = 1, pending: int = 0, owed: int = 0, room: int = 1000, has: bool = True) -> Any:
     """What a pool sees of a connection to a worker."""
-    numbers = {KEY: 0} if has else {}
-    return SimpleNamespace(numbers=numbers, pending=[None] * pending, owed=owed, stride=stride, outgoing=[])
+    numbers = {KEY: 7} if has else {}
+    return SimpleNamespace(
+        numbers=numbers, pending=[None] * pending, owed=owed, stride=stride, room=lambda number: room - pending
+    )
 
 
-def chosen(having: Having, count: int) -> list[Any]:
-    """Who gets each of so many requests that arrive in one turn of the loop."""
-    found = []
-    for _ in range(count):
-        taken = having.least_loaded()
-        assert taken is not None
-        worker: Any = taken[0]
-        worker.pending.append(None)
-        worker.outgoing.append(None)
-        found.append(worker)
-    return found
+def shared(count: int, *links: Any) -> list[int]:
+    """How many of so many requests that arrive in one turn of the loop each worker gets."""
+    having = Having(KEY)
+    having.refill(links)
+    found = having.share(count)
+    assert all(number == 7 for _, number, _ in found)
+    of = {id(worker): some for worker, _, some in found}
+    return [of.get(id(each), 0) for each in links]
 
 
 def test_requests_are_spread_where_each_is_work() -> None:
     """Two workers share what arrives together."""
-    one, two = link(), link()
-    having = Having(KEY)
-    having.refill([one, two])
-    assert chosen(having, 4) == [one, two, one, two]
+    assert shared(4, link(), link()) == [2, 2]
 
 
 def test_requests_stay_together_where_they_are_next_to_no_work() -> None:
     """A worker that has done with ten in no time gets ten before another is woken."""
-    one, two = link(stride=10), link(stride=10)
-    having = Having(KEY)
-    having.refill([one, two])
-    assert chosen(having, 20) == [one] * 10 + [two] * 10
+    assert shared(1, link(stride=10), link(stride=10)) == [1, 0]
+    assert shared(10, link(stride=10), link(stride=10)) == [10, 0]
+    assert shared(25, link(stride=10), link(stride=10)) == [15, 10]
 
 
-def test_the_next_turn_is_for_the_least_loaded() -> None:
-    """What was sent is not added to."""
-    one, two = link(stride=10), link(stride=10)
-    having = Having(KEY)
-    having.refill([one, two])
-    chosen(having, 1)
-    one.outgoing.clear()  # sent
-    assert chosen(having, 1) == [two]
+def test_the_least_loaded_gets_the_next() -> None:
+    """What is there already counts."""
+    assert shared(1, link(stride=10, pending=1), link(stride=10)) == [0, 1]
+    assert shared(4, link(pending=3), link()) == [1, 3]
 
 
 def test_a_worker_that_owes_answers_is_not_taken_for_idle() -> None:
     """One in which requests have timed out has none that wait, and is the last to get more."""
-    hangs, busy, other = link(owed=5), link(pending=3), link(has=False)
+    assert shared(2, link(owed=5), link(pending=3), link(has=False)) == [0, 2, 0]
+
+
+def test_no_more_than_could_be_called_in_time() -> None:
+    """The rest stays with the caller; so does all of it where no worker is there."""
+    assert shared(9, link(room=3), link(room=2)) == [3, 2]
+    assert shared(9, link(stride=100, room=3), link(stride=100, room=2)) == [3, 2]
+    assert shared(9) == []
     having = Having(KEY)
-    having.refill([hangs, busy, other])
-    assert chosen(having, 2) == [busy, busy]
-    having.refill([])
-    assert having.least_loaded() is None
+    assert not having
+    assert having.share(1) == []

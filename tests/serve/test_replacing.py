@@ -245,6 +245,9 @@ class Socket(asyncio.Transport):
 class Nobody:
     """A receiver that wants no answer."""
 
+    link: Link | None = None
+    identity = 0
+
     def answered(self, status: int, media: int, body: bytes) -> None:
         """Do nothing."""
 
@@ -329,13 +332,14 @@ def test_requests_are_refused_when_they_would_wait_too_long(
             openapi=msgspec.Raw(b"{}"),
         )
         link.data_received(pack_hello(msgspec.json.encode(hello)))
-        assert link.takes(0)
+        assert link.room(0) > 0
         for _ in range(100):
-            link.data_received(pack_replies(Replies(200, 0, took, [link.submit(0, 0, b"", Nobody())], [b""])))
+            link.submit(0, Media.JSON, [b""], [Nobody()])
+            link.data_received(pack_replies(Replies(200, 0, took, list(link.pending), [b""])))
         link.tick(time.monotonic(), 60.0, front_ends)
         accepted = 0
-        while link.takes(0):
-            link.submit(0, Media.JSON, b"", Nobody())
+        while link.room(0) > 0:
+            link.submit(0, Media.JSON, [b""], [Nobody()])
             accepted += 1
         return accepted
 
