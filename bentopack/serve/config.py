@@ -45,6 +45,8 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How long accepted requests have to end after SIGTERM or Ctrl-C; engines send SIGKILL after 10 s."""
     in_process: bool = False
     """Serve in one process, as on Windows always."""
+    inline: bool = False
+    """Call the service in the processes that speak HTTP; there are as many of them as ``workers`` says."""
     access_log: bool = True
     """Log one line a request."""
 

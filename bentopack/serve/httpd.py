@@ -29,10 +29,15 @@ class Server(uvicorn.Server):
     """Reports to the supervisor when it accepts connections, and drains on SIGTERM."""
 
     def __init__(
-        self, config: uvicorn.Config, settings: child.ChildSettings, on_tick: Callable[[Iterable[Any]], None] | None
+        self,
+        config: uvicorn.Config,
+        settings: child.ChildSettings,
+        on_tick: Callable[[Iterable[Any]], None] | None,
+        started: child.Started,
     ) -> None:
         super().__init__(config)
         self._settings = settings
+        self._started = started
         self._on_tick = on_tick
 
     async def on_tick(self, counter: int) -> bool:
@@ -50,7 +55,7 @@ class Server(uvicorn.Server):
         await super().startup([])
         if self.started:
             self.servers = [Acceptor(each, self._connection, self.config.ssl) for each in sockets or ()]  # type: ignore[misc]
-            child.report(self._settings, child.Started())
+            child.report(self._settings, self._started)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no more, tell each client with its next answer that its connection closes, and then end.
@@ -120,14 +125,16 @@ def run_server(
     ws: Literal["none", "auto"],
     http: type[asyncio.Protocol] | Literal["httptools"] = "httptools",
     on_tick: Callable[[Iterable[Any]], None] | None = None,
+    started: child.Started | None = None,
 ) -> None:
     """Serve an application until SIGTERM, then answer what has been accepted; exits 3 if its startup fails.
 
     Args:
         http: the class of a connection.
         on_tick: called every tenth of a second with all connections.
+        started: what the supervisor is told when connections are accepted.
     """
-    server = Server(settings_of(settings.config, app, http=http, ws=ws), settings, on_tick)
+    server = Server(settings_of(settings.config, app, http=http, ws=ws), settings, on_tick, started or child.Started())
     # It is the supervisor's as well, which listens on while this process is replaced.
     with socket.socket(fileno=settings.listener) as listener:
         loops.run(server.serve(sockets=[listener]))

@@ -6,18 +6,14 @@ processes of its own is not there: several workers or front ends, the watchdog, 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import os
 import signal
 import socket
 import sys
-import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import count, islice
 from typing import Any, cast
 
 import msgspec
@@ -27,144 +23,25 @@ from bentopack.errors import BentopackError
 from bentopack.serve import child, httpd, logs, loops, metrics
 from bentopack.serve.apps import as_asgi
 from bentopack.serve.config import ServeConfig
-from bentopack.serve.frames import Media, Requests
 from bentopack.serve.frontend import assemble
 from bentopack.serve.gate import Gate
-from bentopack.serve.hello import ApiKey, Hello
+from bentopack.serve.here import BesideThread, Here, HerePool
 from bentopack.serve.lanes import Lane
-from bentopack.serve.link import LATE, Link, Receiver
 from bentopack.serve.listening import listen, url_of
 from bentopack.serve.loading import load_target
-from bentopack.serve.pool import Having, Pool
-from bentopack.serve.runner import AsyncLane, ModelThread
-from bentopack.serve.service import Service, describe
-from bentopack.serve.shared import Slabs
+from bentopack.serve.runner import ModelThread
+from bentopack.serve.service import describe
 from bentopack.serve.worker import hello_of
 
 OnReady = Callable[[str], None]
 _log = logging.getLogger("bentopack.serve")
-_SWEEP = 0.1
-_TIMEOUT = 60.0
-
-
-class Here:
-    """The model's end in this process: to a front end a link to a worker, and to a lane the place for its answers."""
-
-    number = 0
-    shares = False
-    stride = sys.maxsize
-    owed = 0
-
-    def __init__(self, lanes: list[Lane], instance: Any, thread: ModelThread, hello: Hello) -> None:
-        self.numbers = hello.numbers()
-        self.pending: dict[int, tuple[Receiver, float]] = {}
-        self._ids = count()
-        self._lanes = lanes
-        self._loop = asyncio.get_running_loop()
-        self._answers: deque[tuple[int, int, int, bytes]] = deque()
-        thread.serve([lane for lane in lanes if not lane.api.is_async], instance)
-        self._runners = [AsyncLane(lane, instance) if lane.api.is_async else thread for lane in lanes]
-
-    def room(self, api: int) -> int:
-        """How many requests are taken: any number, and they may wait in vain."""
-        return sys.maxsize
-
-    def submit(self, api: int, media: int, bodies: Sequence[bytes], receivers: Sequence[Receiver]) -> None:
-        """Queue requests that have come together."""
-        now = time.monotonic()
-        ids = list(islice(self._ids, len(bodies)))
-        for identity, receiver in zip(ids, receivers, strict=True):
-            self.pending[identity] = receiver, now
-            receiver.link = cast(Link, self)
-            receiver.identity = identity
-        self._lanes[api].put(Requests(api, media, now, ids, bodies), cast(Any, self))
-        self._runners[api].notify()
-
-    def drop(self, identity: int) -> None:
-        """Nobody waits for this request any more."""
-        self.pending.pop(identity, None)
-
-    def forgets(self, identity: int) -> bool:
-        """Whether a request need not be called."""
-        return identity not in self.pending
-
-    def put(self, identity: int, status: int, media: int, body: bytes) -> None:
-        """Take an answer, on whichever thread."""
-        self._answers.append((identity, status, media, body))
-        with contextlib.suppress(RuntimeError):  # the loop has ended before a call that took longer than the grace
-            self._loop.call_soon_threadsafe(self._answer)
-
-    def expire(self, before: float) -> None:
-        """Answer 504 to requests that came ``before`` then."""
-        for identity, (receiver, when) in list(self.pending.items()):
-            if when < before:
-                del self.pending[identity]
-                status, body = LATE
-                _give(receiver, status, Media.JSON, body)
-
-    def _answer(self) -> None:
-        while self._answers:
-            identity, status, media, body = self._answers.popleft()
-            if identity in self.pending:
-                receiver, _ = self.pending.pop(identity)
-                _give(receiver, status, media, body)
-
-
-def _give(receiver: Receiver, status: int, media: int, body: bytes) -> None:
-    try:
-        receiver.answered(status, media, body)
-    except Exception:  # the others have nothing to do with it
-        _log.exception("an answer could not be given to its client")
-
-
-class OnePool(Pool):
-    """A pool whose one worker is this process."""
-
-    def __init__(self, service: Service, timeout: float | None, on_hello: Callable[[Hello], None]) -> None:
-        self.slabs = Slabs()
-        self._seconds: float = timeout or service.options.traffic.get("timeout") or _TIMEOUT
-        self._on_hello = on_hello
-        self._lanes = [Lane(api) for api in service.apis]
-        self._greeting = hello_of(service)
-        self._thread = ModelThread()
-        self._instance = self._thread.start(service.instantiate)
-        self._here: Here | None = None
-        self.greeted = asyncio.Event()
-
-    def having(self, key: ApiKey) -> Having:
-        """Return this process as the only worker."""
-        found = Having(key)
-        if self._here is not None:
-            found.refill([cast(Link, self._here)])
-        return found
-
-    def start(self) -> None:
-        """Begin to serve, on the loop that runs."""
-        self._here = Here(self._lanes, self._instance, self._thread, self._greeting)
-        self._on_hello(self._greeting)
-        self.greeted.set()
-        self._sweeping = asyncio.create_task(self._sweep())
-
-    def close(self) -> None:
-        """End the model's thread after the call that it is in."""
-        self._sweeping.cancel()
-        self._thread.stop()
-
-    def not_ready(self) -> list[int]:
-        """Return nothing once the service is there: it has loaded before."""
-        return [] if self._here is not None else [0]
-
-    async def _sweep(self) -> None:
-        while self._here is not None:
-            await asyncio.sleep(_SWEEP)
-            self._here.expire(time.monotonic() - self._seconds)
 
 
 class Server(httpd.Server):
     """uvicorn as it is everywhere: its own sockets and signals."""
 
     def __init__(self, config: uvicorn.Config, on_tick: Any, ready: Callable[[], None]) -> None:
-        super().__init__(config, cast(Any, None), on_tick)
+        super().__init__(config, cast(Any, None), on_tick, child.Started())
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -218,7 +95,14 @@ def _server(config: ServeConfig, ready: Callable[[], None]) -> Server:
             metrics.in_flight(gate.in_flight)
 
         return Server(httpd.settings_of(config, gate, http="httptools", ws="auto"), tell, ready)
-    gate, connection, tick = assemble(config, partial(OnePool, describe(found, target), config.timeout))
+    service = describe(found, target)
+    hello, thread = hello_of(service), ModelThread()
+    instance = thread.start(service.instantiate)
+
+    def here() -> Here:
+        return BesideThread([Lane(api) for api in service.apis], instance, thread, hello)
+
+    gate, connection, tick = assemble(config, partial(HerePool, here, hello, config.timeout))
     return Server(httpd.settings_of(config, gate, http=connection, ws="none"), tick, ready)
 
 

@@ -70,6 +70,13 @@ SETTINGS = (
     Setting("host", str, "0.0.0.0; `run`: 127.0.0.1", "the address to listen on"),
     Setting("port", int, "3000", "0 takes any free one", "a number from 0 to 65535", lambda value: 0 <= value <= 65535),
     Setting("workers", int, "the service's", "processes that each hold a copy of the service", _COUNT, _count),
+    Setting(
+        "inline",
+        bool,
+        "off",
+        "call the service in the processes that speak HTTP, of which there are `--workers`: faster for models that "
+        "answer in next to no time, but a call keeps all else waiting",
+    ),
     Setting("front_ends", int, "1", "HTTP processes in front of the workers", _COUNT, _count),
     Setting("timeout", float, "the service's, or 60", "seconds until a request is answered 504", _SECONDS, _seconds),
     Setting(

@@ -10,7 +10,8 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ _log = logging.getLogger("bentopack.serve")
 _MALLOC = {"MALLOC_TRIM_THRESHOLD_": str(64 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
 """For glibc, in bytes: it would give the memory of each large body back to the kernel, and ask for it anew."""
 _FRONT_END = "bentopack.serve.frontend"
+_WORKER = "bentopack.serve.worker"
 _MEMORY = "/dev/shm"  # noqa: S108 - the folder in it is private
 
 OnReady = Callable[[str], None]
@@ -139,36 +141,37 @@ class Supervisor:
 
     async def _start(self) -> None:
         service = self._config.service
+        count = self._config.workers or service.workers
         if service.kind == "app":
-            count = self._config.workers or service.workers or 1
-            await self._start_front_ends("bentopack.serve.apps", count)
-            self._started.set()
-            self._on_ready(f"Serving {service.name} on {self._url}")
-            return
-        first, _ = await asyncio.gather(
-            self._start_workers(self._config.workers or service.workers),
-            self._start_front_ends(_FRONT_END, self._config.front_ends),
-        )
+            first = await self._start_all(partial(self._start_front_end, "bentopack.serve.apps"), count)
+        elif self._config.inline:
+            first = await self._start_all(partial(self._start_front_end, "bentopack.serve.inline"), count)
+        else:
+            first, _ = await asyncio.gather(
+                self._start_all(self._start_worker, count),
+                self._start_all(partial(self._start_front_end, _FRONT_END), self._config.front_ends),
+            )
         self._started.set()
-        apis = f"{first.apis} API{'s' if first.apis > 1 else ''}"
-        self._on_ready(f"Serving {service.name} on {self._url} ({apis}, docs at /docs)")
+        apis = f" ({first.apis} API{'s' if first.apis > 1 else ''}, docs at /docs)" if first.apis else ""
+        self._on_ready(f"Serving {service.name} on {self._url}{apis}")
 
-    async def _start_front_ends(self, module: str, count: int) -> None:
-        self._front_ends = [self._slot(module, f"front end {each}", self._listener) for each in range(count)]
-        await _all(slot.start() for slot in self._front_ends)
-
-    async def _start_workers(self, count: int | None) -> Started:
-        """Start the workers; where nothing says how many, the first one to load does."""
+    async def _start_all(self, start: Callable[[int], Awaitable[Started]], count: int | None) -> Started:
+        """Start so many processes of a role; where nothing says how many, the first one to load does."""
         if count is None:
-            first = await self._start_worker(0)
-            await _all(self._start_worker(each) for each in range(1, first.workers))
+            first = await start(0)
+            await _all(start(each) for each in range(1, first.workers))
             return first
-        return (await _all(self._start_worker(each) for each in range(count)))[0]
+        return (await _all(start(each) for each in range(count)))[0]
+
+    async def _start_front_end(self, module: str, number: int) -> Started:
+        slot = self._slot(module, f"front end {number}", self._listener)
+        self._front_ends.append(slot)
+        return await slot.start()
 
     async def _start_worker(self, number: int) -> Started:
         while len(self._worker_listeners) <= number:
             self._worker_listeners.append(_unix_listener(worker_socket(self._runtime, len(self._worker_listeners))))
-        slot = self._slot("bentopack.serve.worker", f"worker {number}", self._worker_listeners[number])
+        slot = self._slot(_WORKER, f"worker {number}", self._worker_listeners[number])
         self._workers.append(slot)
         return await slot.start()
 
@@ -211,7 +214,7 @@ class Supervisor:
 
     async def _replace(self, slot: Slot) -> bool:
         """Replace one process; the others wait, so that no more than one loads at a time."""
-        farewell = signal.SIGTERM if self._config.service.kind == "app" else signal.SIGUSR1
+        farewell = signal.SIGUSR1 if slot.module == _WORKER else signal.SIGTERM
         try:
             await slot.replace(farewell, self._patience())
         except ServeError as error:
@@ -243,7 +246,7 @@ class Supervisor:
         await self._started.wait()
         while self._outdated:
             self._outdated = False
-            for slot in self._front_ends if self._config.service.kind == "app" else self._workers:
+            for slot in self._workers or self._front_ends:
                 async with self._one_at_a_time:
                     if not await self._replace(slot):
                         break
