@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from typing import Any
 
 from bentopack.serve import arrays
@@ -18,6 +18,8 @@ from bentopack.serve.errors import ApiError
 from bentopack.serve.schema import Parameter
 
 Arguments = tuple[Any, ...]
+Columns = Sequence[Sequence[Any]]
+"""The arguments of several requests: for each parameter their values, in a list or as the rows of an array."""
 Outcome = Any | Exception
 Steps = Generator[Arguments, Any, list[Outcome]]
 
@@ -63,13 +65,22 @@ class Batching:
             return ()
         return tuple(arrays.join_key(value, self.dim) for value in arguments if arrays.is_array(value))
 
-    def join(self, several: Sequence[Arguments]) -> Arguments:
+    def alike(self, columns: Columns) -> tuple[list[int], Arguments] | None:
+        """Return the rows of several requests and the key that all have; None where that has to be asked one by one."""
+        if self._arrays:
+            return None
+        rows, *others = [list(map(len, column)) for column in columns]
+        return None if 0 in rows or any(other != rows for other in others) else (rows, ())
+
+    def join(self, columns: Columns) -> Arguments:
         """Join the arguments of several requests, in order."""
-        if len(several) == 1:
-            return several[0]
+        if len(columns[0]) == 1:
+            return tuple([column[0] for column in columns])
         return tuple(
-            arrays.join(column, self.dim) if arrays.is_array(column[0]) else [row for rows in column for row in rows]
-            for column in zip(*several, strict=True)
+            [
+                arrays.join(column, self.dim) if arrays.is_array(column[0]) else list(chain.from_iterable(column))
+                for column in columns
+            ]
         )
 
     def cut(self, value: Any, start: int, end: int) -> Any:
@@ -126,11 +137,14 @@ class RowBatching(Batching):
             return ()
         return tuple(arrays.row_key(value) for value in arguments if arrays.is_array(value))
 
-    def join(self, several: Sequence[Arguments]) -> Arguments:
+    def alike(self, columns: Columns) -> tuple[list[int], Arguments] | None:
+        """One row each, and the key of all."""
+        return None if self._arrays else ([1] * len(columns[0]), ())
+
+    def join(self, columns: Columns) -> Arguments:
         """Stack the rows of several requests, in order."""
         return tuple(
-            arrays.stack(column, self.dim) if arrays.is_array(column[0]) else list(column)
-            for column in zip(*several, strict=True)
+            [arrays.stack(column, self.dim) if arrays.is_array(column[0]) else list(column) for column in columns]
         )
 
     def split(self, result: Any, rows: Sequence[int]) -> list[Any]:
@@ -148,25 +162,25 @@ def single(arguments: Arguments) -> Steps:
         return [error]
 
 
-def batched(batching: Batching, requests: Sequence[tuple[Arguments, int]]) -> Steps:
-    """The steps of several requests, each its arguments and its rows, that fit each other.
+def batched(batching: Batching, columns: Columns, rows: Sequence[int]) -> Steps:
+    """The steps of several requests that fit each other, by their arguments and the rows of each.
 
     When the call raises, halves are tried until the culprit fails alone, or all fail where calls must not be repeated.
     Returns one outcome a request: its rows of the result, or the exception.
     """
     try:
-        result = yield from _whole(batching, requests)
+        result = yield from _whole(batching, columns, sum(rows))
     except WrongRows as error:
-        return [error] * len(requests)
+        return [error] * len(rows)
     except Exception as error:
-        if len(requests) == 1:
+        if len(rows) == 1:
             return [error]
         if not batching.isolates:
-            return [_of_all(error)] * len(requests)
-        half = len(requests) // 2
-        first = yield from batched(batching, requests[:half])
-        return first + (yield from batched(batching, requests[half:]))
-    return batching.split(result, [rows for _, rows in requests])
+            return [_of_all(error)] * len(rows)
+        half = len(rows) // 2
+        first = yield from batched(batching, [column[:half] for column in columns], rows[:half])
+        return first + (yield from batched(batching, [column[half:] for column in columns], rows[half:]))
+    return batching.split(result, rows)
 
 
 def _of_all(error: Exception) -> Exception:
@@ -178,9 +192,8 @@ def _of_all(error: Exception) -> Exception:
     return failure
 
 
-def _whole(batching: Batching, requests: Sequence[tuple[Arguments, int]]) -> Generator[Arguments, Any, Any]:
-    arguments = batching.join([each for each, _ in requests])
-    total = sum(rows for _, rows in requests)
+def _whole(batching: Batching, columns: Columns, total: int) -> Generator[Arguments, Any, Any]:
+    arguments = batching.join(columns)
     if total <= batching.max_rows:
         return batching.check((yield arguments), total)
     results = []

@@ -7,7 +7,8 @@ carries them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -39,6 +40,7 @@ class Codec:
         """
         self._parameters = signature.parameters
         self._names = tuple(each.name for each in self._parameters)
+        self._values = [attrgetter(name) for name in self._names]
         self._decoder = _decoder(name, self._parameters)
         self._positional = sum(not each.keyword_only for each in self._parameters)
         self._sole = self._parameters[0] if len(self._parameters) == 1 else None
@@ -58,6 +60,17 @@ class Codec:
         if media not in self.accepts or self._sole is None:
             raise ApiError(415, "this API takes application/json")
         return (self._decode_sole(media, body),)
+
+    def decode_all(self, media: int, bodies: Sequence[bytes]) -> list[list[Any]] | None:
+        """Return the arguments of several requests, a column a parameter; None where they must be read one by one."""
+        if media != Media.JSON or not self._plain:
+            return None
+        decode = self._decoder.decode
+        try:
+            found = [decode(body) for body in bodies]
+        except Exception:  # decode() tells which it is, and why
+            return None
+        return [list(map(value, found)) for value in self._values]
 
     def call(self, method: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Call a method with decoded arguments."""
@@ -124,6 +137,16 @@ def encode(result: Any) -> tuple[Media, bytes]:
     if isinstance(result, (bytes, bytearray, memoryview)):
         return Media.OTHER, bytes(result)
     return Media.JSON, _encoder.encode(result)
+
+
+def encode_all(results: Sequence[Any]) -> list[bytes] | None:
+    """Write results as JSON; None where one is something else, or cannot be written: each is for encode() then."""
+    if not _PLAIN.issuperset(map(type, results)):
+        return None
+    try:
+        return list(map(_encoder.encode, results))
+    except Exception:
+        return None
 
 
 def _decoder(name: str, parameters: tuple[Parameter, ...]) -> msgspec.json.Decoder[Any]:

@@ -15,7 +15,7 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import count
 from typing import Any, cast
@@ -73,7 +73,7 @@ class Here:
         """Queue a request and return its id."""
         identity, now = next(self._ids), time.monotonic()
         self.pending[identity] = receiver, now
-        self._lanes[api].put(Requests(api, media, now, (identity,), (body,)), cast(Any, self))
+        self._lanes[api].put(Requests(api, media, now, (identity,), (body,)), self)
         self._runners[api].notify()
         return identity
 
@@ -81,13 +81,17 @@ class Here:
         """Nobody waits for this request any more."""
         self.pending.pop(identity, None)
 
-    def forgets(self, identity: int) -> bool:
-        """Whether a request need not be called."""
-        return identity not in self.pending
+    def forgets(self, ids: Sequence[int]) -> Collection[int]:
+        """Say which of these need not be called."""
+        return [each for each in ids if each not in self.pending]
 
     def put(self, identity: int, status: int, media: int, body: bytes) -> None:
         """Take an answer, on whichever thread."""
-        self._answers.append((identity, status, media, body))
+        self.put_all((identity,), status, media, (body,))
+
+    def put_all(self, ids: Sequence[int], status: int, media: int, bodies: Sequence[bytes]) -> None:
+        """Take several answers."""
+        self._answers.extend([(each, status, media, body) for each, body in zip(ids, bodies, strict=True)])
         with contextlib.suppress(RuntimeError):  # the loop has ended before a call that took longer than the grace
             self._loop.call_soon_threadsafe(self._answer)
 

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from bentopack.serve import forks
+from bentopack.serve import forks, metrics
 from bentopack.serve.budget import Budget
 from bentopack.serve.frames import Kind, pack_sign
 from bentopack.serve.gathering import LastCall
@@ -46,6 +46,8 @@ class SyncWorker:
         self._listener = listener
         self._stopping = self._retiring = False
         self._last = LastCall()
+        self._tell_at: float | None = None
+        """When the metrics are told of the calls since the last time, where there were any."""
 
     def run(self, ready: Callable[[], None]) -> None:
         """Serve; after SIGTERM until every front end has left, and every accepted request has been answered.
@@ -59,10 +61,21 @@ class SyncWorker:
             while self.connections or not self._stopping:
                 if self._retiring:
                     self._retire()
-                self._read(None if oldest(self.lanes) is None else 0)
+                self._read(self._quiet() if oldest(self.lanes) is None else 0)
                 if (lane := oldest(self.lanes)) is not None:
                     self._gather(lane)
                     self._call(lane)
+                self._tell()
+        metrics.tell_tallies()
+
+    def _quiet(self) -> float | None:
+        """How long nothing has to be done where no request comes."""
+        return None if self._tell_at is None else max(0.0, self._tell_at - time.monotonic())
+
+    def _tell(self) -> None:
+        if self._tell_at is not None and time.monotonic() >= self._tell_at:
+            self._tell_at = None
+            metrics.tell_tallies()
 
     def _read(self, seconds: float | None) -> None:
         """Read what has arrived, or wait so long for something to arrive."""
@@ -89,6 +102,7 @@ class SyncWorker:
         answered = call(lane, self._instance)
         ended = time.monotonic()
         self._last = LastCall(began, ended, answered)
+        self._tell_at = self._tell_at or ended + metrics.TELLING
         for connection in list(self.connections):
             connection.flush(ended - began)
 
