@@ -11,15 +11,14 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, chain, pairwise
-from typing import Any
+from typing import Any, cast
 
 from bentopack.serve import arrays
 from bentopack.serve.errors import ApiError
+from bentopack.serve.group import Column
 from bentopack.serve.schema import Parameter
 
 Arguments = tuple[Any, ...]
-Columns = Sequence[Sequence[Any]]
-"""The arguments of several requests: for each parameter their values, in a list or as the rows of an array."""
 Outcome = Any | Exception
 Steps = Generator[Arguments, Any, list[Outcome]]
 
@@ -65,14 +64,19 @@ class Batching:
             return ()
         return tuple(arrays.join_key(value, self.dim) for value in arguments if arrays.is_array(value))
 
-    def alike(self, columns: Columns) -> tuple[list[int], Arguments] | None:
+    def alike(self, columns: Sequence[Column]) -> tuple[list[int], Arguments] | None:
         """Return the rows of several requests and the key that all have; None where that has to be asked one by one."""
-        if self._arrays:
+        if not self._arrays:
+            rows, *others = [list(map(len, column)) for column in columns]
+            return None if 0 in rows or any(other != rows for other in others) else (rows, ())
+        several = list(zip(*columns, strict=True))
+        try:
+            rows, keys = [self.rows(each) for each in several], {self.key(each) for each in several}
+        except ApiError:
             return None
-        rows, *others = [list(map(len, column)) for column in columns]
-        return None if 0 in rows or any(other != rows for other in others) else (rows, ())
+        return (rows, keys.pop()) if len(keys) == 1 else None
 
-    def join(self, columns: Columns) -> Arguments:
+    def join(self, columns: Sequence[Column]) -> Arguments:
         """Join the arguments of several requests, in order."""
         if len(columns[0]) == 1:
             return tuple([column[0] for column in columns])
@@ -137,21 +141,36 @@ class RowBatching(Batching):
             return ()
         return tuple(arrays.row_key(value) for value in arguments if arrays.is_array(value))
 
-    def alike(self, columns: Columns) -> tuple[list[int], Arguments] | None:
-        """One row each, and the key of all."""
-        return None if self._arrays else ([1] * len(columns[0]), ())
+    def alike(self, columns: Sequence[Column]) -> tuple[list[int], Arguments] | None:
+        """One row each, and the key that all have; None where they have several."""
+        if not self._arrays:
+            return [1] * len(columns[0]), ()
+        keys = [_row_keys(column) for column in columns]
+        if any(len(each) > 1 for each in keys):
+            return None
+        return [1] * len(columns[0]), tuple([key for key in chain.from_iterable(keys) if key is not None])
 
-    def join(self, columns: Columns) -> Arguments:
+    def join(self, columns: Sequence[Column]) -> Arguments:
         """Stack the rows of several requests, in order."""
-        return tuple(
-            [arrays.stack(column, self.dim) if arrays.is_array(column[0]) else list(column) for column in columns]
-        )
+        return tuple([self._stacked(column) for column in columns])
+
+    def _stacked(self, column: Column) -> Any:
+        if self.dim == 0 and arrays.is_array(column):
+            # What a call has written into its argument must not be there when it is tried again in halves.
+            return cast(Any, column).copy() if self.isolates and len(column) > 1 else column
+        return arrays.stack(column, self.dim) if arrays.is_array(column[0]) else list(column)
 
     def split(self, result: Any, rows: Sequence[int]) -> list[Any]:
         """Return each request's row."""
         if not arrays.is_array(result):
             return list(result)
         return list(arrays.rows(result, self.dim))
+
+
+def _row_keys(column: Column) -> set[Any]:
+    if arrays.is_array(column):
+        return {arrays.row_key(column[0])}
+    return {arrays.row_key(value) if arrays.is_array(value) else None for value in column}
 
 
 def single(arguments: Arguments) -> Steps:
@@ -162,7 +181,7 @@ def single(arguments: Arguments) -> Steps:
         return [error]
 
 
-def batched(batching: Batching, columns: Columns, rows: Sequence[int]) -> Steps:
+def batched(batching: Batching, columns: Sequence[Column], rows: Sequence[int]) -> Steps:
     """The steps of several requests that fit each other, by their arguments and the rows of each.
 
     When the call raises, halves are tried until the culprit fails alone, or all fail where calls must not be repeated.
@@ -192,7 +211,7 @@ def _of_all(error: Exception) -> Exception:
     return failure
 
 
-def _whole(batching: Batching, columns: Columns, total: int) -> Generator[Arguments, Any, Any]:
+def _whole(batching: Batching, columns: Sequence[Column], total: int) -> Generator[Arguments, Any, Any]:
     arguments = batching.join(columns)
     if total <= batching.max_rows:
         return batching.check((yield arguments), total)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -17,10 +17,12 @@ from bentopack.errors import ServeError, did_you_mean
 from bentopack.serve.arrays import read_npy
 from bentopack.serve.errors import ApiError
 from bentopack.serve.frames import Media
+from bentopack.serve.group import Column
 from bentopack.serve.schema import Parameter, Signature, body_type, read_custom, write_custom
 
 _PLACE = re.compile(r" - at `\$\.?(.*?)`$")
 _NAMED = re.compile(r"(required|unknown) field `(.*?)`")
+_MUCH = 4 << 20  # bytes of JSON, whose lists take eight times as much while they become arrays
 _PLAIN = frozenset((dict, list, float, int, bool, type(None)))
 _encoder = msgspec.json.Encoder(enc_hook=write_custom)
 
@@ -44,7 +46,11 @@ class Codec:
         self._decoder = _decoder(name, self._parameters)
         self._positional = sum(not each.keyword_only for each in self._parameters)
         self._sole = self._parameters[0] if len(self._parameters) == 1 else None
-        self._plain = all(each.array is None for each in self._parameters)
+        self._arrays = [
+            (number, each.array, each.name) for number, each in enumerate(self._parameters) if each.array is not None
+        ]
+        # An array that may be left out is what the service says then, and fits no other.
+        self._joins = all(each.array is None or (each.required and not each.nullable) for each in self._parameters)
         self._optional = not any(each.required for each in self._parameters)
         self.accepts = _accepted(self._sole.role if self._sole else "json")
 
@@ -61,16 +67,19 @@ class Codec:
             raise ApiError(415, "this API takes application/json")
         return (self._decode_sole(media, body),)
 
-    def decode_all(self, media: int, bodies: Sequence[bytes]) -> list[list[Any]] | None:
+    def decode_all(self, media: int, bodies: Sequence[bytes]) -> list[Column] | None:
         """Return the arguments of several requests, a column a parameter; None where they must be read one by one."""
-        if media != Media.JSON or not self._plain:
+        if media != Media.JSON or not self._joins or (self._arrays and sum(map(len, bodies)) > _MUCH):
             return None
         decode = self._decoder.decode
         try:
             found = [decode(body) for body in bodies]
+            columns: list[Column] = [list(map(value, found)) for value in self._values]
+            for number, spec, name in self._arrays:
+                columns[number] = cast(Column, spec.read_all(cast("list[Any]", columns[number]), name))
         except Exception:  # decode() tells which it is, and why
             return None
-        return [list(map(value, found)) for value in self._values]
+        return columns
 
     def call(self, method: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Call a method with decoded arguments."""
@@ -87,7 +96,7 @@ class Codec:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ApiError(400, f"the body is not valid JSON: {error}") from None
         arguments = msgspec.structs.astuple(found)
-        if self._plain:
+        if not self._arrays:
             return arguments
         return tuple(
             value if each.array is None or _as_it_is(each, value) else each.array.read(value, each.name)

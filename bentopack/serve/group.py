@@ -38,20 +38,34 @@ class Group(msgspec.Struct, gc=False):
 
     def cut(self, count: int) -> list[Several]:
         """Keep so many requests, and return the others with what was read of them."""
-        arguments = list(zip(*(column[count:] for column in self.columns), strict=True))
+        others = read_of(self.several, self.columns)
+        self.several, others = _split(self.several, count)[0], _split(others, count)[1]
         self.columns = [column[:count] for column in self.columns]
         del self.rows[count:]
-        kept, others = [], []
-        for each in self.several:
-            mine = min(count, len(each.ids))
-            count -= mine
-            if mine:
-                kept.append(each.part(0, mine))
-            if ids := each.ids[mine:]:
-                bodies, arguments = arguments[: len(ids)], arguments[len(ids) :]
-                others.append(Several(each.sender, READ, each.arrived, ids, bodies))
-        self.several = kept
         return others
+
+
+def read_of(several: list[Several], columns: Sequence[Column]) -> list[Several]:
+    """Return requests with their arguments in place of their bodies."""
+    arguments = list(zip(*columns, strict=True))
+    read, start = [], 0
+    for each in several:
+        end = start + len(each.ids)
+        read.append(Several(each.sender, READ, each.arrived, each.ids, arguments[start:end]))
+        start = end
+    return read
+
+
+def _split(several: list[Several], count: int) -> tuple[list[Several], list[Several]]:
+    first, rest = [], []
+    for each in several:
+        mine = max(0, min(count, len(each.ids)))
+        count -= len(each.ids)
+        if mine:
+            first.append(each.part(0, mine))
+        if mine < len(each.ids):
+            rest.append(each.part(mine))
+    return first, rest
 
 
 def _extended(column: Column, more: Column) -> list[Any]:

@@ -16,7 +16,7 @@ from bentopack.serve.batching import Outcome, Steps, batched, single
 from bentopack.serve.codec import encode, encode_all
 from bentopack.serve.errors import INTERNAL_ERROR, ApiError, error_body
 from bentopack.serve.frames import Media, Requests
-from bentopack.serve.group import Group
+from bentopack.serve.group import Group, read_of
 from bentopack.serve.metrics import CallTally
 from bentopack.serve.service import Api
 from bentopack.serve.tracebacks import user_traceback
@@ -147,28 +147,24 @@ class Lane:
 
     def _read(self, some: list[Several]) -> Iterable[tuple[Any, Group]]:
         """Read the bodies of requests, and say which fit each other: those with equal keys."""
-        return self._read_together(some) or chain.from_iterable(map(self._read_apart, some))
-
-    def _read_together(self, some: list[Several]) -> list[tuple[Any, Group]]:
-        """Read bodies that all fit each other; nothing where they might not, or where one has to be refused."""
-        if self.api.batching is None:
-            return []
+        batching = self.api.batching
+        if batching is None:
+            return self._read_apart(some)
         bodies = some[0].bodies if len(some) == 1 else list(chain.from_iterable([each.bodies for each in some]))
         columns = self.api.codec.decode_all(some[0].media, bodies)
         if columns is None:
-            return []
-        alike = self.api.batching.alike(columns)
-        if alike is None:
-            return []
+            return self._read_apart(some)
+        if (alike := batching.alike(columns)) is None:
+            return self._read_apart(read_of(some, columns))
         rows, key = alike
         return [(key, Group(some, columns, rows))]
 
-    def _read_apart(self, several: Several) -> Iterator[tuple[Any, Group]]:
+    def _read_apart(self, some: list[Several]) -> Iterator[tuple[Any, Group]]:
         """Read bodies one by one, refusing requests for them."""
-        for number in range(len(several.ids)):
-            alone = several.part(number, number + 1)
-            if (read := self._read_one(alone)) is not None:
-                yield read
+        for several in some:
+            for number in range(len(several.ids)):
+                if (read := self._read_one(several.part(number, number + 1))) is not None:
+                    yield read
 
     def _read_one(self, alone: Several) -> tuple[Any, Group] | None:
         (identity,), (body,) = alone.ids, alone.bodies
