@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any, cast, get_args, get_origin
 
 from bentopack.serve import plain_numbers
 from bentopack.serve.errors import ApiError
@@ -20,6 +20,7 @@ from bentopack.validators import DType, Shape
 if TYPE_CHECKING:
     import numpy as np
 
+_LITTLE = 1 << 20  # numbers: as Python's own they take four times as much
 _BEYOND = 2.0**63
 
 
@@ -208,11 +209,14 @@ def cut(array: np.ndarray[Any, Any], dim: int, start: int, end: int) -> np.ndarr
     return array[start:end] if dim == 0 else array[(slice(None),) * dim + (slice(start, end),)]
 
 
-def rows(array: np.ndarray[Any, Any], dim: int) -> Iterator[Any]:
-    """Yield each row along ``dim``: an array, or a number of Python where there are no other dimensions."""
+def rows(array: np.ndarray[Any, Any], dim: int) -> Iterable[Any]:
+    """Return each row along ``dim``: an array, or what JSON says of it where that is not much."""
     import numpy as np
 
-    return iter(np.moveaxis(array, dim, 0) if array.ndim > 1 else array.tolist())
+    if array.ndim <= 1:
+        return cast(list[Any], array.tolist())
+    first = np.moveaxis(array, dim, 0) if dim else array
+    return cast(list[Any], first.tolist()) if type(array) is np.ndarray and array.size <= _LITTLE else first
 
 
 def is_array(value: Any) -> bool:

@@ -65,7 +65,7 @@ class Lane:
         oldest = time.monotonic() - self.api.options.max_latency_ms / 1000
         groups: dict[Any, Group] = {}
         room = most = 1 if self.api.batching is None else self.api.options.max_batch_size
-        while room > 0 and (some := self._next(room, oldest)):
+        while room > 0 and self._waiting.oldest is not None and (some := self._next(room, oldest)):
             left: list[Several] = []
             for key, group in self._read(some):
                 fitting = 0 if left else max(group.fitting(room), room == most)

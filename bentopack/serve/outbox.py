@@ -42,6 +42,9 @@ class Outbox:
         """Remove all that is there, as frames; nothing where there is nothing. ``took`` is what their call took."""
         if not self._replies:
             return b""
+        if len(self._replies) == 1:
+            kind, ids, bodies = self._replies.popleft()
+            return _packed(Replies(*kind, took, ids, bodies))
         kinds: dict[tuple[int, int], tuple[list[int], list[bytes]]] = {}
         for kind, ids, bodies in [self._replies.popleft() for _ in range(len(self._replies))]:
             all_ids, all_bodies = kinds.setdefault(kind, ([], []))

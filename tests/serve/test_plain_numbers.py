@@ -25,7 +25,7 @@ from bentopack.validators import DType, Shape
 DTYPES = [None, "float16", "float32", "float64", "int8", "int32", "int64", "uint8", "uint64", "bool", "complex64", "U3"]
 SHAPES = [None, Shape((2,)), Shape((-1,)), Shape((-1, 2)), Shape(())]
 
-numbers = st.one_of(
+numbers: st.SearchStrategy[Any] = st.one_of(
     st.integers(-5, 5),
     st.floats(-100, 100),
     st.booleans(),
@@ -84,7 +84,7 @@ def test_ordinary_lists_are_one_array() -> None:
 @bentopack.service
 class Service:
     @bentopack.api(batchable=True, one_row=True)
-    def rows(self, x: Annotated[np.ndarray, DType("float32")], name: list[str]) -> list[dict]:
+    def rows(self, x: Annotated[np.ndarray, DType("float32")], name: list[str]) -> list[dict[str, str]]:
         return [{"name": name, "x": repr(row)} for row, name in zip(x, name, strict=True)]
 
     @bentopack.api(batchable=True)
