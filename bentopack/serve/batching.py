@@ -93,7 +93,9 @@ class Batching:
 
     def split(self, result: Any, rows: Sequence[int]) -> list[Any]:
         """Return each request's part of a result, by how many rows each has."""
-        ends = list(accumulate(rows, initial=0))
+        ends = accumulate(rows, initial=0)
+        if self.dim == 0 and arrays.is_array(result):
+            result = arrays.rows(result, 0)
         return [self.cut(result, start, end) for start, end in pairwise(ends)]
 
     def check(self, result: Any, rows: int) -> Any:

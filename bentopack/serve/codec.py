@@ -69,17 +69,16 @@ class Codec:
 
     def decode_all(self, media: int, bodies: Sequence[bytes]) -> list[Column] | None:
         """Return the arguments of several requests, a column a parameter; None where they must be read one by one."""
-        if media != Media.JSON or not self._joins or (self._arrays and sum(map(len, bodies)) > _MUCH):
+        if self._arrays and sum(map(len, bodies)) > _MUCH:
             return None
-        decode = self._decoder.decode
         try:
-            found = [decode(body) for body in bodies]
-            columns: list[Column] = [list(map(value, found)) for value in self._values]
-            for number, spec, name in self._arrays:
-                columns[number] = cast(Column, spec.read_all(cast("list[Any]", columns[number]), name))
+            if media == Media.JSON and self._joins:
+                return self._decode_all_json(bodies)
+            if media in self.accepts and media != Media.JSON:
+                return [[self._decode_sole(media, body) for body in bodies]]
         except Exception:  # decode() tells which it is, and why
             return None
-        return columns
+        return None
 
     def call(self, method: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Call a method with decoded arguments."""
@@ -102,6 +101,14 @@ class Codec:
             value if each.array is None or _as_it_is(each, value) else each.array.read(value, each.name)
             for each, value in zip(self._parameters, arguments, strict=True)
         )
+
+    def _decode_all_json(self, bodies: Sequence[bytes]) -> list[Column]:
+        decode = self._decoder.decode
+        found = [decode(body) for body in bodies]
+        columns: list[Column] = [list(map(value, found)) for value in self._values]
+        for number, spec, name in self._arrays:
+            columns[number] = cast(Column, spec.read_all(cast("list[Any]", columns[number]), name))
+        return columns
 
     def _decode_sole(self, media: int, body: bytes) -> Any:
         assert self._sole is not None  # noqa: S101 - decode() has asked

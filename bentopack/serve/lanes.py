@@ -33,7 +33,8 @@ class Lane:
         self.api = api
         self.took = 0.0
         """Seconds that the last call took, where calls are made one after the other."""
-        self._waiting = Waiting()
+        self._most = 1 if api.batching is None else api.options.max_batch_size
+        self._waiting = Waiting(self._most)
         self._tally = CallTally(api.options.name)
         self._each = 1  # rows of a request, by the last that were read
 
@@ -64,11 +65,11 @@ class Lane:
         """
         oldest = time.monotonic() - self.api.options.max_latency_ms / 1000
         groups: dict[Any, Group] = {}
-        room = most = 1 if self.api.batching is None else self.api.options.max_batch_size
+        room = self._most
         while room > 0 and self._waiting.oldest is not None and (some := self._next(room, oldest)):
             left: list[Several] = []
             for key, group in self._read(some):
-                fitting = 0 if left else max(group.fitting(room), room == most)
+                fitting = 0 if left else max(group.fitting(room), room == self._most)
                 if fitting < len(group.rows):
                     left += group.cut(fitting)
                 if fitting:

@@ -40,6 +40,8 @@ class Several(msgspec.Struct, gc=False):
 
     def part(self, start: int, end: int | None = None) -> Several:
         """Those from ``start`` to ``end``."""
+        if start == 0 and end is not None and end >= len(self.ids):
+            return self
         return Several(self.sender, self.media, self.arrived, self.ids[start:end], self.bodies[start:end])
 
     def wanted(self) -> Several:
@@ -52,9 +54,10 @@ class Several(msgspec.Struct, gc=False):
 
 
 class Waiting:
-    """A queue of requests. One thread may put while another takes."""
+    """A queue of requests, of which a call takes ``most``. One thread may put while another takes."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._queue: deque[Several] = deque()
         # Each written by one thread alone.
         self._came = self._went = 0
@@ -65,9 +68,10 @@ class Waiting:
     def put(self, requests: Requests, sender: Sender) -> None:
         """Add the requests of a frame."""
         _, media, arrived, ids, bodies = requests
-        if ids:
-            self._came += len(ids)
-            self._queue.append(Several(sender, media, arrived, ids, bodies))
+        self._came += len(ids)
+        for start in range(0, len(ids), self._most):
+            end = start + self._most
+            self._queue.append(Several(sender, media, arrived, ids[start:end], bodies[start:end]))
 
     @property
     def oldest(self) -> float | None:
