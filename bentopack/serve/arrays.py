@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast, get_args, get_origin
 
 from bentopack.serve import plain_numbers
@@ -197,6 +198,15 @@ def stack(arrays: Sequence[np.ndarray[Any, Any]], dim: int) -> np.ndarray[Any, A
     import numpy as np
 
     return np.stack(arrays, axis=dim)
+
+
+def join_rows(several: Sequence[Sequence[Any]]) -> Sequence[Any]:
+    """Join rows that were read apart, as one array where they are arrays that fit each other."""
+    import numpy as np
+
+    if all(map(is_array, several)) and len({row_key(cast(Any, each)[0]) for each in several}) == 1:
+        return cast("Sequence[Any]", np.concatenate(cast(Any, several)))
+    return list(chain.from_iterable(several))
 
 
 def row_key(array: np.ndarray[Any, Any]) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from typing import Any, cast
 import msgspec
 
 from bentopack.errors import ServeError, did_you_mean
-from bentopack.serve.arrays import read_npy
+from bentopack.serve.arrays import join_rows, read_npy
 from bentopack.serve.errors import ApiError
 from bentopack.serve.frames import Media
 from bentopack.serve.group import Column
@@ -22,7 +22,7 @@ from bentopack.serve.schema import Parameter, Signature, body_type, read_custom,
 
 _PLACE = re.compile(r" - at `\$\.?(.*?)`$")
 _NAMED = re.compile(r"(required|unknown) field `(.*?)`")
-_MUCH = 4 << 20  # bytes of JSON, whose lists take eight times as much while they become arrays
+_BLOCK = 1 << 17  # bytes of JSON whose lists are made into arrays while a processor's cache still has them
 _PLAIN = frozenset((dict, list, float, int, bool, type(None)))
 _encoder = msgspec.json.Encoder(enc_hook=write_custom)
 
@@ -69,8 +69,6 @@ class Codec:
 
     def decode_all(self, media: int, bodies: Sequence[bytes]) -> list[Column] | None:
         """Return the arguments of several requests, a column a parameter; None where they must be read one by one."""
-        if self._arrays and sum(map(len, bodies)) > _MUCH:
-            return None
         try:
             if media == Media.JSON and self._joins:
                 return self._decode_all_json(bodies)
@@ -103,6 +101,14 @@ class Codec:
         )
 
     def _decode_all_json(self, bodies: Sequence[bytes]) -> list[Column]:
+        size = sum(map(len, bodies)) if self._arrays else 0
+        if size <= _BLOCK:
+            return self._decode_block(bodies)
+        step = max(1, len(bodies) * _BLOCK // size)
+        blocks = [self._decode_block(bodies[start : start + step]) for start in range(0, len(bodies), step)]
+        return [join_rows(column) for column in zip(*blocks, strict=True)]
+
+    def _decode_block(self, bodies: Sequence[bytes]) -> list[Column]:
         decode = self._decoder.decode
         found = [decode(body) for body in bodies]
         columns: list[Column] = [list(map(value, found)) for value in self._values]

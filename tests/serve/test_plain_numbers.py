@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import bentopack
+from bentopack.serve import codec
 from bentopack.serve.arrays import ArraySpec
 from bentopack.serve.errors import ApiError
 from bentopack.serve.frames import FrameReader, Media, Replies, Requests
@@ -143,6 +144,18 @@ def test_neighbours_change_no_answer(api: str, frames: list[list[bytes]]) -> Non
     together = _answers(api, *frames)
     alone = [_answers(api, [body])[0] for bodies in frames for body in bodies]
     assert [together[number] for number in range(len(alone))] == alone
+
+
+@pytest.mark.parametrize("odd", [[1.5], [7], [[1.5]]], ids=["shorter", "of integers", "of another shape"])
+def test_long_lists_are_read_in_pieces(odd: list[Any]) -> None:
+    """A batch that is more than a processor's cache holds is read piece by piece, and nobody can tell either."""
+    rows: list[list[Any]] = [[float(row * 1000 + column) for column in range(1000)] for row in range(60)]
+    rows.insert(40, odd)
+    bodies = [json.dumps({"x": row, "name": ["n"] * len(row)}).encode() for row in rows]
+    assert len(b"".join(bodies)) > 4 * codec._BLOCK
+    for some in (bodies, bodies[:40]):
+        answers = _answers("many", some)
+        assert [answers[number] for number in range(len(some))] == [_answers("many", [body])[0] for body in some]
 
 
 def test_a_retry_sees_what_was_sent() -> None:
