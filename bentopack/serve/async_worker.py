@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, cast
 
-from bentopack.serve import forks
+from bentopack.serve import forks, metrics
 from bentopack.serve.budget import Budget
 from bentopack.serve.frames import Kind, pack_sign
 from bentopack.serve.hello import Hello
@@ -49,10 +49,13 @@ class AsyncWorker:
         loop.add_signal_handler(signal.SIGUSR1, self._retire, stop)
         # Nothing else holds the server, and one that nobody holds is closed by the next collection.
         self._server = await loop.create_unix_server(lambda: Connection(self), sock=listener, **_KEEPING)
+        telling = asyncio.create_task(_tell())
         ready()
         await stop.wait()
         while self.connections or not all(runner.idle for runner in self.runners):
             await asyncio.sleep(0.01)
+        telling.cancel()
+        metrics.tell_tallies()
 
     def took(self) -> float:
         """What the longest call took that has ended since this was asked last, in seconds; 0 where there was none."""
@@ -67,6 +70,12 @@ class AsyncWorker:
         for connection in self.connections:
             connection.send(pack_sign(Kind.RETIRE))
         stop.set()
+
+
+async def _tell() -> None:
+    while True:
+        await asyncio.sleep(metrics.TELLING)
+        metrics.tell_tallies()
 
 
 class Connection(asyncio.Protocol):

@@ -10,11 +10,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, pairwise
-from typing import Any
+from itertools import accumulate, chain, pairwise
+from typing import Any, cast
 
 from bentopack.serve import arrays
 from bentopack.serve.errors import ApiError
+from bentopack.serve.group import Column
 from bentopack.serve.schema import Parameter
 
 Arguments = tuple[Any, ...]
@@ -63,13 +64,27 @@ class Batching:
             return ()
         return tuple(arrays.join_key(value, self.dim) for value in arguments if arrays.is_array(value))
 
-    def join(self, several: Sequence[Arguments]) -> Arguments:
+    def alike(self, columns: Sequence[Column]) -> tuple[list[int], Arguments] | None:
+        """Return the rows of several requests and the key that all have; None where that has to be asked one by one."""
+        if not self._arrays:
+            rows, *others = [list(map(len, column)) for column in columns]
+            return None if 0 in rows or any(other != rows for other in others) else (rows, ())
+        several = list(zip(*columns, strict=True))
+        try:
+            rows, keys = [self.rows(each) for each in several], {self.key(each) for each in several}
+        except ApiError:
+            return None
+        return (rows, keys.pop()) if len(keys) == 1 else None
+
+    def join(self, columns: Sequence[Column]) -> Arguments:
         """Join the arguments of several requests, in order."""
-        if len(several) == 1:
-            return several[0]
+        if len(columns[0]) == 1:
+            return tuple([column[0] for column in columns])
         return tuple(
-            arrays.join(column, self.dim) if arrays.is_array(column[0]) else [row for rows in column for row in rows]
-            for column in zip(*several, strict=True)
+            [
+                arrays.join(column, self.dim) if arrays.is_array(column[0]) else list(chain.from_iterable(column))
+                for column in columns
+            ]
         )
 
     def cut(self, value: Any, start: int, end: int) -> Any:
@@ -78,7 +93,9 @@ class Batching:
 
     def split(self, result: Any, rows: Sequence[int]) -> list[Any]:
         """Return each request's part of a result, by how many rows each has."""
-        ends = list(accumulate(rows, initial=0))
+        ends = accumulate(rows, initial=0)
+        if self.dim == 0 and arrays.is_array(result):
+            result = arrays.rows(result, 0)
         return [self.cut(result, start, end) for start, end in pairwise(ends)]
 
     def check(self, result: Any, rows: int) -> Any:
@@ -126,18 +143,36 @@ class RowBatching(Batching):
             return ()
         return tuple(arrays.row_key(value) for value in arguments if arrays.is_array(value))
 
-    def join(self, several: Sequence[Arguments]) -> Arguments:
+    def alike(self, columns: Sequence[Column]) -> tuple[list[int], Arguments] | None:
+        """One row each, and the key that all have; None where they have several."""
+        if not self._arrays:
+            return [1] * len(columns[0]), ()
+        keys = [_row_keys(column) for column in columns]
+        if any(len(each) > 1 for each in keys):
+            return None
+        return [1] * len(columns[0]), tuple([key for key in chain.from_iterable(keys) if key is not None])
+
+    def join(self, columns: Sequence[Column]) -> Arguments:
         """Stack the rows of several requests, in order."""
-        return tuple(
-            arrays.stack(column, self.dim) if arrays.is_array(column[0]) else list(column)
-            for column in zip(*several, strict=True)
-        )
+        return tuple([self._stacked(column) for column in columns])
+
+    def _stacked(self, column: Column) -> Any:
+        if self.dim == 0 and arrays.is_array(column):
+            # What a call has written into its argument must not be there when it is tried again in halves.
+            return cast(Any, column).copy() if self.isolates and len(column) > 1 else column
+        return arrays.stack(column, self.dim) if arrays.is_array(column[0]) else list(column)
 
     def split(self, result: Any, rows: Sequence[int]) -> list[Any]:
         """Return each request's row."""
         if not arrays.is_array(result):
             return list(result)
         return list(arrays.rows(result, self.dim))
+
+
+def _row_keys(column: Column) -> set[Any]:
+    if arrays.is_array(column):
+        return {arrays.row_key(column[0])}
+    return {arrays.row_key(value) if arrays.is_array(value) else None for value in column}
 
 
 def single(arguments: Arguments) -> Steps:
@@ -148,25 +183,25 @@ def single(arguments: Arguments) -> Steps:
         return [error]
 
 
-def batched(batching: Batching, requests: Sequence[tuple[Arguments, int]]) -> Steps:
-    """The steps of several requests, each its arguments and its rows, that fit each other.
+def batched(batching: Batching, columns: Sequence[Column], rows: Sequence[int]) -> Steps:
+    """The steps of several requests that fit each other, by their arguments and the rows of each.
 
     When the call raises, halves are tried until the culprit fails alone, or all fail where calls must not be repeated.
     Returns one outcome a request: its rows of the result, or the exception.
     """
     try:
-        result = yield from _whole(batching, requests)
+        result = yield from _whole(batching, columns, sum(rows))
     except WrongRows as error:
-        return [error] * len(requests)
+        return [error] * len(rows)
     except Exception as error:
-        if len(requests) == 1:
+        if len(rows) == 1:
             return [error]
         if not batching.isolates:
-            return [_of_all(error)] * len(requests)
-        half = len(requests) // 2
-        first = yield from batched(batching, requests[:half])
-        return first + (yield from batched(batching, requests[half:]))
-    return batching.split(result, [rows for _, rows in requests])
+            return [_of_all(error)] * len(rows)
+        half = len(rows) // 2
+        first = yield from batched(batching, [column[:half] for column in columns], rows[:half])
+        return first + (yield from batched(batching, [column[half:] for column in columns], rows[half:]))
+    return batching.split(result, rows)
 
 
 def _of_all(error: Exception) -> Exception:
@@ -178,9 +213,8 @@ def _of_all(error: Exception) -> Exception:
     return failure
 
 
-def _whole(batching: Batching, requests: Sequence[tuple[Arguments, int]]) -> Generator[Arguments, Any, Any]:
-    arguments = batching.join([each for each, _ in requests])
-    total = sum(rows for _, rows in requests)
+def _whole(batching: Batching, columns: Sequence[Column], total: int) -> Generator[Arguments, Any, Any]:
+    arguments = batching.join(columns)
     if total <= batching.max_rows:
         return batching.check((yield arguments), total)
     results = []

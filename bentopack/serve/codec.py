@@ -7,19 +7,22 @@ carries them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any, cast
 
 import msgspec
 
 from bentopack.errors import ServeError, did_you_mean
-from bentopack.serve.arrays import read_npy
+from bentopack.serve.arrays import join_rows, read_npy
 from bentopack.serve.errors import ApiError
 from bentopack.serve.frames import Media
+from bentopack.serve.group import Column
 from bentopack.serve.schema import Parameter, Signature, body_type, read_custom, write_custom
 
 _PLACE = re.compile(r" - at `\$\.?(.*?)`$")
 _NAMED = re.compile(r"(required|unknown) field `(.*?)`")
+_BLOCK = 1 << 17  # bytes of JSON whose lists are made into arrays while a processor's cache still has them
 _PLAIN = frozenset((dict, list, float, int, bool, type(None)))
 _encoder = msgspec.json.Encoder(enc_hook=write_custom)
 
@@ -39,10 +42,15 @@ class Codec:
         """
         self._parameters = signature.parameters
         self._names = tuple(each.name for each in self._parameters)
+        self._values = [attrgetter(name) for name in self._names]
         self._decoder = _decoder(name, self._parameters)
         self._positional = sum(not each.keyword_only for each in self._parameters)
         self._sole = self._parameters[0] if len(self._parameters) == 1 else None
-        self._plain = all(each.array is None for each in self._parameters)
+        self._arrays = [
+            (number, each.array, each.name) for number, each in enumerate(self._parameters) if each.array is not None
+        ]
+        # An array that may be left out is what the service says then, and fits no other.
+        self._joins = all(each.array is None or (each.required and not each.nullable) for each in self._parameters)
         self._optional = not any(each.required for each in self._parameters)
         self.accepts = _accepted(self._sole.role if self._sole else "json")
 
@@ -59,6 +67,17 @@ class Codec:
             raise ApiError(415, "this API takes application/json")
         return (self._decode_sole(media, body),)
 
+    def decode_all(self, media: int, bodies: Sequence[bytes]) -> list[Column] | None:
+        """Return the arguments of several requests, a column a parameter; None where they must be read one by one."""
+        try:
+            if media == Media.JSON and self._joins:
+                return self._decode_all_json(bodies)
+            if media in self.accepts and media != Media.JSON:
+                return [[self._decode_sole(media, body) for body in bodies]]
+        except Exception:  # decode() tells which it is, and why
+            return None
+        return None
+
     def call(self, method: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Call a method with decoded arguments."""
         if self._positional == len(arguments):
@@ -74,12 +93,28 @@ class Codec:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ApiError(400, f"the body is not valid JSON: {error}") from None
         arguments = msgspec.structs.astuple(found)
-        if self._plain:
+        if not self._arrays:
             return arguments
         return tuple(
             value if each.array is None or _as_it_is(each, value) else each.array.read(value, each.name)
             for each, value in zip(self._parameters, arguments, strict=True)
         )
+
+    def _decode_all_json(self, bodies: Sequence[bytes]) -> list[Column]:
+        size = sum(map(len, bodies)) if self._arrays else 0
+        if size <= _BLOCK:
+            return self._decode_block(bodies)
+        step = max(1, len(bodies) * _BLOCK // size)
+        blocks = [self._decode_block(bodies[start : start + step]) for start in range(0, len(bodies), step)]
+        return [join_rows(column) for column in zip(*blocks, strict=True)]
+
+    def _decode_block(self, bodies: Sequence[bytes]) -> list[Column]:
+        decode = self._decoder.decode
+        found = [decode(body) for body in bodies]
+        columns: list[Column] = [list(map(value, found)) for value in self._values]
+        for number, spec, name in self._arrays:
+            columns[number] = cast(Column, spec.read_all(cast("list[Any]", columns[number]), name))
+        return columns
 
     def _decode_sole(self, media: int, body: bytes) -> Any:
         assert self._sole is not None  # noqa: S101 - decode() has asked
@@ -124,6 +159,16 @@ def encode(result: Any) -> tuple[Media, bytes]:
     if isinstance(result, (bytes, bytearray, memoryview)):
         return Media.OTHER, bytes(result)
     return Media.JSON, _encoder.encode(result)
+
+
+def encode_all(results: Sequence[Any]) -> list[bytes] | None:
+    """Write results as JSON; None where one is something else, or cannot be written: each is for encode() then."""
+    if not _PLAIN.issuperset(map(type, results)):
+        return None
+    try:
+        return list(map(_encoder.encode, results))
+    except Exception:
+        return None
 
 
 def _decoder(name: str, parameters: tuple[Parameter, ...]) -> msgspec.json.Decoder[Any]:

@@ -85,6 +85,8 @@ class Replies(NamedTuple):
 Payload = bytes | Requests | Replies | Sequence[int]
 
 _HEAD = Struct("<BIQHHd")
+_KINDS = {int(kind): kind for kind in Kind}
+_WITH_BODIES = (Kind.REQUESTS, Kind.REPLIES, Kind.LARGE)
 
 
 def pack_hello(document: bytes) -> bytes:
@@ -156,14 +158,14 @@ def _pack(kind: Kind, a: int, b: int, when: float, ids: Sequence[int], bodies: S
 def _unpack(
     kind: int, count: int, a: int, b: int, when: float, data: bytes, start: int, end: int
 ) -> tuple[Kind, Payload]:
-    if kind == Kind.HELLO:
-        return Kind.HELLO, data[start:end]
-    ids = unpack_from(f"<{count}I", data, start)
-    if kind not in (Kind.REQUESTS, Kind.REPLIES, Kind.LARGE):
-        return Kind(kind), ids
-    first = start + 8 * count
-    ends = list(accumulate(unpack_from(f"<{count}I", data, start + 4 * count), initial=first))
-    bodies = [data[at:to] for at, to in pairwise(ends)]
-    if kind != Kind.REPLIES:
-        return Kind(kind), Requests(a, b, when, ids, bodies)
-    return Kind.REPLIES, Replies(a, b, when, ids, bodies)
+    known = _KINDS[kind]
+    if known is Kind.HELLO:
+        return known, data[start:end]
+    if known not in _WITH_BODIES:
+        return known, unpack_from(f"<{count}I", data, start)
+    columns = unpack_from(f"<{2 * count}I", data, start)
+    ids, lengths = columns[:count], columns[count:]
+    bodies = [data[at:to] for at, to in pairwise(accumulate(lengths, initial=start + 8 * count))]
+    if known is Kind.REPLIES:
+        return known, Replies(a, b, when, ids, bodies)
+    return known, Requests(a, b, when, ids, bodies)

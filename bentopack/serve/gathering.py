@@ -7,7 +7,7 @@ requests come by themselves they spread over the call, and waiting for more woul
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bentopack.serve.lanes import Lane
 
@@ -18,8 +18,7 @@ _FEW = 4  # requests whose moments tell nothing
 _MISSING = 4  # times as many have been answered as wait: by chance alone that is rare
 
 
-@dataclass(frozen=True)
-class LastCall:
+class LastCall(NamedTuple):
     """A call that has ended, in seconds of ``time.monotonic()``, and how many requests it has answered."""
 
     began: float = 0.0
@@ -36,9 +35,10 @@ class LastCall:
 
     def _in_step(self, lane: Lane, waiting: int) -> bool:
         """Whether those that have just been answered are likely to ask again now."""
+        few = waiting * _MISSING <= self.answered
+        if not few and waiting < _FEW:
+            return False
         oldest, newest = lane.waiting_since, lane.waiting_until
         if oldest is None or newest is None or oldest < self.began:  # what a full batch has left behind
             return False
-        if waiting * _MISSING <= self.answered:
-            return True
-        return waiting >= _FEW and newest < (self.began + self.ended) / 2
+        return few or newest < (self.began + self.ended) / 2

@@ -8,7 +8,7 @@ import logging
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import count, islice
 from typing import Any, Protocol, cast
 
@@ -66,7 +66,7 @@ class Here:
             self.pending[identity] = receiver, now
             receiver.link = cast(Link, self)
             receiver.identity = identity
-        self._lanes[api].put(Requests(api, media, now, ids, bodies), cast(Any, self))
+        self._lanes[api].put(Requests(api, media, now, ids, bodies), self)
         self._runners[api].notify()
         self._budget.take(len(ids))
 
@@ -74,15 +74,20 @@ class Here:
         """Nobody waits for this request any more."""
         self.pending.pop(identity, None)
 
-    def forgets(self, identity: int) -> bool:
-        """Whether a request need not be called."""
-        return identity not in self.pending
+    def forgets(self, ids: Sequence[int]) -> Collection[int]:
+        """Say which of these need not be called."""
+        return [each for each in ids if each not in self.pending]
 
     def put(self, identity: int, status: int, media: int, body: bytes) -> None:
-        """Take an answer, on the loop."""
-        if identity in self.pending:
-            receiver, _ = self.pending.pop(identity)
-            _give(receiver, status, media, body)
+        """Take an answer."""
+        self.put_all((identity,), status, media, (body,))
+
+    def put_all(self, ids: Sequence[int], status: int, media: int, bodies: Sequence[bytes]) -> None:
+        """Take answers that share a status and a type of body, on the loop."""
+        for identity, body in zip(ids, bodies, strict=True):
+            if identity in self.pending:
+                receiver, _ = self.pending.pop(identity)
+                _give(receiver, status, media, body)
 
     def expire(self, before: float) -> None:
         """Answer 504 to requests that came ``before`` then."""
@@ -99,18 +104,18 @@ class BesideThread(Here):
     def __init__(self, lanes: list[Lane], instance: Any, thread: ModelThread, hello: Hello) -> None:
         super().__init__(lanes, instance, thread, hello, Budget(None, lambda: None))
         self._loop = asyncio.get_running_loop()
-        self._answers: deque[tuple[int, int, int, bytes]] = deque()
+        self._answers: deque[tuple[Sequence[int], int, int, Sequence[bytes]]] = deque()
         thread.serve([lane for lane in lanes if not lane.api.is_async], instance)
 
-    def put(self, identity: int, status: int, media: int, body: bytes) -> None:
-        """Take an answer, on whichever thread."""
-        self._answers.append((identity, status, media, body))
+    def put_all(self, ids: Sequence[int], status: int, media: int, bodies: Sequence[bytes]) -> None:
+        """Take answers, on whichever thread."""
+        self._answers.append((ids, status, media, bodies))
         with contextlib.suppress(RuntimeError):  # the loop has ended before a call that took longer than the grace
             self._loop.call_soon_threadsafe(self._answer)
 
     def _answer(self) -> None:
         while self._answers:
-            super().put(*self._answers.popleft())
+            super().put_all(*self._answers.popleft())
 
 
 class OnLoop:

@@ -42,13 +42,13 @@ class Inbox:
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
         for kind, payload in self._reader.feed(data):
-            if kind == Kind.REQUESTS:
+            if kind is Kind.REQUESTS:
                 self._queue(cast(Requests, payload))
-            elif kind == Kind.LARGE:
+            elif kind is Kind.LARGE:
                 self._queue(self.memory.fetch(cast(Requests, payload), self._outbox))
-            elif kind == Kind.DROP:
+            elif kind is Kind.DROP:
                 self._outbox.drop(cast("Sequence[int]", payload))
-            elif kind == Kind.PING:
+            elif kind is Kind.PING:
                 self._pinged()
 
     def close(self) -> None:

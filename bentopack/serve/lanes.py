@@ -1,4 +1,4 @@
-"""A lane is the queue of one API in a worker: requests go in one by one, and come out as groups to call together.
+"""A lane is the queue of one API in a worker: requests go in as they came, and come out as groups to call together.
 
 The policy is greedy: a group is whatever waits when the model is free. A lone request is never held back, and groups
 grow by themselves with the load.
@@ -8,171 +8,190 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
-import msgspec
-
 from bentopack.serve.batching import Outcome, Steps, batched, single
-from bentopack.serve.codec import encode
+from bentopack.serve.codec import encode, encode_all
 from bentopack.serve.errors import INTERNAL_ERROR, ApiError, error_body
 from bentopack.serve.frames import Media, Requests
-from bentopack.serve.outbox import Outbox
+from bentopack.serve.group import Group, read_of
+from bentopack.serve.metrics import CallTally
 from bentopack.serve.service import Api
 from bentopack.serve.tracebacks import user_traceback
+from bentopack.serve.waiting import READ, Sender, Several, Waiting
 
 _log = logging.getLogger("bentopack.serve")
 _SHOWN = 20  # numbers of requests that failed together
 
 
-class Job(msgspec.Struct, gc=False):
-    """A request in a lane, from the moment it arrived (``time.monotonic()``)."""
-
-    id: int
-    sender: Outbox
-    media: int
-    arrived: float
-    body: bytes
-    arguments: tuple[Any, ...] | None = None
-    rows: int = 1
-    key: Any = None
-    """Requests with equal keys can be joined."""
-
-    def answer(self, status: int, media: int, body: bytes) -> None:
-        """Send the answer."""
-        self.sender.put(self.id, status, media, body)
-
-    def refuse(self, error: ApiError) -> None:
-        """Answer with an error. A subclass may have left out or replaced its parts: then it is a 500."""
-        try:
-            status, body = error.status, error_body(error.message, error.field)
-        except Exception:
-            _log.exception("an ApiError cannot be sent")
-            status, body = 500, INTERNAL_ERROR
-        self.answer(status, Media.JSON, body)
-
-
-@dataclass(eq=False)
 class Lane:
     """The queue of one API. ``put`` and ``take`` may be called from two threads."""
 
-    api: Api
-    took: float = 0.0
-    """Seconds that the last call took, where calls are made one after the other."""
-    _jobs: deque[Job] = field(default_factory=deque)
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        self.took = 0.0
+        """Seconds that the last call took, where calls are made one after the other."""
+        self._most = 1 if api.batching is None else api.options.max_batch_size
+        self._waiting = Waiting(self._most)
+        self._tally = CallTally(api.options.name)
+        self._each = 1  # rows of a request, by the last that were read
 
-    def put(self, requests: Requests, sender: Outbox) -> None:
+    def put(self, requests: Requests, sender: Sender) -> None:
         """Queue the requests of a frame."""
-        _, media, arrived, ids, bodies = requests
-        self._jobs.extend([Job(each, sender, media, arrived, body) for each, body in zip(ids, bodies, strict=True)])
+        self._waiting.put(requests, sender)
 
     @property
     def waiting(self) -> int:
         """How many requests are in it."""
-        return len(self._jobs)
+        return len(self._waiting)
 
     @property
     def waiting_since(self) -> float | None:
         """When the oldest request in it arrived (``time.monotonic()``), or None when it is empty."""
-        try:
-            return self._jobs[0].arrived
-        except IndexError:
-            return None
+        return self._waiting.oldest
 
     @property
     def waiting_until(self) -> float | None:
         """When the youngest request in it arrived, or None when it is empty."""
-        try:
-            return self._jobs[-1].arrived
-        except IndexError:
-            return None
+        return self._waiting.youngest
 
-    def take(self) -> list[list[Job]]:
+    def take(self) -> list[Group]:
         """Remove what the next call can take, as groups that fit each other, answering what must not be called.
 
         Refused here are requests that have waited longer than ``max_latency_ms`` (503) and those whose body is not what
         the API asks for (4xx), each on its own: one client's body never touches another's.
         """
         oldest = time.monotonic() - self.api.options.max_latency_ms / 1000
-        if self.api.batching is None:
-            job = self._next(oldest)
-            return [[job]] if job else []
-        groups: dict[Any, list[Job]] = {}
-        total, most = 0, self.api.options.max_batch_size
-        while (job := self._next(oldest)) is not None:
-            if total and total + job.rows > most:
-                self._jobs.appendleft(job)
+        groups: dict[Any, Group] = {}
+        room = self._most
+        while room > 0 and self._waiting.oldest is not None and (some := self._next(room, oldest)):
+            left: list[Several] = []
+            for key, group in self._read(some):
+                fitting = 0 if left else max(group.fitting(room), room == self._most)
+                if fitting < len(group.rows):
+                    left += group.cut(fitting)
+                if fitting:
+                    room -= sum(group.rows)
+                    self._each = max(1, group.rows[-1])
+                    if key in groups:
+                        groups[key].add(group)
+                    else:
+                        groups[key] = group
+            if left:
+                self._waiting.put_back(left)
                 break
-            total += job.rows
-            group = groups.get(job.key)
-            if group is None:
-                groups[job.key] = [job]
-            else:
-                group.append(job)
         return list(groups.values())
 
-    def steps(self, group: list[Job]) -> Steps:
+    def steps(self, group: Group) -> Steps:
         """Return the calls to make for a group."""
+        self._tally.rows.append(sum(group.rows))
         if self.api.batching is None:
-            return single(group[0].arguments or ())
-        return batched(self.api.batching, [(job.arguments or (), job.rows) for job in group])
+            return single(tuple([column[0] for column in group.columns]))
+        return batched(self.api.batching, group.columns, group.rows)
 
-    def finish(self, group: list[Job], outcomes: list[Outcome]) -> None:
+    def finish(self, group: Group, outcomes: list[Outcome]) -> None:
         """Answer each request of a group with its outcome."""
+        bodies = encode_all(outcomes)
+        if bodies is None or len(bodies) != len(group.rows):
+            self._finish_each(group, outcomes)
+            return
+        start = 0
+        for several in group.several:
+            end = start + len(several.ids)
+            several.sender.put_all(several.ids, 200, Media.JSON, bodies[start:end])
+            start = end
+
+    def _finish_each(self, group: Group, outcomes: list[Outcome]) -> None:
         failed: dict[int, tuple[Exception, list[int]]] = {}
-        for job, outcome in zip(group, outcomes, strict=True):
+        for (sender, identity), outcome in zip(group.asked(), outcomes, strict=True):
             if not isinstance(outcome, Exception):
-                self._succeed(job, outcome)
+                self._succeed(sender, identity, outcome)
             elif isinstance(outcome, ApiError):
-                job.refuse(outcome)
+                _refuse(sender, identity, outcome)
             else:
-                failed.setdefault(id(outcome), (outcome, []))[1].append(job.id)
-                job.answer(500, Media.JSON, INTERNAL_ERROR)
+                failed.setdefault(id(outcome), (outcome, []))[1].append(identity)
+                sender.put(identity, 500, Media.JSON, INTERNAL_ERROR)
         for error, ids in failed.values():
             _log.error("%s failed (%s)\n%s", self.api.options.name, _named(ids), user_traceback(error))
 
-    def _succeed(self, job: Job, result: Any) -> None:
+    def _succeed(self, sender: Sender, identity: int, result: Any) -> None:
         try:
             media, body = encode(result)
         except Exception as error:
-            told = self.api.options.name, _named([job.id]), error
+            told = self.api.options.name, _named([identity]), error
             _log.exception("%s returned what cannot be written (%s): %s", *told)
-            job.answer(500, Media.JSON, INTERNAL_ERROR)
+            sender.put(identity, 500, Media.JSON, INTERNAL_ERROR)
         else:
-            job.sender.put(job.id, 200, media, body)
+            sender.put(identity, 200, media, body)
 
-    def _next(self, oldest: float) -> Job | None:
-        """Remove the oldest request that can be called, its body decoded."""
-        while self._jobs:
-            job = self._jobs.popleft()
-            if job.sender.forgets(job.id):
-                continue
-            if job.arrived < oldest:
-                limit = self.api.options.max_latency_ms
-                job.refuse(ApiError(503, f"the request waited longer than max_latency_ms ({limit})"))
-            elif job.arguments is not None or self._decode(job):
-                return job
-        return None
+    def _next(self, room: int, oldest: float) -> list[Several]:
+        """Remove the oldest requests that can be called, as many as may fit, whose bodies are of one type."""
+        some: list[Several] = []
+        count = max(1, room // self._each)
+        while count > 0 and (several := self._waiting.take(count)) is not None:
+            if several.arrived < oldest:
+                self._expire(several)
+            elif some and several.media != some[0].media:
+                self._waiting.put_back([several])
+                break
+            else:
+                some.append(several)
+                count -= len(several.ids)
+        return some
 
-    def _decode(self, job: Job) -> bool:
-        """Read a request's body; False where it is refused for it."""
+    def _expire(self, several: Several) -> None:
+        error = ApiError(503, f"the request waited longer than max_latency_ms ({self.api.options.max_latency_ms})")
+        for identity in several.ids:
+            _refuse(several.sender, identity, error)
+
+    def _read(self, some: list[Several]) -> Iterable[tuple[Any, Group]]:
+        """Read the bodies of requests, and say which fit each other: those with equal keys."""
+        batching = self.api.batching
+        if batching is None:
+            return self._read_apart(some)
+        bodies = some[0].bodies if len(some) == 1 else list(chain.from_iterable([each.bodies for each in some]))
+        columns = self.api.codec.decode_all(some[0].media, bodies)
+        if columns is None:
+            return self._read_apart(some)
+        if (alike := batching.alike(columns)) is None:
+            return self._read_apart(read_of(some, columns))
+        rows, key = alike
+        return [(key, Group(some, columns, rows))]
+
+    def _read_apart(self, some: list[Several]) -> Iterator[tuple[Any, Group]]:
+        """Read bodies one by one, refusing requests for them."""
+        for several in some:
+            for number in range(len(several.ids)):
+                if (read := self._read_one(several.part(number, number + 1))) is not None:
+                    yield read
+
+    def _read_one(self, alone: Several) -> tuple[Any, Group] | None:
+        (identity,), (body,) = alone.ids, alone.bodies
         batching = self.api.batching
         try:
-            job.arguments = arguments = self.api.codec.decode(job.media, job.body)
-            if batching is not None:
-                job.rows = batching.rows(arguments)
-                job.key = batching.key(arguments)
+            arguments = body if alone.media == READ else self.api.codec.decode(alone.media, body)
+            rows, key = (1, ()) if batching is None else (batching.rows(arguments), batching.key(arguments))
         except ApiError as error:
-            job.refuse(error)
+            _refuse(alone.sender, identity, error)
         except Exception as error:
-            told = self.api.options.name, _named([job.id]), error
+            told = self.api.options.name, _named([identity]), error
             _log.exception("%s: a body could not be read (%s): %s", *told)
-            job.answer(500, Media.JSON, INTERNAL_ERROR)
+            alone.sender.put(identity, 500, Media.JSON, INTERNAL_ERROR)
         else:
-            return True
-        return False
+            return key, Group([alone], [[each] for each in arguments], [rows])
+        return None
+
+
+def _refuse(sender: Sender, identity: int, error: ApiError) -> None:
+    """Answer with an error. A subclass may have left out or replaced its parts: then it is a 500."""
+    try:
+        status, body = error.status, error_body(error.message, error.field)
+    except Exception:
+        _log.exception("an ApiError cannot be sent")
+        status, body = 500, INTERNAL_ERROR
+    sender.put(identity, status, Media.JSON, body)
 
 
 def _named(ids: list[int]) -> str:

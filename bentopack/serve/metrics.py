@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections import defaultdict
+from collections import defaultdict, deque
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain, pairwise
 from typing import Any
@@ -20,6 +21,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
+TELLING = 0.5
+"""Seconds between two times that a worker tells of its calls."""
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
@@ -66,16 +69,25 @@ class Tally:
         answers, self.seconds = self.seconds, defaultdict(list)
         for status, seconds in answers.items():
             _counter(self._api, status).inc(len(seconds))
-        histogram: Any = _histogram(self._api)
-        ordered = sorted(chain.from_iterable(answers.values()))
-        ends = [0, *(bisect_right(ordered, bound) for bound in _SECONDS), len(ordered)]
-        for bucket, (start, end) in zip(histogram._buckets, pairwise(ends), strict=True):
-            if end > start:
-                bucket.inc(end - start)
-        histogram._sum.inc(sum(ordered))
+        _observe(_histogram(self._api), _SECONDS, list(chain.from_iterable(answers.values())))
 
 
-_tallies: list[Tally] = []
+class CallTally:
+    """The calls of one API, kept and told likewise. One thread may keep while another tells."""
+
+    def __init__(self, api: str) -> None:
+        self._api = api
+        self.rows: deque[int] = deque()
+        """How many rows each call had."""
+        _tallies.append(self)
+
+    def tell(self) -> None:
+        """Give what was kept since the last time to Prometheus."""
+        if rows := [self.rows.popleft() for _ in range(len(self.rows))]:
+            _observe(_rows.labels(self._api), _ROWS, rows)
+
+
+_tallies: list[Tally | CallTally] = []
 
 
 def tell_tallies() -> None:
@@ -84,10 +96,13 @@ def tell_tallies() -> None:
         tally.tell()
 
 
-@lru_cache(maxsize=4096)
-def batch_rows(api: str) -> Histogram:
-    """Return the histogram of rows in one call of an API."""
-    return _rows.labels(api)
+def _observe(histogram: Any, bounds: Sequence[float], values: Sequence[float]) -> None:
+    ordered = sorted(values)
+    ends = [0, *(bisect_right(ordered, bound) for bound in bounds), len(ordered)]
+    for bucket, (start, end) in zip(histogram._buckets, pairwise(ends), strict=True):
+        if end > start:
+            bucket.inc(end - start)
+    histogram._sum.inc(sum(ordered))
 
 
 def exposition() -> bytes:

@@ -1,10 +1,11 @@
-"""A worker's replies to one front end, on their way: put in one by one, sent as few frames."""
+"""A worker's replies to one front end, on their way: put in as they are made, sent as few frames."""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import compress
 
 from bentopack.serve.errors import INTERNAL_ERROR
 from bentopack.serve.frames import Media, Replies, pack_replies
@@ -19,29 +20,37 @@ class Outbox:
 
     def __init__(self, on_put: Callable[[], None] | None = None) -> None:
         self._on_put = on_put
-        self._replies: deque[tuple[int, int, int, bytes]] = deque()
+        self._replies: deque[tuple[tuple[int, int], Sequence[int], Sequence[bytes]]] = deque()
         self._dropped: dict[int, None] = {}
         self._closed = False
 
     def put(self, identity: int, status: int, media: int, body: bytes) -> None:
         """Add a reply, unless nobody waits for it."""
-        if self._dropped and identity in self._dropped:
-            del self._dropped[identity]
-        else:
-            self._replies.append((identity, status, media, body))
+        self.put_all((identity,), status, media, (body,))
+
+    def put_all(self, ids: Sequence[int], status: int, media: int, bodies: Sequence[bytes]) -> None:
+        """Add replies of one kind, but those that nobody waits for."""
+        if self._dropped and (dropped := self.forgets(ids)):
+            wanted = [each not in dropped for each in ids]
+            ids, bodies = list(compress(ids, wanted)), list(compress(bodies, wanted))
+        if ids:
+            self._replies.append(((status, media), ids, bodies))
             if self._on_put is not None:
                 self._on_put()
 
     def take(self, took: float = 0.0) -> bytes:
         """Remove all that is there, as frames; nothing where there is nothing. ``took`` is what their call took."""
-        replies = [self._replies.popleft() for _ in range(len(self._replies))]
-        kinds = {(status, media) for _, status, media, _ in replies}
-        frames = []
-        for kind in kinds:
-            of_kind = replies if len(kinds) == 1 else [each for each in replies if each[1:3] == kind]
-            ids, bodies = [each[0] for each in of_kind], [each[3] for each in of_kind]
-            frames.append(_packed(Replies(*kind, took, ids, bodies)))
-        return b"".join(frames)
+        if not self._replies:
+            return b""
+        if len(self._replies) == 1:
+            kind, ids, bodies = self._replies.popleft()
+            return _packed(Replies(*kind, took, ids, bodies))
+        kinds: dict[tuple[int, int], tuple[list[int], list[bytes]]] = {}
+        for kind, ids, bodies in [self._replies.popleft() for _ in range(len(self._replies))]:
+            all_ids, all_bodies = kinds.setdefault(kind, ([], []))
+            all_ids += ids
+            all_bodies += bodies
+        return b"".join([_packed(Replies(*kind, took, *columns)) for kind, columns in kinds.items()])
 
     def drop(self, ids: Iterable[int]) -> None:
         """Nobody waits for these requests any more."""
@@ -53,14 +62,14 @@ class Outbox:
         """Nobody waits for any request any more."""
         self._closed = True
 
-    def forgets(self, identity: int) -> bool:
-        """Whether a request need not be called; asked once."""
+    def forgets(self, ids: Sequence[int]) -> Collection[int]:
+        """Say which of these need not be called; asked once."""
         if self._closed:
-            return True
-        if not self._dropped or identity not in self._dropped:
-            return False
-        del self._dropped[identity]
-        return True
+            return ids
+        found = [each for each in ids if each in self._dropped] if self._dropped else ()
+        for each in found:
+            self._dropped.pop(each, None)
+        return found
 
 
 def _packed(replies: Replies) -> bytes:

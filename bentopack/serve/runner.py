@@ -13,8 +13,8 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from bentopack.serve.batching import drive, drive_async
-from bentopack.serve.lanes import Job, Lane, oldest
-from bentopack.serve.metrics import batch_rows
+from bentopack.serve.group import Group
+from bentopack.serve.lanes import Lane, oldest
 
 _log = logging.getLogger("bentopack.serve")
 
@@ -28,12 +28,11 @@ def call(lane: Lane, instance: Any) -> int:
     called = 0
     began = monotonic()
     for group in lane.take():
-        called += len(group)
+        called += len(group.rows)
         try:
-            observe(lane, group)
             lane.finish(group, drive(lane.steps(group), lambda arguments: codec.call(method, arguments)))
         except Exception as error:  # as in AsyncLane
-            lane.finish(group, [error] * len(group))
+            lane.finish(group, [error] * len(group.rows))
     lane.took = monotonic() - began
     return called
 
@@ -136,20 +135,14 @@ class AsyncLane:
                 await asyncio.sleep(0)  # a method that awaits nothing must not keep the loop: answers wait to be sent
         self._draining = False  # nothing was awaited since the lane was found empty
 
-    async def _serve_once(self, group: list[Job]) -> None:
+    async def _serve_once(self, group: Group) -> None:
         began = monotonic()
         try:
-            observe(self._lane, group)
             self._lane.finish(group, await drive_async(self._lane.steps(group), self._call))
         except Exception as error:  # whatever it is, its requests are answered and the next group is called
-            self._lane.finish(group, [error] * len(group))
+            self._lane.finish(group, [error] * len(group.rows))
         if self._lane.api.batching is not None:
             self._lane.took = monotonic() - began
 
     async def _call(self, arguments: tuple[Any, ...]) -> Any:
         return await self._lane.api.codec.call(self._method, arguments)
-
-
-def observe(lane: Lane, group: list[Job]) -> None:
-    """Count a call in the metrics, by its rows."""
-    batch_rows(lane.api.options.name).observe(sum(job.rows for job in group))

@@ -7,8 +7,8 @@ what arrives meanwhile lies in the sockets, and becomes the next batch.
 from __future__ import annotations
 
 import contextlib
+import math
 import select
-import selectors
 import signal
 import socket
 import time
@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from bentopack.serve import forks
+from bentopack.serve import forks, metrics
 from bentopack.serve.budget import Budget
 from bentopack.serve.frames import Kind, pack_sign
 from bentopack.serve.gathering import LastCall
@@ -26,11 +26,32 @@ from bentopack.serve.lanes import Lane, oldest
 from bentopack.serve.outbox import Outbox
 from bentopack.serve.runner import call
 
-_READ = selectors.EVENT_READ
-_BOTH = selectors.EVENT_READ | selectors.EVENT_WRITE
 _CHUNK = 1 << 18
 _MORE = 1 << 16  # bytes at once that let expect more
 _PUSH = 0.5  # seconds, for a front end to read
+
+
+class Watch:
+    """What to do when a socket can be read. For the few that a worker has ``poll`` is the shortest way to ask."""
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        self._acts: dict[int, Callable[[], object]] = {}
+
+    def add(self, watched: socket.socket, act: Callable[[], object], *, writes: bool = False) -> None:
+        """Watch a socket, or watch it for something else."""
+        self._acts[watched.fileno()] = act
+        self._poll.register(watched, select.POLLIN | select.POLLOUT if writes else select.POLLIN)
+
+    def remove(self, watched: socket.socket) -> None:
+        """Watch it no longer."""
+        self._poll.unregister(watched)
+        del self._acts[watched.fileno()]
+
+    def wait(self, seconds: float | None) -> list[Callable[[], object]]:
+        """Return what to do now, or wait so long for something to do."""
+        found = self._poll.poll(None if seconds is None else math.ceil(seconds * 1000))
+        return [self._acts[each] for each, _ in found]
 
 
 class SyncWorker:
@@ -39,13 +60,15 @@ class SyncWorker:
     def __init__(self, lanes: list[Lane], instance: Any, hello: Hello, listener: socket.socket, budget: Budget) -> None:
         self.lanes = lanes
         self.budget = budget
-        self.selector = selectors.DefaultSelector()
+        self.watch = Watch()
         self.connections: set[Connection] = set()
         self._instance = instance
         self._hello = hello
         self._listener = listener
         self._stopping = self._retiring = False
         self._last = LastCall()
+        self._tell_at: float | None = None
+        """When the metrics are told of the calls since the last time, where there were any."""
 
     def run(self, ready: Callable[[], None]) -> None:
         """Serve; after SIGTERM until every front end has left, and every accepted request has been answered.
@@ -53,21 +76,32 @@ class SyncWorker:
         SIGUSR1 asks them to leave, since another process serves the socket.
         """
         self._listener.setblocking(False)
-        self.selector.register(self._listener, _READ, self._accept)
+        self.watch.add(self._listener, self._accept)
         with self._signals():
             ready()
             while self.connections or not self._stopping:
                 if self._retiring:
                     self._retire()
-                self._read(None if oldest(self.lanes) is None else 0)
+                self._read(self._quiet() if oldest(self.lanes) is None else 0)
                 if (lane := oldest(self.lanes)) is not None:
                     self._gather(lane)
                     self._call(lane)
+                self._tell()
+        metrics.tell_tallies()
+
+    def _quiet(self) -> float | None:
+        """How long nothing has to be done where no request comes."""
+        return None if self._tell_at is None else max(0.0, self._tell_at - time.monotonic())
+
+    def _tell(self) -> None:
+        if self._tell_at is not None and time.monotonic() >= self._tell_at:
+            self._tell_at = None
+            metrics.tell_tallies()
 
     def _read(self, seconds: float | None) -> None:
         """Read what has arrived, or wait so long for something to arrive."""
-        for key, _ in self.selector.select(seconds):
-            key.data()
+        for act in self.watch.wait(seconds):
+            act()
 
     def _retire(self) -> None:
         """Let another process have the socket, and the front ends leave."""
@@ -75,7 +109,7 @@ class SyncWorker:
         if self._stopping:
             return
         self._stopping = True
-        self.selector.unregister(self._listener)
+        self.watch.remove(self._listener)
         for connection in list(self.connections):
             connection.send(pack_sign(Kind.RETIRE))
 
@@ -89,6 +123,7 @@ class SyncWorker:
         answered = call(lane, self._instance)
         ended = time.monotonic()
         self._last = LastCall(began, ended, answered)
+        self._tell_at = self._tell_at or ended + metrics.TELLING
         for connection in list(self.connections):
             connection.flush(ended - began)
 
@@ -103,7 +138,7 @@ class SyncWorker:
             signal.signal(signal.SIGTERM, lambda *_: setattr(self, "_stopping", True))
             signal.signal(signal.SIGUSR1, lambda *_: setattr(self, "_retiring", True))
             signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
-            self.selector.register(woken, _READ, lambda: woken.recv(4096))
+            self.watch.add(woken, lambda: woken.recv(4096))
             try:
                 yield
             finally:
@@ -131,13 +166,13 @@ class Connection:
             pinged=lambda: self.send(pack_sign(Kind.PING)),
         )
         self._unsent: deque[memoryview] = deque()
-        self._registered = _READ
+        self._blocked = False
         self._writable = select.poll()
         self._writable.register(connected, select.POLLOUT)
         connected.setblocking(False)
         forks.guard(connected.fileno())
         worker.connections.add(self)
-        worker.selector.register(connected, _READ, self._ready)
+        worker.watch.add(connected, self._ready)
         self.send(hello.frame(shares=self._inbox.memory.is_there))
 
     def flush(self, took: float) -> None:
@@ -187,16 +222,15 @@ class Connection:
         except OSError:
             self._close()
             return
-        wanted = _BOTH if self._unsent else _READ
-        if wanted != self._registered:
-            self._registered = wanted
-            self._worker.selector.modify(self._socket, wanted, self._ready)
+        if self._blocked is not bool(self._unsent):
+            self._blocked = not self._blocked
+            self._worker.watch.add(self._socket, self._ready, writes=self._blocked)
 
     def _close(self) -> None:
         if self not in self._worker.connections:
             return
         self._worker.connections.discard(self)
-        self._worker.selector.unregister(self._socket)
+        self._worker.watch.remove(self._socket)
         forks.forget(self._socket.fileno())
         self._socket.close()
         self._inbox.close()

@@ -31,13 +31,14 @@ def _batching(*roles: Any, dim: int = 0, max_rows: int = 100) -> Batching:
 LISTS = _batching(list[int])
 
 
-def _requests(*rows: list[int]) -> list[tuple[tuple[Any, ...], int]]:
-    return [((each,), len(each)) for each in rows]
+def _requests(*rows: list[int]) -> tuple[list[list[list[int]]], list[int]]:
+    """The only argument of each request, and how many rows it has."""
+    return [list(rows)], list(map(len, rows))
 
 
 def test_outcomes_are_split_by_rows() -> None:
     """Each request gets as many rows of the result as it brought, in its order."""
-    outcomes = drive(batched(LISTS, _requests([1, 2], [3], [4, 5, 6])), lambda arguments: [-n for n in arguments[0]])
+    outcomes = drive(batched(LISTS, *_requests([1, 2], [3], [4, 5, 6])), lambda arguments: [-n for n in arguments[0]])
     assert outcomes == [[-1, -2], [-3], [-4, -5, -6]]
 
 
@@ -51,7 +52,7 @@ def test_halving_finds_every_culprit() -> None:
             raise ValueError("culprit")
         return list(arguments[0])
 
-    outcomes = drive(batched(LISTS, _requests(*([n] for n in range(64)))), call)
+    outcomes = drive(batched(LISTS, *_requests(*([n] for n in range(64)))), call)
     failed = [number for number, outcome in enumerate(outcomes) if isinstance(outcome, ValueError)]
     assert failed == [7, 50]
     assert len(calls) <= 2 * 2 * 6 + 1
@@ -67,12 +68,12 @@ def test_a_call_that_must_not_be_repeated_is_made_once(error: Exception) -> None
         raise error
 
     batching = dataclasses.replace(LISTS, isolates=False)
-    outcomes = drive(batched(batching, _requests([6], [7], [8])), call)
+    outcomes = drive(batched(batching, *_requests([6], [7], [8])), call)
     assert calls == [[6, 7, 8]]
     assert len(set(map(id, outcomes))) == 1
     assert not isinstance(outcomes[0], ApiError)
     assert error in (outcomes[0], outcomes[0].__cause__)
-    assert drive(batched(batching, _requests([7])), call) == [error]
+    assert drive(batched(batching, *_requests([7])), call) == [error]
 
 
 def test_refusals_of_the_service_stay_with_their_request() -> None:
@@ -83,7 +84,7 @@ def test_refusals_of_the_service_stay_with_their_request() -> None:
             raise ApiError(404, "no 2")
         return list(arguments[0])
 
-    first, second, third = drive(batched(LISTS, _requests([1], [2], [3])), call)
+    first, second, third = drive(batched(LISTS, *_requests([1], [2], [3])), call)
     assert (first, third) == ([1], [3])
     assert isinstance(second, ApiError)
 
@@ -97,7 +98,7 @@ def test_wrong_rows_fail_all_without_more_calls(result: Any) -> None:
         calls.append(arguments)
         return result
 
-    outcomes = drive(batched(LISTS, _requests([1], [2])), call)
+    outcomes = drive(batched(LISTS, *_requests([1], [2])), call)
     assert [type(outcome) for outcome in outcomes] == [WrongRows, WrongRows]
     assert len(calls) == 1
 
@@ -112,7 +113,7 @@ def test_large_request_is_called_in_pieces() -> None:
         return result
 
     batching = _batching(np.ndarray, dim=1, max_rows=2)
-    (outcome,) = drive(batched(batching, [((np.arange(10).reshape(2, 5),), 5)]), call)
+    (outcome,) = drive(batched(batching, [[np.arange(10).reshape(2, 5)]], [5]), call)
     assert calls == [(2, 2), (2, 2), (2, 1)]
     assert np.array_equal(np.asarray(outcome), np.arange(10).reshape(2, 5) * 2)
 
@@ -142,7 +143,7 @@ def test_coroutines_follow_the_same_steps() -> None:
             raise ValueError
         return list(arguments[0])
 
-    outcomes = asyncio.run(drive_async(batched(LISTS, _requests([1], [2], [3])), call))
+    outcomes = asyncio.run(drive_async(batched(LISTS, *_requests([1], [2], [3])), call))
     assert (outcomes[0], outcomes[2]) == ([1], [3])
     assert isinstance(outcomes[1], ValueError)
 
