@@ -17,6 +17,7 @@ from bentopack.serve.arrays import read_npy
 from bentopack.serve.errors import ApiError
 from bentopack.serve.frames import Media
 from bentopack.serve.schema import Parameter, Signature, body_type, read_custom, write_custom
+from bentopack.serve.shared import Loan
 
 _PLACE = re.compile(r" - at `\$\.?(.*?)`$")
 _NAMED = re.compile(r"(required|unknown) field `(.*?)`")
@@ -28,7 +29,7 @@ class Codec:
     """Reads and writes the bodies of one API.
 
     ``accepts`` are the types of body it takes: JSON always; text, .npy or any other where the only parameter is a
-    string, an array or bytes.
+    string, an array, bytes or a view of them.
     """
 
     def __init__(self, name: str, signature: Signature) -> None:
@@ -46,18 +47,18 @@ class Codec:
         self._optional = not any(each.required for each in self._parameters)
         self.accepts = _accepted(self._sole.role if self._sole else "json")
 
-    def decode(self, media: int, body: bytes) -> tuple[Any, ...]:
+    def decode(self, media: int, body: bytes | Loan) -> tuple[Any, ...]:
         """Return the arguments, in the order of the parameters.
 
         Raises:
             ApiError: 400 for a body that cannot be parsed, 415 for one of another type, 422 for one that says something
                 else than the parameters ask for.
         """
-        if media == Media.JSON:
+        if media == Media.JSON and isinstance(body, bytes):
             return self._decode_json(body)
         if media not in self.accepts or self._sole is None:
             raise ApiError(415, "this API takes application/json")
-        return (self._decode_sole(media, body),)
+        return (self._decode_sole(media, body.view() if isinstance(body, Loan) else body),)
 
     def call(self, method: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Call a method with decoded arguments."""
@@ -81,14 +82,16 @@ class Codec:
             for each, value in zip(self._parameters, arguments, strict=True)
         )
 
-    def _decode_sole(self, media: int, body: bytes) -> Any:
+    def _decode_sole(self, media: int, body: bytes | memoryview) -> Any:
         assert self._sole is not None  # noqa: S101 - decode() has asked
         if self._sole.array is not None:
             return self._sole.array.check(read_npy(body, self._sole.name), self._sole.name)
         if self._sole.role == "bytes":
-            return body
+            return bytes(body)
+        if self._sole.role == "view":
+            return memoryview(body)
         try:
-            return body.decode()
+            return str(body, "utf-8")
         except UnicodeDecodeError as error:
             raise ApiError(400, f"the body is not UTF-8: {error}", field=self._sole.name) from None
 
@@ -148,5 +151,6 @@ def _culprit(name: str, parameters: tuple[Parameter, ...]) -> str:
 
 
 def _accepted(role: str) -> frozenset[Media]:
-    more = {"array": {Media.NPY}, "text": {Media.TEXT}, "bytes": {Media.NPY, Media.TEXT, Media.OTHER}}
+    whole = {Media.NPY, Media.TEXT, Media.OTHER}
+    more = {"array": {Media.NPY}, "text": {Media.TEXT}, "bytes": whole, "view": whole}
     return frozenset({Media.JSON, *more.get(role, ())})
