@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _LITTLE = 1 << 20  # numbers: as Python's own they take four times as much
 _BEYOND = 2.0**63
+_LONGEST_HEAD = 1 << 17  # bytes of an .npy file before its numbers
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class ArraySpec:
         return self.shape is None or self.shape.matches(shape)
 
 
-def read_npy(body: bytes, field: str) -> np.ndarray[Any, Any]:
+def read_npy(body: bytes | memoryview, field: str) -> np.ndarray[Any, Any]:
     """Read the bytes of one ``.npy`` file. Nothing is unpickled, and no more is allocated than has arrived.
 
     Raises:
@@ -101,7 +102,7 @@ def read_npy(body: bytes, field: str) -> np.ndarray[Any, Any]:
     import numpy as np
     from numpy.lib import format as npy
 
-    file = BytesIO(body)
+    file = BytesIO(body[:_LONGEST_HEAD])
     try:
         version = npy.read_magic(file)
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0

@@ -19,6 +19,7 @@ from bentopack.serve.errors import ApiError
 from bentopack.serve.frames import Media
 from bentopack.serve.group import Column
 from bentopack.serve.schema import Parameter, Signature, body_type, read_custom, write_custom
+from bentopack.serve.shared import Loan
 
 _PLACE = re.compile(r" - at `\$\.?(.*?)`$")
 _NAMED = re.compile(r"(required|unknown) field `(.*?)`")
@@ -31,7 +32,7 @@ class Codec:
     """Reads and writes the bodies of one API.
 
     ``accepts`` are the types of body it takes: JSON always; text, .npy or any other where the only parameter is a
-    string, an array or bytes.
+    string, an array, bytes or a view of them.
     """
 
     def __init__(self, name: str, signature: Signature) -> None:
@@ -54,26 +55,26 @@ class Codec:
         self._optional = not any(each.required for each in self._parameters)
         self.accepts = _accepted(self._sole.role if self._sole else "json")
 
-    def decode(self, media: int, body: bytes) -> tuple[Any, ...]:
+    def decode(self, media: int, body: bytes | Loan) -> tuple[Any, ...]:
         """Return the arguments, in the order of the parameters.
 
         Raises:
             ApiError: 400 for a body that cannot be parsed, 415 for one of another type, 422 for one that says something
                 else than the parameters ask for.
         """
-        if media == Media.JSON:
+        if media == Media.JSON and isinstance(body, bytes):
             return self._decode_json(body)
         if media not in self.accepts or self._sole is None:
             raise ApiError(415, "this API takes application/json")
-        return (self._decode_sole(media, body),)
+        return (self._decode_sole(media, _seen(body)),)
 
-    def decode_all(self, media: int, bodies: Sequence[bytes]) -> list[Column] | None:
+    def decode_all(self, media: int, bodies: Sequence[bytes | Loan]) -> list[Column] | None:
         """Return the arguments of several requests, a column a parameter; None where they must be read one by one."""
         try:
             if media == Media.JSON and self._joins:
-                return self._decode_all_json(bodies)
+                return self._decode_all_json(cast("Sequence[bytes]", bodies))
             if media in self.accepts and media != Media.JSON:
-                return [[self._decode_sole(media, body) for body in bodies]]
+                return [[self._decode_sole(media, _seen(body)) for body in bodies]]
         except Exception:  # decode() tells which it is, and why
             return None
         return None
@@ -116,14 +117,16 @@ class Codec:
             columns[number] = cast(Column, spec.read_all(cast("list[Any]", columns[number]), name))
         return columns
 
-    def _decode_sole(self, media: int, body: bytes) -> Any:
+    def _decode_sole(self, media: int, body: bytes | memoryview) -> Any:
         assert self._sole is not None  # noqa: S101 - decode() has asked
         if self._sole.array is not None:
             return self._sole.array.check(read_npy(body, self._sole.name), self._sole.name)
         if self._sole.role == "bytes":
-            return body
+            return bytes(body)
+        if self._sole.role == "view":
+            return memoryview(body)
         try:
-            return body.decode()
+            return str(body, "utf-8")
         except UnicodeDecodeError as error:
             raise ApiError(400, f"the body is not UTF-8: {error}", field=self._sole.name) from None
 
@@ -161,6 +164,10 @@ def encode(result: Any) -> tuple[Media, bytes]:
     return Media.JSON, _encoder.encode(result)
 
 
+def _seen(body: bytes | Loan) -> bytes | memoryview:
+    return body.view() if isinstance(body, Loan) else body
+
+
 def encode_all(results: Sequence[Any]) -> list[bytes] | None:
     """Write results as JSON; None where one is something else, or cannot be written: each is for encode() then."""
     if not _PLAIN.issuperset(map(type, results)):
@@ -193,5 +200,6 @@ def _culprit(name: str, parameters: tuple[Parameter, ...]) -> str:
 
 
 def _accepted(role: str) -> frozenset[Media]:
-    more = {"array": {Media.NPY}, "text": {Media.TEXT}, "bytes": {Media.NPY, Media.TEXT, Media.OTHER}}
+    whole = {Media.NPY, Media.TEXT, Media.OTHER}
+    more = {"array": {Media.NPY}, "text": {Media.TEXT}, "bytes": whole, "view": whole}
     return frozenset({Media.JSON, *more.get(role, ())})

@@ -156,13 +156,31 @@ class FastProtocol(HttpToolsProtocol):
         if turn.upload is not None and turn.upload.left and not turn.response_complete:
             self.transport.set_protocol(turn.upload)
 
+    def piece_received(self, data: bytes) -> None:
+        """Take the beginning of what follows a large body: most often another's head."""
+        turn = self._rest
+        begun = None if turn is None else self.plain.begin(data)
+        if turn is not None and begun is not None and begun[4] >= LARGE and (slab := begun[0].slab_for(begun[4])):
+            api, media, body, asked, length = begun
+            self._rest = None
+            self._seen = self._body_since = self.watch.now
+            self.cycle = turn  # type: ignore[assignment]
+            turn.begin(api, media, asked)
+            turn.upload = Upload(turn, slab, length)
+            turn.upload.add(body)
+            self.transport.set_protocol(turn.upload)
+        else:
+            self.transport.set_protocol(self)
+            self.data_received(data)
+
     def uploaded(self, turn: Turn) -> None:
         """Go on after a body that did not come by the parser."""
         self.transport.set_protocol(SmallPieces(self))
-        self.parser = HttpRequestParser(self)
-        with contextlib.suppress(AttributeError):  # as uvicorn does, where httptools has it
-            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self._between = True
+        if not self._between:  # the parser has read its head, and waits for the body
+            self._between = True
+            self.parser = HttpRequestParser(self)
+            with contextlib.suppress(AttributeError):  # as uvicorn does, where httptools has it
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         turn.complete()
 
     def seen(self) -> None:

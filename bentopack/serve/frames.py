@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from itertools import accumulate, pairwise
 from struct import Struct, pack, unpack_from
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Kind(IntEnum):
@@ -59,14 +59,14 @@ class Requests(NamedTuple):
     """Requests for one API that arrived together.
 
     ``ids`` are the front end's, unique on its connection; ``api`` counts in the order of the HELLO; ``arrived`` is
-    ``time.monotonic()``, which all processes of a machine share.
+    ``time.monotonic()``, which all processes of a machine share. ``bodies`` are bytes, or in a worker loans of them.
     """
 
     api: int
     media: int
     arrived: float
     ids: Sequence[int]
-    bodies: Sequence[bytes]
+    bodies: Sequence[Any]
 
 
 class Replies(NamedTuple):

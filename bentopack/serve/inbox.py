@@ -17,6 +17,7 @@ class Inbox:
     """Reads one connection.
 
     Args:
+        lends: whether methods may read large bodies where they lie.
         queued: called with the number of a lane into which requests went.
         pinged: called when the front end asks whether the worker lives.
     """
@@ -28,10 +29,11 @@ class Inbox:
         lanes: Sequence[Lane],
         budget: Budget,
         *,
+        lends: bool = False,
         queued: Callable[[int], None],
         pinged: Callable[[], None],
     ) -> None:
-        self.memory = SharedMemory(connection)
+        self.memory = SharedMemory(connection, lends=lends)
         self._reader = FrameReader()
         self._outbox = outbox
         self._lanes = lanes

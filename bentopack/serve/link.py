@@ -216,6 +216,7 @@ class Link(asyncio.Protocol):
         elif self._pinged is None:
             if self._pid and now - self._asked > _PING and not self._transport.is_closing():
                 self._pinged = self._asked = now
+                self._tell_dropped()  # the worker reads what it does not know to be dropped
                 self._unread, self._doubtful = self._unread + self._doubtful, []
                 self._transport.write(pack_sign(Kind.PING))
         elif now - self._pinged > patience:
@@ -255,7 +256,7 @@ class Link(asyncio.Protocol):
 
     def _tell_dropped(self) -> None:
         dropped, self._dropped = self._dropped, []
-        if not self._transport.is_closing():
+        if dropped and not self._transport.is_closing():
             self._transport.write(pack_drop(dropped))
 
     def _free(self, slabs: list[Slab]) -> None:

@@ -36,6 +36,7 @@ A = TypeVar("A", bound=Takes)
 class Shape(NamedTuple):
     """What the names of a request's headers say, as the client spells them."""
 
+    length: bytes
     content_type: bytes | None
     connection: bytes | None
     request_id: bytes | None
@@ -74,9 +75,22 @@ class PlainReader(Generic[A]):
             line, api, media, length = head
             if len(data) - at == length and self._apis.get(line) is api:
                 return api, media, data[at:], None
-        return self._parse(data, at)
+        found = self._parse(data, at, whole=True)
+        return found and found[:4]
 
-    def _parse(self, data: bytes, at: int) -> tuple[A, int, bytes, bytes | None] | None:
+    def begin(self, data: bytes) -> tuple[A, int, bytes, bytes | None, int] | None:
+        """Return the same, and the length of a body of which more is to come; None where it is not that."""
+        at = data.find(b"\r\n\r\n") + 4
+        head = self._heads.get(data[:at])
+        if head is not None:
+            line, api, media, length = head
+            if len(data) - at < length and self._apis.get(line) is api:
+                return api, media, data[at:], None, length
+        found = self._parse(data, at, whole=False) if at > 3 else None
+        self._start()  # it waits for the rest
+        return found
+
+    def _parse(self, data: bytes, at: int, *, whole: bool) -> tuple[A, int, bytes, bytes | None, int] | None:
         line = data[: data.find(b"\r\n")]
         api = self._apis.get(line)
         if api is None:
@@ -87,7 +101,7 @@ class PlainReader(Generic[A]):
         except (HttpParserError, HttpParserUpgrade):
             self._start()
             return None
-        if self._complete:  # it has not been called
+        if bool(self._complete) is whole:  # what has been called has taken one out
             self._start()
             return None
         self._begin.append(_ARMED)
@@ -98,14 +112,14 @@ class PlainReader(Generic[A]):
         # A line for each header, the request line and the empty one: no header came twice.
         lines = data.count(b"\r\n", 0, len(data) - len(body))
         found = None
-        if shape is not None and lines == len(headers) + 2 and len(body) <= self._longest:
-            kind, connection, named = shape
+        if shape is not None and lines == len(headers) + 2 and (size := int(headers[shape.length])) <= self._longest:
+            _, kind, connection, named = shape
             if connection is None or headers[connection].lower() == b"keep-alive":
                 media = api.media_of(b"" if kind is None else headers[kind])
                 if media is not None:
-                    found = api, media, body, None if named is None else headers[named]
+                    found = api, media, body, None if named is None else headers[named], size
                     if named is None and at <= _LONGEST:  # an id makes each head another
-                        self._remember(data[:at], Head(line, api, media, len(body)))
+                        self._remember(data[:at], Head(line, api, media, size))
         if found is None:
             self._start()
         else:
@@ -145,4 +159,5 @@ def _shape(names: tuple[bytes, ...]) -> Shape | None:
     spelled = {name.lower(): name for name in names}
     if len(spelled) < len(names) or b"content-length" not in spelled or UNUSUAL & spelled.keys():
         return None
-    return Shape(spelled.get(b"content-type"), spelled.get(b"connection"), spelled.get(HEADER))
+    names = (b"content-type", b"connection", HEADER)
+    return Shape(spelled[b"content-length"], *map(spelled.get, names))

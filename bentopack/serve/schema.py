@@ -18,7 +18,7 @@ from bentopack.serve.arrays import ArraySpec, array_spec, plain
 from bentopack.serve.errors import ApiError
 from bentopack.validators import DType, Shape
 
-Role = Literal["array", "text", "bytes", "json"]
+Role = Literal["array", "text", "bytes", "view", "json"]
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _parameter(api: str, declared: inspect.Parameter, hint: Any) -> Parameter:
 
 def _role(hint: Any, spec: ArraySpec | None) -> Role:
     bare = get_args(hint)[0] if get_origin(hint) is typing.Annotated else hint
-    roles: dict[Any, Role] = {str: "text", bytes: "bytes"}
+    roles: dict[Any, Role] = {str: "text", bytes: "bytes", memoryview: "view"}
     return "array" if spec else roles.get(bare, "json")
 
 

@@ -6,10 +6,12 @@ Where either is missing, bodies go by the socket.
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
 import socket
 from struct import Struct
+from sys import getrefcount
 
 from bentopack.serve.errors import error_body
 from bentopack.serve.frames import Media, Requests
@@ -22,6 +24,7 @@ _COUNT = 256  # slabs of one front end: each takes two of its descriptors
 _UNREAD = error_body("the body could not be handed to a worker; try again")
 _PLACE = Struct("<IQQ")
 _CREDENTIALS = Struct("3i")
+_MAP_FIXED = 0x10
 
 
 class Slab:
@@ -66,12 +69,61 @@ class Slabs:
         self._free.setdefault(slab.size, []).append(slab)
 
 
-class SharedMemory:
-    """A front end's slabs, as the worker at the other end of a Unix socket sees them."""
+class Mapped:
+    """A slab in a worker. Nothing but this and the views of it may refer to ``memory``."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, descriptor: int, size: int) -> None:
+        self.memory = mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
+        self._alone = getrefcount(self.memory)
+
+    @property
+    def is_viewed(self) -> bool:
+        """Whether there is any view of it, or a part of one."""
+        return getrefcount(self.memory) > self._alone
+
+    def part(self) -> None:
+        """Leave the slab to others: put a copy of what it holds in its place, under the views that there are."""
+        copy = os.memfd_create("bentopack-kept", os.MFD_CLOEXEC)
+        try:
+            os.ftruncate(copy, len(self.memory))
+            with mmap.mmap(copy, len(self.memory)) as target:
+                target[:] = self.memory[:]
+            _map_over(_address(self.memory), len(self.memory), copy)
+        finally:
+            os.close(copy)
+
+
+class Loan:
+    """A body that a method reads where it lies. Its slab is another's as soon as it is answered."""
+
+    __slots__ = ("_length", "_lent", "_mapped")
+
+    def __init__(self, mapped: Mapped, length: int, lent: list[Mapped]) -> None:
+        self._mapped = mapped
+        self._length = length
+        self._lent = lent
+
+    def __len__(self) -> int:
+        return self._length
+
+    def view(self) -> memoryview:
+        """The body."""
+        self._lent.append(self._mapped)
+        return memoryview(self._mapped.memory)[: self._length]
+
+
+class SharedMemory:
+    """A front end's slabs, as the worker at the other end of a Unix socket sees them.
+
+    Args:
+        lends: whether bodies are read where they lie, by a worker that calls ``settle`` before it sends answers.
+    """
+
+    def __init__(self, connection: socket.socket, *, lends: bool = False) -> None:
         self._pid = _peer(connection)
-        self._known: dict[tuple[int, int], mmap.mmap] = {}
+        self._lends = lends
+        self._known: dict[tuple[int, int], Mapped] = {}
+        self._lent: list[Mapped] = []
 
     @property
     def is_there(self) -> bool:
@@ -79,34 +131,50 @@ class SharedMemory:
         return os.access(f"/proc/{self._pid}/fd", os.R_OK | os.X_OK)
 
     def fetch(self, large: Requests, outbox: Outbox) -> Requests:
-        """Return requests with their bodies, copied out of the slabs that a LARGE frame names.
+        """Return requests with their bodies, out of the slabs that a LARGE frame names: lent, or copied.
 
         Where they cannot be read (the front end has gone, there are no descriptors left) they are answered 503, and
         nothing is returned of them.
         """
+        # What reads JSON may be a library's, and takes far longer than a copy.
+        read = self._lend if self._lends and large.media != Media.JSON else self._copy
         try:
-            return large._replace(bodies=tuple([self._read(place) for place in large.bodies]))
+            return large._replace(bodies=tuple([read(place) for place in large.bodies]))
         except (OSError, ValueError):
             for identity in large.ids:
                 outbox.put(identity, 503, Media.JSON, _UNREAD)
             return large._replace(ids=(), bodies=())
 
+    def settle(self) -> None:
+        """Answers are about to be sent: whoever still has a view of what was lent gets a copy under it."""
+        lent, self._lent[:] = self._lent[:], []
+        for mapped in lent:
+            if mapped.is_viewed:
+                mapped.part()
+                self._known = {place: each for place, each in self._known.items() if each is not mapped}
+
     def close(self) -> None:
         """Let go of the slabs: those of a front end that has gone would be kept until Python looks for cycles."""
-        for memory in self._known.values():
-            memory.close()
         self._known.clear()
+        self._lent.clear()
 
-    def _read(self, place: bytes) -> bytes:
+    def _copy(self, place: bytes) -> bytes:
+        mapped, length = self._find(place)
+        return mapped.memory[:length]
+
+    def _lend(self, place: bytes) -> Loan:
+        return Loan(*self._find(place), self._lent)
+
+    def _find(self, place: bytes) -> tuple[Mapped, int]:
         descriptor, size, length = _PLACE.unpack(place)
-        memory = self._known.get((descriptor, size))
-        if memory is None:
+        mapped = self._known.get((descriptor, size))
+        if mapped is None:
             opened = os.open(f"/proc/{self._pid}/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
             try:
-                memory = self._known[descriptor, size] = mmap.mmap(opened, size, prot=mmap.PROT_READ)
+                mapped = self._known[descriptor, size] = Mapped(opened, size)
             finally:
                 os.close(opened)
-        return memory[:length]
+        return mapped, length
 
 
 def _peer(connection: socket.socket) -> int:
@@ -116,3 +184,20 @@ def _peer(connection: socket.socket) -> int:
         return 0
     pid, _, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, option, _CREDENTIALS.size))
     return int(pid)
+
+
+def _address(memory: mmap.mmap) -> int:
+    buffer = (ctypes.c_void_p * 16)()  # larger than a Py_buffer, which begins with the address
+    ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(memory), buffer, 0)
+    ctypes.pythonapi.PyBuffer_Release(buffer)
+    return buffer[0] or 0
+
+
+def _map_over(address: int, size: int, descriptor: int) -> None:
+    """Map a file where something else is mapped, in one step."""
+    function = ctypes.CDLL(None, use_errno=True).mmap
+    function.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+    function.restype = ctypes.c_void_p
+    found = function(address, size, mmap.PROT_READ, mmap.MAP_SHARED | _MAP_FIXED, descriptor, 0)
+    if found != address:
+        raise OSError(ctypes.get_errno(), "a body that was kept could not be copied")

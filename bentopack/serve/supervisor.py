@@ -25,7 +25,7 @@ from bentopack.serve.settings import check
 from bentopack.serve.slot import Slot
 
 _log = logging.getLogger("bentopack.serve")
-_MALLOC = {"MALLOC_TRIM_THRESHOLD_": str(64 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
+_MALLOC = {"MALLOC_TRIM_THRESHOLD_": str(128 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
 """For glibc, in bytes: it would give the memory of each large body back to the kernel, and ask for it anew."""
 _FRONT_END = "bentopack.serve.frontend"
 _WORKER = "bentopack.serve.worker"
@@ -78,9 +78,7 @@ def private_folder() -> tempfile.TemporaryDirectory[str]:
 
 def environment(config: ServeConfig, runtime: str) -> dict[str, str]:
     """Return the environment of the processes: the Bento's variables, before which the real ones go."""
-    found = {**config.envs, **os.environ}
-    if not any(name in found for name in _MALLOC):
-        found |= _MALLOC
+    found = {**_MALLOC, **config.envs, **os.environ}
     if Path(runtime).parent == Path(_MEMORY):
         found["TMPDIR"] = _MEMORY  # what had no place for our files has none for theirs
     # Read by prometheus_client when it is imported.

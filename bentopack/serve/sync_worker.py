@@ -162,6 +162,7 @@ class Connection:
             self._outbox,
             worker.lanes,
             worker.budget,
+            lends=True,
             queued=lambda number: None,  # the loop looks into the lanes anyway
             pinged=lambda: self.send(pack_sign(Kind.PING)),
         )
@@ -177,6 +178,7 @@ class Connection:
 
     def flush(self, took: float) -> None:
         """Send the replies that wait, of a call that took so many seconds."""
+        self._inbox.memory.settle()
         if frames := self._outbox.take(took):
             self.send(frames)
 

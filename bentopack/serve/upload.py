@@ -62,15 +62,20 @@ class Upload(StandIn):
         self._turn.api.discard(self.slab)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where to write: never empty, since the last byte gives the connection back."""
-        return self._view[self.length - self.left : self.length]
+        """Where to write: a byte more than is left, as what fills a buffer is taken to have more to come."""
+        return self._view[self.length - self.left : self.length + 1]
 
     def buffer_updated(self, nbytes: int) -> None:
         """So many bytes have been written."""
         self.left -= nbytes
-        self._connection.seen()
-        if not self.left:
-            self._connection.uploaded(self._turn)
+        connection = self._connection
+        connection.seen()
+        if self.left <= 0:
+            more = bytes(self._view[self.length : self.length - self.left])
+            self.left = 0
+            connection.uploaded(self._turn)
+            if more and not connection.transport.is_closing():
+                connection.piece_received(more)
 
 
 class SmallPieces(StandIn):
@@ -82,5 +87,4 @@ class SmallPieces(StandIn):
 
     def buffer_updated(self, nbytes: int) -> None:
         """So many bytes have been written."""
-        self._connection.transport.set_protocol(self._connection)
-        self._connection.data_received(bytes(_piece[:nbytes]))
+        self._connection.piece_received(bytes(_piece[:nbytes]))

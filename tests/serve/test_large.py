@@ -127,6 +127,45 @@ def test_the_next_request_may_come_with_the_end_of_a_body(service: Running) -> N
             assert read_answer(answers)[1] == hashlib.sha256(body).hexdigest().encode()
 
 
+AFTER = [
+    head("/digest", 200_000) + b"x" * 200_000,
+    head("/digest", 200_000).replace(b"Host", b"X-Request-ID: mine\r\nHost") + b"x" * 200_000,
+    head("/digest", 200_000).replace(b"Host", b"Connection: close\r\nHost") + b"x" * 200_000,
+    head("/digest", 3) + b"abc",
+    head("/digest", 6_000_000) + bytes(8_000),
+    head("/nowhere", 200_000) + b"x" * 200_000,
+    head("/digest", 200_000).replace(b"Content-Length", b"Content-Encoding: br\r\nContent-Length") + b"x" * 200_000,
+    head("/digest", 200_000).replace(b"Content-Type", b"Content-Length: 3\r\nContent-Type") + b"x" * 200_000,
+    head("/digest", 0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked") + b"3\r\nabc\r\n0\r\n\r\n",
+    b"GET /openapi.json HTTP/1.1\r\nHost: h\r\n\r\n",
+    b"nonsense\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("after", AFTER, ids=range(len(AFTER)))
+@pytest.mark.parametrize("size", [131_072, 200_000])
+def test_what_follows_a_large_body_is_answered_as_if_it_were_first(service: Running, size: int, after: bytes) -> None:
+    """However it is cut. One that is not malformed may also come before the answer."""
+    large = head("/digest", size) + bytes(size)
+
+    def answer_of(*parts: bytes) -> tuple[bytes, bytes]:
+        with connect(service) as connection, connection.makefile("rb") as answers:
+            for part in parts:
+                connection.sendall(part)
+                if part == large:
+                    assert read_answer(answers)[0] == b"HTTP/1.1 200 OK"
+                time.sleep(0.01)
+            if parts[0] == large + after:
+                assert read_answer(answers)[0] == b"HTTP/1.1 200 OK"
+            return read_answer(answers)
+
+    alone = answer_of(after)
+    for cut in (0, 1, 20, after.find(b"\r\n\r\n") + 3, after.find(b"\r\n\r\n") + 4):
+        assert answer_of(large, after[:cut], after[cut:]) == alone
+    if not alone[0].startswith(b"HTTP/1.1 400"):
+        assert answer_of(large + after) == alone
+
+
 def test_clients_that_leave_leave_nothing(service: Running) -> None:
     """A client that goes in the middle of its body, or before its answer, gives its memory back, and nobody else's."""
     (front_end,) = service.pids("serve.frontend")

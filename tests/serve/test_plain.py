@@ -67,6 +67,36 @@ def test_what_is_not_plain_is_left_and_forgotten(data: bytes) -> None:
     assert one.read(PLAIN) == (API, 0, b"{}", None)
 
 
+BEGUN = HEAD + b"X-Request-ID: me\r\nContent-Length: 9\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (BEGUN, (API, 0, b"", b"me", 9)),
+        (BEGUN + b"12345678", (API, 0, b"12345678", b"me", 9)),
+        (HEAD + b"Content-Length: 9\r\nContent-Type: a/b\r\n\r\n\r\n", (API, 3, b"\r\n", None, 9)),
+    ],
+)
+def test_the_beginning_of_a_plain_request_is_read(data: bytes, found: object) -> None:
+    """Its head and what has come of its body, the second time by what is remembered of it, or anew."""
+    one = reader()
+    assert one.begin(data) == one.begin(data) == found
+    assert one.read(data) is None
+    assert one.read(PLAIN) == (API, 0, b"{}", None)
+
+
+@pytest.mark.parametrize(
+    "data", [*(each for each in NOT_PLAIN if each != PLAIN[:-1]), PLAIN, BEGUN[:-2], BEGUN[:-1], BEGUN + b"123456789"]
+)
+def test_what_is_no_beginning_is_left_and_forgotten(data: bytes) -> None:
+    """A whole request, a part of a head, or anything that is not plain."""
+    one = reader()
+    one.read(PLAIN)
+    assert one.begin(data) is None
+    assert one.read(PLAIN) == (API, 0, b"{}", None)
+
+
 def test_names_of_headers_are_not_remembered_without_end() -> None:
     """A client that thinks of new headers for each request fills no memory."""
     one = reader()
