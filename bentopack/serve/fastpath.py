@@ -20,7 +20,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from bentopack.serve.asgi import overdue
 from bentopack.serve.errors import error_body
 from bentopack.serve.frames import Media
-from bentopack.serve.heads import response_head
 from bentopack.serve.plain import UNUSUAL, PlainReader
 from bentopack.serve.request_ids import HEADER
 from bentopack.serve.shared import LARGE
@@ -70,7 +69,6 @@ class FastProtocol(HttpToolsProtocol):
         "_length",
         "_paused",
         "_rest",
-        "_seen",
         "_turn",
         "_unread",
         "url",
@@ -81,8 +79,6 @@ class FastProtocol(HttpToolsProtocol):
         self._turn = Turn(self)
         self._rest: Turn | None = self._turn
         """The same while the next request may be a plain one: it has nothing before it, and may be answered."""
-        self._seen = 0.0
-        """When anything arrived or was answered."""
         self._between = True
         """Whether the connection's own parser is between two requests."""
         self._paused = False
@@ -104,21 +100,22 @@ class FastProtocol(HttpToolsProtocol):
     @classmethod
     def end(cls) -> None:
         """Leave all requests to uvicorn from now on: the server ends, and uvicorn says so in its answers."""
-        cls.apis, cls.plain = {}, PlainReader({}, 0)
+        cls.apis = {}
+        cls.plain.end()
 
     def sweep(self, now: float) -> None:
         """Close the connection if its client keeps it waiting."""
+        turn = self._turn
         unread = self.transport.get_write_buffer_size()
         if unread != self._unread:
-            self._unread, self._seen = unread, now  # it reads, if slowly
-        if unread and now - self._seen > _KEEP_ALIVE:
+            self._unread, turn.seen = unread, now  # it reads, if slowly
+        silent = now - turn.seen
+        if unread and silent > _KEEP_ALIVE:
             self.transport.abort()  # to close it would wait until all has been read
-            return
-        turn = self._turn
-        if not turn.response_complete:
-            if not turn.submitted and (error := overdue(now - self._seen, now - self._body_since, turn.received)):
+        elif not turn.response_complete:
+            if not turn.submitted and (error := overdue(silent, now - self._body_since, turn.received)):
                 self.give_up(error.status, error_body(error.message))
-        elif now - self._head_since > _HEAD_TOTAL or (self._is_idle() and now - self._seen > _KEEP_ALIVE):
+        elif now - self._head_since > _HEAD_TOTAL or (self._is_idle() and silent > _KEEP_ALIVE):
             self.transport.close()
 
     def arriving(self) -> tuple[float, int] | None:
@@ -137,17 +134,29 @@ class FastProtocol(HttpToolsProtocol):
         turn.answered(status, Media.JSON, body)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self._seen = self.watch.now
         super().connection_made(transport)
+        self._turn.write = transport.write
+
+    def take_back(self) -> None:
+        """Have the place at the transport again."""
+        if self._turn.alone:
+            self._turn.alone = False
+            self.transport.set_protocol(self)
+
+    def shutdown(self) -> None:
+        self.take_back()
+        super().shutdown()
 
     def data_received(self, data: bytes) -> None:
-        self._seen = self.watch.now
+        self._turn.seen = self.watch.now
         turn = self._rest
         if turn is not None and len(data) < LARGE:
             plain = self.plain.read(data)
             if plain is not None:
                 self._rest = None
                 self.cycle = turn  # type: ignore[assignment]
+                turn.alone = True  # until anything else comes
+                self.transport.set_protocol(turn)
                 turn.take(*plain)
                 return
         self._rest = None
@@ -163,7 +172,7 @@ class FastProtocol(HttpToolsProtocol):
         if turn is not None and begun is not None and begun[4] >= LARGE and (slab := begun[0].slab_for(begun[4])):
             api, media, body, asked, length = begun
             self._rest = None
-            self._seen = self._body_since = self.watch.now
+            turn.seen = self._body_since = self.watch.now
             self.cycle = turn  # type: ignore[assignment]
             turn.begin(api, media, asked)
             turn.upload = Upload(turn, slab, length)
@@ -185,7 +194,7 @@ class FastProtocol(HttpToolsProtocol):
 
     def seen(self) -> None:
         """Something has arrived."""
-        self._seen = self.watch.now
+        self._turn.seen = self.watch.now
 
     def on_message_begin(self) -> None:
         # What uvicorn makes of a request for ASGI is made when it goes that way.
@@ -248,23 +257,15 @@ class FastProtocol(HttpToolsProtocol):
             elif turn.upload is not None:
                 turn.upload.discard()
 
-    def respond(self, turn: Turn, status: int, media: int, body: bytes) -> None:
-        """Write a response in one piece, and let the connection go on."""
-        head = response_head(self.server_state.default_headers, status, media, len(body))
-        if turn.keep_alive:
-            self.transport.write(b"%s%s\r\n\r\n%s" % (head, turn.id, body))
-        else:
-            self.transport.write(b"%s%s\r\nconnection: close\r\n\r\n%s" % (head, turn.id, body))
-            self.transport.close()
+    def go_on(self) -> None:
+        """The turn has answered: the next request may come, if it has not come already."""
         if self.pipeline:
             super().on_response_complete()
         else:
-            self._seen = self.watch.now
-            if self._between and not self._paused:  # as _settle
-                self._rest = turn
+            self._settle()
 
     def on_response_complete(self) -> None:
-        self._seen = self.watch.now
+        self._turn.seen = self.watch.now
         if self.pipeline:
             super().on_response_complete()
             return

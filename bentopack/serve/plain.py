@@ -73,10 +73,14 @@ class PlainReader(Generic[A]):
         head = self._heads.get(data[:at])
         if head is not None:
             line, api, media, length = head
-            if len(data) - at == length and self._apis.get(line) is api:
-                return api, media, data[at:], None
+            if self._apis.get(line) is api:
+                return (api, media, data[at:], None) if len(data) - at == length else None
         found = self._parse(data, at, whole=True)
         return found and found[:4]
+
+    def end(self) -> None:
+        """Read nothing any more."""
+        self._apis = {}
 
     def begin(self, data: bytes) -> tuple[A, int, bytes, bytes | None, int] | None:
         """Return the same, and the length of a body of which more is to come; None where it is not that."""

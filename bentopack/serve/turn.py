@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 from bentopack.serve.errors import INTERNAL_ERROR
 from bentopack.serve.frames import Media
+from bentopack.serve.heads import response_head
 from bentopack.serve.plain import Takes
 from bentopack.serve.request_ids import request_id
-from bentopack.serve.shared import Slab
+from bentopack.serve.shared import LARGE, Slab
 from bentopack.serve.upload import Upload
 
 if TYPE_CHECKING:
@@ -42,13 +45,15 @@ class Prediction(Takes, Protocol):
         """Count an answer."""
 
 
-class Turn:
+class Turn(asyncio.Protocol):
     """A connection's request on the short way, one after the other: each ends before the next begins.
 
-    uvicorn sees it as the connection's current cycle.
+    uvicorn sees it as the connection's current cycle. As long as nothing but plain requests comes it also has the
+    connection's place at the transport: it is a small part of what uvicorn keeps of one.
     """
 
     __slots__ = (
+        "alone",
         "api",
         "asked",
         "began",
@@ -60,14 +65,27 @@ class Turn:
         "link",
         "media",
         "protocol",
+        "read",
         "response_complete",
+        "seen",
         "size",
+        "state",
         "submitted",
         "upload",
+        "watch",
+        "write",
     )
 
     def __init__(self, protocol: FastProtocol) -> None:
         self.protocol = protocol
+        self.alone = False
+        """Whether it has the connection's place."""
+        self.read = protocol.plain.read
+        self.write: Callable[[bytes], None]
+        self.state = protocol.server_state
+        self.watch = protocol.watch
+        self.seen = self.watch.now
+        """When anything arrived or was answered."""
         self.id: bytes
         """Known when it is answered."""
         self.asked: bytes | None
@@ -84,6 +102,26 @@ class Turn:
         self.keep_alive = True
         self.disconnected = False
         self.response_complete = True
+
+    def data_received(self, data: bytes) -> None:
+        self.seen = self.watch.now
+        plain = self.read(data) if self.response_complete and len(data) < LARGE else None
+        if plain is not None:
+            self.take(*plain)
+        else:
+            self.protocol.take_back()
+            self.protocol.data_received(data)
+
+    def eof_received(self) -> None:
+        self.protocol.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.alone = False
+        self.protocol.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self.protocol.take_back()
+        self.protocol.pause_writing()
 
     @property
     def message_event(self) -> Turn:
@@ -133,6 +171,16 @@ class Turn:
         """Send the answer to the client."""
         self.response_complete = True
         self.id = request_id(self.asked)
+        self.seen = self.watch.now
         self.api.answered(self, status)
-        if not self.disconnected:
-            self.protocol.respond(self, status, media, body)
+        if self.disconnected:
+            return
+        head = response_head(self.state.default_headers, status, media, len(body))
+        if self.alone:
+            self.write(b"%s%s\r\n\r\n%s" % (head, self.id, body))
+        elif self.keep_alive:
+            self.write(b"%s%s\r\n\r\n%s" % (head, self.id, body))
+            self.protocol.go_on()
+        else:
+            self.write(b"%s%s\r\nconnection: close\r\n\r\n%s" % (head, self.id, body))
+            self.protocol.transport.close()

@@ -24,7 +24,6 @@ from bentopack.serve.held import relieve
 from bentopack.serve.hello import ApiRoute, Hello
 from bentopack.serve.link import Receiver
 from bentopack.serve.pool import Pool
-from bentopack.serve.upload import Upload
 from bentopack.spec.manifest import ServiceInfo
 
 LONGEST = 1000
@@ -48,6 +47,14 @@ class Wire(asyncio.Transport):
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self.protocol = protocol
+
+    def arrive(self, data: bytes) -> None:
+        """Hand over what the client has sent."""
+        if isinstance(self.protocol, asyncio.BufferedProtocol):
+            memoryview(self.protocol.get_buffer(len(data)))[: len(data)] = data
+            self.protocol.buffer_updated(len(data))
+        else:
+            cast(asyncio.Protocol, self.protocol).data_received(data)
 
     def abort(self) -> None:
         self.closed = True
@@ -119,15 +126,16 @@ async def exchange(chunks: list[bytes], *, fast: bool) -> tuple[bytes, bool]:
     kind = FastProtocol.serving(cast(Any, app.calls), LONGEST, Watch())
     protocol = (kind if fast else HttpToolsProtocol)(config, state, {}, asyncio.get_running_loop())
     wire = Wire()
+    wire.set_protocol(protocol)
     protocol.connection_made(wire)
     for chunk in chunks:
         if wire.closed:
             break
-        protocol.data_received(chunk)
+        wire.arrive(chunk)
         for _ in range(12):
             await asyncio.sleep(0)
     closed = wire.closed
-    protocol.connection_lost(None)
+    cast(asyncio.Protocol, wire.protocol).connection_lost(None)
     await asyncio.gather(*state.tasks)
     return wire.written, closed
 
@@ -271,10 +279,13 @@ def test_any_sequence_split_anywhere_is_answered_alike(requests: list[bytes], da
 
 async def connected(watch: Watch, longest: int = LONGEST) -> tuple[FastProtocol, Wire]:
     """A connection that nothing has come by yet."""
-    config = uvicorn.Config(cast(Any, front_end()), http="httptools", ws="none", lifespan="off", log_config=None)
+    app = front_end()
+    gate = Gate(app, waiting_for=app.waiting_for, label=app.label)
+    config = uvicorn.Config(cast(Any, gate), http="httptools", ws="none", lifespan="off", log_config=None)
     config.load()
-    kind = FastProtocol.serving(cast(Any, front_end().calls), longest, watch)
+    kind = FastProtocol.serving(cast(Any, app.calls), longest, watch)
     protocol, wire = kind(config, ServerState(), {}, asyncio.get_running_loop()), Wire()
+    wire.set_protocol(protocol)
     protocol.connection_made(wire)
     return protocol, wire
 
@@ -298,7 +309,7 @@ def test_a_client_that_keeps_a_connection_waiting_is_left(sent: bytes, seconds: 
         watch = Watch()
         protocol, wire = await connected(watch)
         if sent:
-            protocol.data_received(sent)
+            wire.arrive(sent)
         for _ in range(3):  # it is sent at the end of a turn of the loop, and answered a turn later
             await asyncio.sleep(0)
         protocol.sweep(watch.now + seconds)
@@ -313,7 +324,7 @@ def test_a_client_that_does_not_read_is_left() -> None:
     async def go() -> list[bool]:
         watch = Watch()
         protocol, wire = await connected(watch)
-        protocol.data_received(post())
+        wire.arrive(post())
         await asyncio.sleep(0)
         found = []
         for unread, seconds in ((1000, 0), (1000, 70), (500, 70), (500, 80)):
@@ -333,7 +344,7 @@ def test_a_body_that_stops_is_408() -> None:
     async def go() -> Wire:
         watch = Watch()
         protocol, wire = await connected(watch)
-        protocol.data_received(post(b"{}")[:-1])
+        wire.arrive(post(b"{}")[:-1])
         protocol.sweep(watch.now + 31)
         return wire
 
@@ -353,7 +364,7 @@ def test_bodies_that_arrive_are_bounded_together() -> None:
         for _ in range(3):
             watch.now += 1
             protocol, wire = await connected(watch)
-            protocol.data_received(post(b"x" * LONGEST)[:-100])
+            wire.arrive(post(b"x" * LONGEST)[:-100])
             several.append((protocol, wire))
             relieve(app, [protocol for protocol, _ in reversed(several)])
         app.max_held = 10
@@ -376,14 +387,10 @@ def test_a_body_that_trickles_is_408(length: int, piece: int, ends: bool) -> Non
     async def go() -> Wire:
         watch = Watch()
         protocol, wire = await connected(watch, longest=length)
-        protocol.data_received(b"POST /json HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % length)
+        wire.arrive(b"POST /json HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % length)
         for _ in range(2):
             watch.now += 20
-            if isinstance(into := getattr(wire, "protocol", protocol), Upload):
-                into.get_buffer(piece)[:piece] = b"x" * piece
-                into.buffer_updated(piece)
-            else:
-                protocol.data_received(b"x" * piece)
+            wire.arrive(b"x" * piece)
             protocol.sweep(watch.now)
         return wire
 
@@ -391,3 +398,46 @@ def test_a_body_that_trickles_is_408(length: int, piece: int, ends: bool) -> Non
     assert wire.closed is ends
     assert wire.written.startswith(b"HTTP/1.1 408 " if ends else b"")
     assert (b"less than 500 bytes a second" in wire.written) is ends
+
+
+def test_a_connection_of_plain_requests_is_given_back_when_anything_else_comes() -> None:
+    """The turn has its place while nothing else does, and is left for a request in pieces, and for one too many."""
+
+    async def go() -> list[str]:
+        found = []
+        _, wire = await connected(Watch())
+        whole = post(b"{}")
+        for piece in (whole, whole, whole[:20], whole[20:], whole, whole + whole, whole):
+            wire.arrive(piece)
+            for _ in range(12):
+                await asyncio.sleep(0)
+            found.append(type(wire.protocol).__name__)
+        assert wire.written.count(b"HTTP/1.1 200 OK") == 7
+        wire.arrive(whole)
+        wire.arrive(whole)  # before it is answered
+        for _ in range(12):
+            await asyncio.sleep(0)
+        assert wire.written.count(b"HTTP/1.1 200 OK") == 9
+        return found
+
+    here, there = "Turn", "Connection"
+    assert asyncio.run(go()) == [here, here, there, there, here, there, here]
+
+
+def test_a_client_that_does_not_read_gets_no_more() -> None:
+    """While its buffers are full its connection is uvicorn's, which reads no more; then it goes on as before."""
+
+    async def go() -> list[str]:
+        found = []
+        _, wire = await connected(Watch())
+        wire.arrive(post())
+        for step in ("pause_writing", "resume_writing"):
+            getattr(wire.protocol, step)()
+            for _ in range(12):
+                await asyncio.sleep(0)
+            found.append(type(wire.protocol).__name__)
+        wire.arrive(post())
+        found.append(type(wire.protocol).__name__)
+        return found
+
+    assert asyncio.run(go()) == ["Connection", "Connection", "Turn"]
