@@ -89,6 +89,11 @@ class Running:
         """POST a JSON body."""
         return self.client.post(path, json=body)
 
+    def wait_under_way(self, count: int) -> None:
+        """Wait until so many requests are being answered, as the metrics tell ten times a second."""
+        line = f"bentopack_requests_in_flight {count}.0"
+        wait_for(lambda: line in self.client.get("/metrics").text, 10)
+
     def pids(self, module: str = "") -> list[int]:
         """The living processes of this service, or those that run one module of the runtime."""
         listing = subprocess.run(["ps", "-ww", "-eo", "pid=,stat=,args="], capture_output=True, text=True, check=True)

@@ -145,7 +145,7 @@ def test_what_was_accepted_is_answered_before_the_end(start: Start) -> None:
     answers: list[str] = []
     thread = threading.Thread(target=lambda: answers.append(running.json("/wait", {"seconds": 1.0}).text))
     thread.start()
-    time.sleep(0.4)
+    time.sleep(0.4)  # a probe would wait for the call
     running.process.terminate()
     assert running.process.wait(10) == 0
     thread.join(5)

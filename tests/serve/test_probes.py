@@ -62,8 +62,8 @@ def test_max_concurrency_refuses_the_rest(start: Start) -> None:
     running = start(SOURCE)
     url = f"{running.client.base_url}/wait"
     with ThreadPoolExecutor(2) as pool:
-        calls = [pool.submit(httpx.post, url, json={"seconds": 0.5}, timeout=20) for _ in range(2)]
-        time.sleep(0.2)
+        calls = [pool.submit(httpx.post, url, json={"seconds": 1.5}, timeout=20) for _ in range(2)]
+        running.wait_under_way(2)
         refused = httpx.post(url, json={"seconds": 0})
         assert [call.result().status_code for call in calls] == [200, 200]
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
@@ -75,8 +75,8 @@ def test_an_api_has_a_limit_of_its_own(start: Start) -> None:
     url = f"{running.client.base_url}/alone"
     with ThreadPoolExecutor(1) as pool:
         for body in (b'{"seconds": 0}', iter([b'{"seconds": 0}'])):
-            call = pool.submit(httpx.post, url, json={"seconds": 0.5}, timeout=20)
-            time.sleep(0.2)
+            call = pool.submit(httpx.post, url, json={"seconds": 1.5}, timeout=20)
+            running.wait_under_way(1)
             refused = httpx.post(url, content=body)
             assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
             assert "1 requests to /alone" in refused.json()["error"]
@@ -92,8 +92,8 @@ def test_the_bytes_that_are_held_are_bounded(start: Start) -> None:
     large = b'{"seconds": 0' + b" " * 80_000 + b"}"
     with ThreadPoolExecutor(1) as pool:
         for body in (large, iter([large[:40_000], large[40_000:]])):
-            call = pool.submit(httpx.post, url, content=large.replace(b"0", b"0.5", 1), timeout=20)
-            time.sleep(0.2)
+            call = pool.submit(httpx.post, url, content=large.replace(b"0", b"1.5", 1), timeout=20)
+            running.wait_under_way(1)
             refused = httpx.post(url, content=body)
             assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
             assert running.json("/wait", {"seconds": 0}).status_code == 200

@@ -164,7 +164,7 @@ def test_sighup_waits_for_what_is_under_way(start: Start) -> None:
     """A call that began before the replacement is answered by the worker that began it."""
     running = start(SLOW)
     call = Call(running, 2.0)
-    time.sleep(0.3)
+    running.wait_under_way(1)
     running.process.send_signal(signal.SIGHUP)
     wait_for(lambda: len(running.pids("serve.worker")) == 2, 10)
     call.join(20)
@@ -271,7 +271,7 @@ def test_sigusr1_twice_is_once(start: Start) -> None:
     """A worker that is told to leave a second time goes on leaving."""
     running = start(SLOW)
     call = Call(running, 2.0)
-    time.sleep(0.3)
+    running.wait_under_way(1)
     (worker,) = running.pids("serve.worker")
     for _ in range(2):
         running.signal(worker, signal.SIGUSR1)

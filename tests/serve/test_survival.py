@@ -47,7 +47,7 @@ def test_forked_process_does_not_outlive_its_worker(start: Start) -> None:
     child = running.client.post("/fork").json()
     assert child in running.pids("serve.worker")
     call = Call(running, 15)
-    time.sleep(0.3)
+    running.wait_under_way(1)
     running.signal(worker, signal.SIGKILL)
     call.join(5)
     assert call.response is not None, call.error
@@ -76,7 +76,7 @@ def test_dead_worker_is_noticed_through_a_copy_of_its_connection(start: Start) -
     worker = running.client.post("/pid").json()
     copy = running.client.post("/copy").json()
     call = Call(running, 15)
-    time.sleep(0.3)
+    running.wait_under_way(1)
     running.signal(worker, signal.SIGKILL)
     call.join(5)
     running.signal(copy, signal.SIGKILL)
@@ -129,8 +129,8 @@ def test_closed_terminal_drains(tmp_path: Path) -> None:
     with Running(config_of(tmp_path, SLOW), stderr=terminal) as running:
         os.close(terminal)
         running.wait_ready()
-        call = Call(running, 1.0)
-        time.sleep(0.3)
+        call = Call(running, 2.0)
+        running.wait_under_way(1)
         running.process.send_signal(signal.SIGHUP)
         call.join(10)
         assert call.response is not None, call.error
