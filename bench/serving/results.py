@@ -79,16 +79,17 @@ class Results:
         peers: Iterable[str],
         relate: Callable[[float, float], float],
         best: Callable[[Iterable[float]], float] = max,
-        ours: str = "bentopack",
+        ours: Iterable[str] = ("bentopack",),
     ) -> float | None:
-        """Relate our figure to the best of some peers in each round; the median of that."""
-        names = set(peers)
+        """Relate the best of our figures to the best of some peers in each round; the median of that."""
+        found = [each for each in self.runs if each.case == case and figure in each.figures]
+        sides = set(ours), set(peers)
         related = []
-        for run in self._of(case, ours):
-            others = [each for each in self.runs if each.case == case and each.server in names]
-            values = [each.figures[figure] for each in others if each.round == run.round and figure in each.figures]
-            if values and figure in run.figures:
-                related.append(relate(run.figures[figure], best(values)))
+        for number in dict.fromkeys(each.round for each in found):
+            of_round = [each for each in found if each.round == number]
+            us, them = ([each.figures[figure] for each in of_round if each.server in side] for side in sides)
+            if us and them:
+                related.append(relate(best(us), best(them)))
         return statistics.median(related) if related else None
 
     def _of(self, case: Case, server: str) -> list[Run]:

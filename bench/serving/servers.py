@@ -36,7 +36,19 @@ def _mosec(workers: int, batch: int) -> Server:
 _OURS = "{bin}/bentopack run ours:Ours --port {port}"
 _UVICORN = "{bin}/uvicorn --workers 2 --loop uvloop --http httptools --no-access-log --log-level warning --backlog 4096"
 
+
+def _ours(name: str, options: str = "", *, workers: int) -> Server:
+    variables = {"BENCH_WORKERS": str(workers), "BENCH_BATCH": "1024"}
+    return Server(f"bentopack-{name}", "bentopack", f"{_OURS} --no-access-log {options}", variables=variables)
+
+
 OURS = Server("bentopack", "bentopack", f"{_OURS} --no-access-log")
+TUNED = (
+    _ours("1-1024", workers=1),
+    _ours("2-1024", workers=2),
+    _ours("inline", "--inline", workers=2),
+)
+"""Ours as it is tuned for one workload or another, as mosec is."""
 LOGGING = Server("bentopack, access log", "bentopack", _OURS)
 MANY = Server("bentopack", "bentopack", "{bin}/bentopack run many:Many --port {port} --no-access-log", path="/model/0")
 
@@ -65,4 +77,4 @@ MOSEC = next(each for each in PEERS if each.name == "mosec-2-256")
 def chosen(families: Iterable[str]) -> list[Server]:
     """Ours and the servers of some families."""
     wanted = set(families)
-    return [OURS, *(each for each in PEERS if each.family in wanted)]
+    return [OURS, *TUNED, *(each for each in PEERS if each.family in wanted)]

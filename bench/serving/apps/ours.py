@@ -16,7 +16,7 @@ if models.RAW:
             self.model = models.make()
 
         @bentopack.api(batchable=True, one_row=True, max_batch_size=models.BATCH, max_latency_ms=LATENCY)
-        def predict(self, x: list[bytes]) -> list[dict]:
+        def predict(self, x: list[memoryview]) -> list[dict]:
             return [{"y": y} for y in self.model.batch(x)]
 
 else:
