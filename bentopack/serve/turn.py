@@ -8,6 +8,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
+from bentopack.serve.asgi import CLOSE
 from bentopack.serve.errors import INTERNAL_ERROR
 from bentopack.serve.frames import Media
 from bentopack.serve.heads import response_head
@@ -175,12 +176,11 @@ class Turn(asyncio.Protocol):
         self.api.answered(self, status)
         if self.disconnected:
             return
-        head = response_head(self.state.default_headers, status, media, len(body))
-        if self.alone:
-            self.write(b"%s%s\r\n\r\n%s" % (head, self.id, body))
-        elif self.keep_alive:
-            self.write(b"%s%s\r\n\r\n%s" % (head, self.id, body))
-            self.protocol.go_on()
-        else:
-            self.write(b"%s%s\r\nconnection: close\r\n\r\n%s" % (head, self.id, body))
+        defaults = self.state.default_headers
+        head = response_head(defaults, status, media, len(body))
+        goodbye = b"" if self.keep_alive or CLOSE in defaults else b"connection: close\r\n"
+        self.write(b"%s%s\r\n%s\r\n%s" % (head, self.id, goodbye, body))
+        if not self.keep_alive:
             self.protocol.transport.close()
+        elif not self.alone:
+            self.protocol.go_on()

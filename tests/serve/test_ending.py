@@ -56,6 +56,18 @@ def test_a_kept_connection_is_answered_once_more(start: Start, kind: str, source
     assert "Traceback" not in running.output
 
 
+def test_an_answer_says_once_that_its_connection_closes(start: Start) -> None:
+    """What was under way when the service was told to end is answered, and has one header for that."""
+    running = start(SLOW)
+    with connect(running) as asked:
+        asked.sendall(b'POST /wait HTTP/1.1\r\nHost: h\r\nContent-Length: 16\r\n\r\n{"seconds": 1.5}')
+        running.wait_under_way(1)
+        running.process.terminate()
+        answer = b"".join(iter(lambda: asked.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert answer.count(b"connection: close") == 1
+
+
 def test_an_idle_connection_does_not_hold_the_end_up(start: Start) -> None:
     """A client that has nothing more to ask is not waited for until the grace is over."""
     running = start(SLOW, grace=60)
