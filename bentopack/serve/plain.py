@@ -42,14 +42,8 @@ class Shape(NamedTuple):
     request_id: bytes | None
 
 
-class Head(NamedTuple, Generic[A]):
-    """What was read in a head."""
-
-    line: bytes
-    api: A
-    media: int
-    length: int
-    """Bytes of the body."""
+Head = tuple[bytes, A, int, int]
+"""What was read in a head: the request line, the API, the type of body, and how many bytes it has."""
 
 
 class PlainReader(Generic[A]):
@@ -123,7 +117,7 @@ class PlainReader(Generic[A]):
                 if media is not None:
                     found = api, media, body, None if named is None else headers[named], size
                     if named is None and at <= _LONGEST:  # an id makes each head another
-                        self._remember(data[:at], Head(line, api, media, size))
+                        self._remember(data[:at], (line, api, media, size))
         if found is None:
             self._start()
         else:
