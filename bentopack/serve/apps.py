@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from typing import Any, cast
 
 from bentopack.errors import ServeError
@@ -63,12 +62,9 @@ def main() -> None:
     """Run an application; the supervisor gives its settings."""
     settings = child.begin()
     child.import_from_source(settings.config)
-    target = settings.config.service.target
-    try:
+    with child.reporting(settings):
+        target = settings.config.service.target
         app = as_asgi(load_target(target), target)
-    except ServeError as error:
-        child.report_failure(settings, error)
-        sys.exit(error.exit_code)
     # Requests are accepted only after the application's own startup: a process that answers is ready.
     gate = Gate(app, waiting_for=lambda: "", label=lambda path: "app")
     run_server(settings, gate, on_tick=lambda connections: metrics.in_flight(gate.in_flight), ws="auto")

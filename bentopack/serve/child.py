@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Iterator
 
 import msgspec
 
@@ -92,9 +93,14 @@ def report(settings: ChildSettings, status: Status | Tired) -> None:
         os.write(settings.status, msgspec.json.encode(status) + b"\n")
 
 
-def report_failure(settings: ChildSettings, error: ServeError) -> None:
-    """Tell the supervisor why this process cannot serve."""
-    report(settings, Failed(_shortened(error.message), error.hint and _shortened(error.hint)))
+@contextlib.contextmanager
+def reporting(settings: ChildSettings) -> Iterator[None]:
+    """Where this process cannot serve, tell the supervisor why, and end."""
+    try:
+        yield
+    except ServeError as error:
+        report(settings, Failed(_shortened(error.message), error.hint and _shortened(error.hint)))
+        sys.exit(error.exit_code)
 
 
 def _shortened(message: str) -> str:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import faulthandler
 import gc
-import sys
 from collections.abc import Iterable
 from functools import partial
 
 import msgspec
 
-from bentopack.errors import ServeError
 from bentopack.serve import child
 from bentopack.serve.budget import Budget
 from bentopack.serve.fastpath import FastProtocol
@@ -77,12 +75,9 @@ def main() -> None:
     """Run one process; the supervisor gives its settings."""
     settings = child.begin()
     child.import_from_source(settings.config)
-    target = settings.config.service.target
-    try:
+    with child.reporting(settings):
+        target = settings.config.service.target
         serve(settings, describe(load_target(target), target))
-    except ServeError as error:
-        child.report_failure(settings, error)
-        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import socket
-import sys
 
 import msgspec
 
-from bentopack.errors import ServeError
 from bentopack.serve import child, lifeline, loops, openapi
 from bentopack.serve.async_worker import AsyncWorker
 from bentopack.serve.budget import Budget
@@ -83,12 +81,9 @@ def main() -> None:
     settings = child.begin()
     lifeline.die_at_once()
     child.import_from_source(settings.config)
-    target = settings.config.service.target
-    try:
+    with child.reporting(settings):
+        target = settings.config.service.target
         serve(settings, describe(load_target(target), target))
-    except ServeError as error:
-        child.report_failure(settings, error)
-        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

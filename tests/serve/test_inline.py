@@ -1,11 +1,13 @@
-"""A service that is called in the processes that speak HTTP: the same answers, and the same care for the processes."""
+"""A service that is called in the processes that speak HTTP: the same care for the processes.
+
+That its answers are the same is tested with those of one process.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -13,69 +15,23 @@ import pytest
 
 from tests.serve.conftest import Start
 from tests.serve.running import Running, wait_for
+from tests.serve.test_one_process import SOURCE as PLAIN
 
 SETTINGS = {"inline": True}
-SOURCE = """
-import asyncio, os, time
-import bentopack
-
-@bentopack.service
-class Service:
-    @bentopack.api(batchable=True)
-    def rows(self, values: list[int]) -> list[list[int]]:
-        time.sleep(0.05)
-        return [[value, len(values)] for value in values]
-
-    @bentopack.api
-    async def later(self, name: str) -> str:
-        await asyncio.sleep(0.01)
-        return name
-
-    @bentopack.api
-    def wait(self, seconds: float) -> str:
-        time.sleep(seconds)
-        return "done"
-
-    @bentopack.api
-    def size(self, body: bytes) -> int:
-        return len(body)
-
-    @bentopack.api
-    def fail(self) -> str:
-        raise RuntimeError("secret")
-
+SOURCE = (
+    PLAIN
+    + """
     @bentopack.api
     def pid(self) -> int:
         return os.getpid()
 """
-
-
-def test_the_answers_are_the_same(shared: Running) -> None:
-    """Plain, awaited and failing methods, large and unknown requests, the probes and the documents."""
-    assert shared.json("/rows", {"values": [1, 2]}).json() == [[1, 2], [2, 2]]
-    assert shared.json("/later", {"name": "x"}).text == "x"
-    assert shared.client.post("/size", content=b"x" * 300_000, headers={"content-type": "a/b"}).json() == 300_000
-    failed = shared.client.post("/fail")
-    assert (failed.status_code, failed.json()) == (500, {"error": "internal error"})
-    shared.wait_output("RuntimeError: secret")
-    assert shared.json("/nothing", {}).status_code == 404
-    assert shared.json("/rows", {"values": "x"}).status_code == 422
-    assert "/rows" in shared.client.get("/openapi.json").json()["paths"]
-    assert 'bentopack_requests_total{api="later",status="200"}' in shared.client.get("/metrics").text
+)
 
 
 def test_there_is_no_worker(shared: Running) -> None:
     """The process that answers is the one that speaks HTTP."""
     assert shared.pids("serve.inline") == [shared.client.post("/pid").json()]
     assert shared.pids("serve.worker") == shared.pids("serve.frontend") == []
-
-
-def test_requests_are_joined(shared: Running) -> None:
-    """What has arrived during a call becomes the next one."""
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda number: shared.json("/rows", {"values": [number]}).json(), range(8)))
-    assert [row[0][0] for row in answers] == list(range(8))
-    assert max(row[0][1] for row in answers) > 1
 
 
 def test_there_are_as_many_processes_as_workers_were_asked_for(start: Start) -> None:

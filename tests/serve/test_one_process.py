@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -87,26 +89,34 @@ serve(msgspec.json.decode(sys.argv[1], type=ServeConfig), on_ready=lambda line: 
 """
 
 
-def test_the_answers_are_the_same(shared: Running) -> None:
+@pytest.fixture(scope="module", params=["in_process", "inline"])
+def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A service without workers: with its model on a thread, or on the loop."""
+    settings: dict[str, Any] = {request.param: True}
+    with Running(config_of(tmp_path_factory.mktemp("source"), SOURCE, **settings)) as running:
+        yield running.wait_ready()
+
+
+def test_the_answers_are_the_same(either: Running) -> None:
     """Plain, awaited and failing methods, large and unknown requests, the probes and the documents."""
-    assert shared.json("/rows", {"values": [1, 2]}).json() == [[1, 2], [2, 2]]
-    assert shared.json("/later", {"name": "x"}).text == "x"
-    assert shared.client.post("/size", content=b"x" * 300_000, headers={"content-type": "a/b"}).json() == 300_000
-    failed = shared.client.post("/fail")
+    assert either.json("/rows", {"values": [1, 2]}).json() == [[1, 2], [2, 2]]
+    assert either.json("/later", {"name": "x"}).text == "x"
+    assert either.client.post("/size", content=b"x" * 300_000, headers={"content-type": "a/b"}).json() == 300_000
+    failed = either.client.post("/fail")
     assert (failed.status_code, failed.json()) == (500, {"error": "internal error"})
-    shared.wait_output("RuntimeError: secret")
-    assert shared.json("/nothing", {}).status_code == 404
-    assert shared.json("/rows", {"values": "x"}).status_code == 422
-    assert "/rows" in shared.client.get("/openapi.json").json()["paths"]
-    assert shared.client.get("/readyz").status_code == 200
-    assert 'bentopack_requests_total{api="later",status="200"}' in shared.client.get("/metrics").text
-    assert shared.pids("serve.worker") == shared.pids("serve.frontend") == []
+    either.wait_output("RuntimeError: secret")
+    assert either.json("/nothing", {}).status_code == 404
+    assert either.json("/rows", {"values": "x"}).status_code == 422
+    assert "/rows" in either.client.get("/openapi.json").json()["paths"]
+    assert either.client.get("/readyz").status_code == 200
+    assert 'bentopack_requests_total{api="later",status="200"}' in either.client.get("/metrics").text
+    assert either.pids("serve.worker") == either.pids("serve.frontend") == []
 
 
-def test_requests_are_joined(shared: Running) -> None:
+def test_requests_are_joined(either: Running) -> None:
     """What waits while the model is busy becomes one call."""
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda number: shared.json("/rows", {"values": [number]}).json(), range(8)))
+        answers = list(pool.map(lambda number: either.json("/rows", {"values": [number]}).json(), range(8)))
     assert [row[0][0] for row in answers] == list(range(8))
     assert max(row[0][1] for row in answers) > 1
 
