@@ -6,7 +6,6 @@ called on a thread and for coroutines, and can be tested without either.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -62,17 +61,17 @@ class Batching:
         """Requests with equal keys can be joined: their arrays agree in dtype and in every other dimension."""
         if not self._arrays:
             return ()
-        return tuple(arrays.join_key(value, self.dim) for value in arguments if arrays.is_array(value))
+        return tuple(arrays.join_key(value, self.dim) if arrays.is_array(value) else None for value in arguments)
 
     def alike(self, columns: Sequence[Column]) -> tuple[list[int], Arguments] | None:
         """Return the rows of several requests and the key that all have; None where that has to be asked one by one."""
-        if not self._arrays:
-            rows, *others = [list(map(len, column)) for column in columns]
-            return None if 0 in rows or any(other != rows for other in others) else (rows, ())
-        several = list(zip(*columns, strict=True))
         try:
+            if not self._arrays:
+                rows, *others = [list(map(len, column)) for column in columns]
+                return None if 0 in rows or any(other != rows for other in others) else (rows, ())
+            several = list(zip(*columns, strict=True))
             rows, keys = [self.rows(each) for each in several], {self.key(each) for each in several}
-        except ApiError:
+        except Exception:  # of one that has to be refused, or has no rows
             return None
         return (rows, keys.pop()) if len(keys) == 1 else None
 
@@ -141,7 +140,7 @@ class RowBatching(Batching):
         """Rows with equal keys can be stacked: their arrays agree in dtype and shape."""
         if not self._arrays:
             return ()
-        return tuple(arrays.row_key(value) for value in arguments if arrays.is_array(value))
+        return tuple(arrays.row_key(value) if arrays.is_array(value) else None for value in arguments)
 
     def alike(self, columns: Sequence[Column]) -> tuple[list[int], Arguments] | None:
         """One row each, and the key that all have; None where they have several."""
@@ -150,7 +149,7 @@ class RowBatching(Batching):
         keys = [_row_keys(column) for column in columns]
         if any(len(each) > 1 for each in keys):
             return None
-        return [1] * len(columns[0]), tuple([key for key in chain.from_iterable(keys) if key is not None])
+        return [1] * len(columns[0]), tuple(chain.from_iterable(keys))
 
     def join(self, columns: Sequence[Column]) -> Arguments:
         """Stack the rows of several requests, in order."""
@@ -158,7 +157,7 @@ class RowBatching(Batching):
 
     def _stacked(self, column: Column) -> Any:
         if self.dim == 0 and arrays.is_array(column):
-            # What a call has written into its argument must not be there when it is tried again in halves.
+            # What a call has written into an array must not be there when it is tried again in halves.
             return cast(Any, column).copy() if self.isolates and len(column) > 1 else column
         return arrays.stack(column, self.dim) if arrays.is_array(column[0]) else list(column)
 
@@ -198,10 +197,12 @@ def batched(batching: Batching, columns: Sequence[Column], rows: Sequence[int]) 
             return [error]
         if not batching.isolates:
             return [_of_all(error)] * len(rows)
-        half = len(rows) // 2
-        first = yield from batched(batching, [column[:half] for column in columns], rows[:half])
-        return first + (yield from batched(batching, [column[half:] for column in columns], rows[half:]))
-    return batching.split(result, rows)
+    else:
+        return batching.split(result, rows)
+    # Out here the error of all is gone, and no other becomes its successor.
+    half = len(rows) // 2
+    first = yield from batched(batching, [column[:half] for column in columns], rows[:half])
+    return first + (yield from batched(batching, [column[half:] for column in columns], rows[half:]))
 
 
 def _of_all(error: Exception) -> Exception:
@@ -232,13 +233,14 @@ def drive(steps: Steps, call: Callable[[Arguments], Any]) -> list[Outcome]:
         while True:
             try:
                 result = call(arguments)
-            except (Exception, SystemExit) as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # also a panic of Rust, as extensions raise it
                 arguments = steps.throw(_ordinary(error))
             else:
                 arguments = steps.send(result)
-    except StopIteration as end:
-        outcomes: list[Outcome] = end.value
-        return outcomes
+    except StopIteration as end:  # in no variable: an error's traceback would hold what holds the error
+        return cast("list[Outcome]", end.value)
 
 
 async def drive_async(steps: Steps, call: Callable[[Arguments], Awaitable[Any]]) -> list[Outcome]:
@@ -248,13 +250,14 @@ async def drive_async(steps: Steps, call: Callable[[Arguments], Awaitable[Any]])
         while True:
             try:
                 result = await call(arguments)
-            except (Exception, SystemExit, asyncio.CancelledError) as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # as in drive
                 arguments = steps.throw(_ordinary(error))
             else:
                 arguments = steps.send(result)
-    except StopIteration as end:
-        outcomes: list[Outcome] = end.value
-        return outcomes
+    except StopIteration as end:  # in no variable: an error's traceback would hold what holds the error
+        return cast("list[Outcome]", end.value)
 
 
 def _ordinary(error: BaseException) -> Exception:

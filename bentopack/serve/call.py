@@ -15,7 +15,7 @@ from bentopack.serve.frames import Media
 from bentopack.serve.gate import CLIENT_GONE
 from bentopack.serve.held import FULL, Holder
 from bentopack.serve.hello import ApiRoute
-from bentopack.serve.link import Link, Receiver
+from bentopack.serve.link import Link, Receiver, give
 from bentopack.serve.pool import Pool
 from bentopack.serve.request_ids import request_id
 from bentopack.serve.shared import Slab
@@ -161,7 +161,7 @@ class Call:
             _log.exception("%d requests could not be sent to a worker", len(bodies) - start)
             status, refusal = 500, INTERNAL_ERROR
         for receiver in receivers[start:]:
-            receiver.answered(status, Media.JSON, refusal)
+            give(receiver, status, Media.JSON, refusal)
 
     def _refusal_of_workers(self) -> bytes:
         """Why the workers take no more."""

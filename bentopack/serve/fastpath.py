@@ -28,6 +28,7 @@ from bentopack.serve.upload import SmallPieces, Upload
 
 _KEEP_ALIVE = 75.0  # seconds without a request; longer than the minute of common load balancers, which must close first
 _HEAD_TOTAL = 15.0
+_FROZEN = 2.0
 
 
 class Watch:
@@ -38,7 +39,10 @@ class Watch:
 
     def sweep(self, connections: Iterable[FastProtocol]) -> bool:
         """Move on, and once a second close the connections whose clients keep them waiting; whether this was then."""
-        self.now = time.monotonic()
+        before, self.now = self.now, time.monotonic()
+        if self.now - before > _FROZEN:  # this process stood still, and what has come meanwhile is unread
+            for connection in list(connections):
+                connection.forgive(self.now - before)
         if self.now - self._swept < 1:
             return False
         self._swept = self.now
@@ -115,8 +119,14 @@ class FastProtocol(HttpToolsProtocol):
         elif not turn.response_complete:
             if not turn.submitted and (error := overdue(silent, now - self._body_since, turn.received)):
                 self.give_up(error.status, error_body(error.message))
-        elif now - self._head_since > _HEAD_TOTAL or (self._is_idle() and silent > _KEEP_ALIVE):
+        elif self._is_idle() and (now - self._head_since > _HEAD_TOTAL or silent > _KEEP_ALIVE):
             self.transport.close()
+
+    def forgive(self, seconds: float) -> None:
+        """Count so many seconds for nothing: it was not the client that took them."""
+        self._turn.seen += seconds
+        self._head_since += seconds
+        self._body_since += seconds
 
     def arriving(self) -> tuple[float, int] | None:
         """When the body began that arrives now, and how many bytes of it are there; None where there is none."""
@@ -199,6 +209,7 @@ class FastProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         # What uvicorn makes of a request for ASGI is made when it goes that way.
         self._between = False
+        self._rest = None  # what came before it in the same bytes may have been answered already
         self.url = b""
         self.headers = []
         self.expect_100_continue = False

@@ -109,7 +109,8 @@ class FrontEnd:
         self._hello = hello
         self.max_concurrency = self._most_at_once or hello.max_concurrency
         if {name: call.route for name, call in self._routes.items()} != {api.route: api for api in hello.apis}:
-            self._routes = {api.route: Call(self, api) for api in hello.apis}
+            before = self._routes
+            self._routes = {api.route: _again(before.get(api.route), api) or Call(self, api) for api in hello.apis}
             self.calls.clear()
             self.calls |= {b"POST %s HTTP/1.1" % quote(route).encode(): call for route, call in self._routes.items()}
 
@@ -123,6 +124,11 @@ class FrontEnd:
         metrics.tell_tallies()
         self.pool.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _again(call: Call | None, api: ApiRoute) -> Call | None:
+    """An API's call where the API is what it was."""
+    return call if call is not None and call.route == api else None
 
 
 def _unsupported(api: ApiRoute, content_type: bytes) -> ApiError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import sys
 import time
 from collections import deque
@@ -17,12 +16,11 @@ from bentopack.serve.frames import Media, Requests
 from bentopack.serve.gathering import LastCall
 from bentopack.serve.hello import ApiKey, Hello
 from bentopack.serve.lanes import Lane, oldest
-from bentopack.serve.link import LATE, Link, Receiver
+from bentopack.serve.link import LATE, Link, Receiver, give
 from bentopack.serve.pool import Having, Pool
 from bentopack.serve.runner import AsyncLane, ModelThread, call
 from bentopack.serve.shared import Slabs
 
-_log = logging.getLogger("bentopack.serve")
 _SWEEP = 0.1
 _TIMEOUT = 60.0
 
@@ -87,7 +85,7 @@ class Here:
         for identity, body in zip(ids, bodies, strict=True):
             if identity in self.pending:
                 receiver, _ = self.pending.pop(identity)
-                _give(receiver, status, media, body)
+                give(receiver, status, media, body)
 
     def expire(self, before: float) -> None:
         """Answer 504 to requests that came ``before`` then."""
@@ -148,10 +146,12 @@ class OnLoop:
             self._timer = self._loop.call_later(left, self._look)
             return
         began = time.monotonic()
-        answered = call(lane, self._instance)
-        self._last = LastCall(began, time.monotonic(), answered)
-        if oldest(self._lanes) is not None:
-            self.notify()  # what has arrived meanwhile is read first
+        try:
+            answered = call(lane, self._instance)
+            self._last = LastCall(began, time.monotonic(), answered)
+        finally:
+            if oldest(self._lanes) is not None:
+                self.notify()  # what has arrived meanwhile is read first
 
 
 class HerePool(Pool):
@@ -201,10 +201,3 @@ class HerePool(Pool):
         while self._here is not None:
             await asyncio.sleep(_SWEEP)
             self._here.expire(time.monotonic() - self._seconds)
-
-
-def _give(receiver: Receiver, status: int, media: int, body: bytes) -> None:
-    try:
-        receiver.answered(status, media, body)
-    except Exception:  # the others have nothing to do with it
-        _log.exception("an answer could not be given to its client")

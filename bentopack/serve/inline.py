@@ -6,16 +6,15 @@ call keeps the process from everything else: while it lasts, no request is read 
 
 from __future__ import annotations
 
+import asyncio
 import faulthandler
 import gc
-from collections.abc import Iterable
 from functools import partial
 
 import msgspec
 
 from bentopack.serve import child
 from bentopack.serve.budget import Budget
-from bentopack.serve.fastpath import FastProtocol
 from bentopack.serve.frontend import assemble
 from bentopack.serve.here import Here, HerePool, OnLoop
 from bentopack.serve.httpd import run_server
@@ -24,21 +23,15 @@ from bentopack.serve.loading import load_target
 from bentopack.serve.service import Service, describe
 from bentopack.serve.worker import hello_of
 
-_OFTEN = 10  # ticks between two signs of life
+_OFTEN = 1.0  # seconds between two signs of life
 
 
-class Watchdog:
-    """Ends the process, with the tracebacks of its threads, when it has shown no sign of life for so many seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._ticks = 0
-
-    def tick(self) -> None:
-        """The loop turns: called ten times a second."""
-        if self._ticks % _OFTEN == 0:
-            faulthandler.dump_traceback_later(self._seconds, exit=True)  # by a thread that needs no lock of Python's
-        self._ticks += 1
+async def watch(seconds: float) -> None:
+    """End the process, with the tracebacks of its threads, where the loop stands still for so many seconds."""
+    often = min(_OFTEN, seconds / 4)
+    while True:
+        faulthandler.dump_traceback_later(seconds + often, exit=True)  # by a thread that needs no lock of Python's
+        await asyncio.sleep(often)
 
 
 def serve(settings: child.ChildSettings, service: Service) -> None:
@@ -48,27 +41,28 @@ def serve(settings: child.ChildSettings, service: Service) -> None:
         ServeError: the model cannot be loaded.
     """
     hello = hello_of(service)
-    count = settings.config.workers or hello.workers
-    config = msgspec.structs.replace(settings.config, front_ends=count)  # they share what one machine has
+    timeout = settings.config.timeout or hello.timeout or 60.0
+    config = msgspec.structs.replace(
+        settings.config,
+        front_ends=settings.config.workers or hello.workers,  # they share what one machine has
+        grace=max(settings.config.grace, timeout),  # where a successor is there; at the end the supervisor is stricter
+    )
     instance = service.instantiate()
     budget = Budget(config.max_requests, lambda: child.report(settings, child.Tired()))
 
+    watching = []
+
     def here() -> Here:
+        watching.append(asyncio.create_task(watch(config.watchdog or 2 * timeout)))
         lanes = [Lane(api) for api in service.apis]
         return Here(lanes, instance, OnLoop(lanes, instance), hello, budget)
 
     gate, connection, tick = assemble(config, partial(HerePool, here, hello, config.timeout))
-    timeout = config.timeout or hello.timeout or 60.0
-    watchdog = Watchdog(config.watchdog or 2 * timeout)
-
-    def on_tick(connections: Iterable[FastProtocol]) -> None:
-        watchdog.tick()
-        tick(connections)
-
     gc.collect()
     gc.freeze()  # the model lives as long as the process
     started = child.Started(len(service.apis), hello.workers)
-    run_server(settings, gate, http=connection, on_tick=on_tick, ws="none", started=started)
+    settings = msgspec.structs.replace(settings, config=config)
+    run_server(settings, gate, http=connection, on_tick=tick, ws="none", started=started)
 
 
 def main() -> None:

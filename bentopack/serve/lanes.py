@@ -115,6 +115,9 @@ class Lane:
                 sender.put(identity, 500, Media.JSON, INTERNAL_ERROR)
         for error, ids in failed.values():
             _log.error("%s failed (%s)\n%s", self.api.options.name, _named(ids), user_traceback(error))
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                outcome.__traceback__ = None  # its frames hold the arguments, and each other
 
     def _succeed(self, sender: Sender, identity: int, result: Any) -> None:
         try:

@@ -283,6 +283,14 @@ class Link(asyncio.Protocol):
             self.gone.set_result(None)
 
 
+def give(receiver: Receiver, status: int, media: int, body: bytes) -> None:
+    """Give an answer to who waits for it; others have nothing to do with its failure."""
+    try:
+        receiver.answered(status, media, body)
+    except Exception:
+        _log.exception("an answer could not be given to its client")
+
+
 def _limit(api: ApiRoute, took: float, front_ends: int) -> int:
     """How many requests may wait at a worker whose calls take so many seconds, for each of its front ends."""
     if api.at_once is None or took <= 0:

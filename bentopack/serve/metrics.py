@@ -7,6 +7,7 @@ them.
 
 from __future__ import annotations
 
+import logging
 import os
 from bisect import bisect_right
 from collections import defaultdict, deque
@@ -18,6 +19,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+_log = logging.getLogger("bentopack.serve")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -93,7 +95,10 @@ _tallies: list[Tally | CallTally] = []
 def tell_tallies() -> None:
     """Give all that was added up to Prometheus."""
     for tally in _tallies:
-        tally.tell()
+        try:
+            tally.tell()
+        except Exception:  # its file has no place on the disk: no reason to stop serving
+            _log.exception("the metrics of an API could not be told")
 
 
 def _observe(histogram: Any, bounds: Sequence[float], values: Sequence[float]) -> None:

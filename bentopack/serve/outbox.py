@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -10,7 +11,7 @@ from itertools import compress
 from bentopack.serve.errors import INTERNAL_ERROR
 from bentopack.serve.frames import Media, Replies, pack_replies
 
-_REMEMBERED = 10_000
+_REMEMBERED = 100_000  # as many as a front end sends at most
 
 _log = logging.getLogger("bentopack.serve")
 
@@ -56,7 +57,8 @@ class Outbox:
         """Nobody waits for these requests any more."""
         self._dropped.update(dict.fromkeys(ids))
         while len(self._dropped) > _REMEMBERED:  # what was answered before it was dropped stays behind
-            del self._dropped[next(iter(self._dropped))]
+            with contextlib.suppress(RuntimeError):  # the other thread has looked for one meanwhile
+                self._dropped.pop(next(iter(self._dropped), 0), None)
 
     def close(self) -> None:
         """Nobody waits for any request any more."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from math import inf
 
 from bentopack.serve.hello import ApiKey, Hello
 from bentopack.serve.link import Link
@@ -41,14 +42,17 @@ class Having:
         if not self._links:
             return []
         # One that hangs has few that wait, since all of them time out.
-        loads = [len(link.pending) + link.owed for link, _ in self._links]
+        loads: list[float] = [len(link.pending) + link.owed for link, _ in self._links]
         given = [0] * len(loads)
         while count:
             least = loads.index(min(loads))
             link, number = self._links[least]
             some = min(count, link.stride, link.room(number) - given[least])
-            if some <= 0:
+            if loads[least] == inf:
                 break
+            if some <= 0:
+                loads[least] = inf
+                continue
             count -= some
             loads[least] += some
             given[least] += some

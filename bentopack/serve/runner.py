@@ -127,13 +127,15 @@ class AsyncLane:
         return not self._tasks
 
     async def _drain(self) -> None:
-        while groups := self._lane.take():
-            for group in groups:
-                if self._lane.api.batching is None and self._lane.waiting_since is not None:
-                    self.notify()  # the next request need not wait for this one
-                await self._serve_once(group)
-                await asyncio.sleep(0)  # a method that awaits nothing must not keep the loop: answers wait to be sent
-        self._draining = False  # nothing was awaited since the lane was found empty
+        try:
+            while groups := self._lane.take():
+                for group in groups:
+                    if self._lane.api.batching is None and self._lane.waiting_since is not None:
+                        self.notify()  # the next request need not wait for this one
+                    await self._serve_once(group)
+                    await asyncio.sleep(0)  # one that awaits nothing must not keep the loop: answers wait to be sent
+        finally:
+            self._draining = False  # nothing was awaited since the lane was found empty
 
     async def _serve_once(self, group: Group) -> None:
         began = monotonic()

@@ -162,3 +162,5 @@ def check(config: object) -> None:
         found = getattr(config, each.name)
         if not each.fits(found):
             raise ServeError(f"{each.option}: expected {each.expected}, found {found}")
+    if getattr(config, "inline", False) and getattr(config, "in_process", False):
+        raise ServeError("--inline and --in-process exclude each other", hint="--in-process is for development")

@@ -33,8 +33,12 @@ class Slab:
     def __init__(self, size: int) -> None:
         self.size = size
         self.descriptor = os.memfd_create("bentopack-slab", os.MFD_CLOEXEC)
-        os.ftruncate(self.descriptor, size)
-        self.memory = mmap.mmap(self.descriptor, size)
+        try:
+            os.ftruncate(self.descriptor, size)
+            self.memory = mmap.mmap(self.descriptor, size)
+        except BaseException:
+            os.close(self.descriptor)
+            raise
 
     def place(self, length: int) -> bytes:
         """What a worker needs to know to find a body of so many bytes in it."""
@@ -86,8 +90,8 @@ class Mapped:
         copy = os.memfd_create("bentopack-kept", os.MFD_CLOEXEC)
         try:
             os.ftruncate(copy, len(self.memory))
-            with mmap.mmap(copy, len(self.memory)) as target:
-                target[:] = self.memory[:]
+            with mmap.mmap(copy, len(self.memory)) as target, memoryview(self.memory) as view:
+                target[:] = view
             _map_over(_address(self.memory), len(self.memory), copy)
         finally:
             os.close(copy)
@@ -140,7 +144,7 @@ class SharedMemory:
         read = self._lend if self._lends and large.media != Media.JSON else self._copy
         try:
             return large._replace(bodies=tuple([read(place) for place in large.bodies]))
-        except (OSError, ValueError):
+        except (OSError, ValueError, MemoryError):
             for identity in large.ids:
                 outbox.put(identity, 503, Media.JSON, _UNREAD)
             return large._replace(ids=(), bodies=())

@@ -7,6 +7,7 @@ what arrives meanwhile lies in the sockets, and becomes the next batch.
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import select
 import signal
@@ -26,8 +27,10 @@ from bentopack.serve.lanes import Lane, oldest
 from bentopack.serve.outbox import Outbox
 from bentopack.serve.runner import call
 
+_log = logging.getLogger("bentopack.serve")
 _CHUNK = 1 << 18
 _MORE = 1 << 16  # bytes at once that let expect more
+_PAUSE = 0.05  # seconds without descriptors
 _PUSH = 0.5  # seconds, for a front end to read
 
 
@@ -145,9 +148,15 @@ class SyncWorker:
                 signal.set_wakeup_fd(-1)
 
     def _accept(self) -> None:
-        with contextlib.suppress(BlockingIOError, ConnectionError):
+        try:
             connected, _ = self._listener.accept()
-            Connection(self, connected, self._hello)
+        except (BlockingIOError, ConnectionError):
+            return
+        except OSError as error:
+            _log.error("a front end's connection cannot be accepted: %s", error)
+            time.sleep(_PAUSE)  # it is asked for again at once, and there may be a descriptor then
+            return
+        Connection(self, connected, self._hello)
 
 
 class Connection:

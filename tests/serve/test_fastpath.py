@@ -115,9 +115,14 @@ def front_end() -> FrontEnd:
     return found
 
 
-async def exchange(chunks: list[bytes], *, fast: bool) -> tuple[bytes, bool]:
-    """Send chunks over one connection and return all that came back, and whether the server closed it."""
+async def exchange(chunks: list[bytes], *, fast: bool, held: int = 0) -> tuple[bytes, bool]:
+    """Send chunks over one connection and return all that came back, and whether the server closed it.
+
+    Other connections hold so many bytes, of 200 that may be held then.
+    """
     app = front_end()
+    if held:
+        app.held, app.max_held = held, 200
     gate = Gate(app, waiting_for=app.waiting_for, label=app.label)
     config = uvicorn.Config(cast(Any, gate), http="httptools", ws="none", lifespan="off", log_config=None)
     config.load()
@@ -132,18 +137,20 @@ async def exchange(chunks: list[bytes], *, fast: bool) -> tuple[bytes, bool]:
         if wire.closed:
             break
         wire.arrive(chunk)
-        for _ in range(12):
+        for _ in range(40):
             await asyncio.sleep(0)
     closed = wire.closed
     cast(asyncio.Protocol, wire.protocol).connection_lost(None)
     await asyncio.gather(*state.tasks)
+    await asyncio.sleep(0)
+    assert (app.in_flight, app.held) == (0, held)
     return wire.written, closed
 
 
-def both(chunks: list[bytes]) -> tuple[bytes, bool]:
+def both(chunks: list[bytes], held: int = 0) -> tuple[bytes, bool]:
     """Send the same both ways, and make sure that the same came back."""
-    short = asyncio.run(exchange(chunks, fast=True))
-    long = asyncio.run(exchange(chunks, fast=False))
+    short = asyncio.run(exchange(chunks, fast=True, held=held))
+    long = asyncio.run(exchange(chunks, fast=False, held=held))
     assert (_as_one(short[0]), short[1]) == (_as_one(long[0]), long[1])
     return _as_one(short[0]), short[1]
 
@@ -277,6 +284,25 @@ def test_any_sequence_split_anywhere_is_answered_alike(requests: list[bytes], da
     both([stream[start:stop] for start, stop in pairwise(cuts)])
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from([b"", b"{}", b"x" * 190, post(b"smuggled")]), min_size=1, max_size=4), st.data())
+def test_refusals_among_requests_that_follow_each_other(bodies: list[bytes], data: st.DataObject) -> None:
+    """Wherever the bytes are cut, those that are too large are, in their turn, and nothing stays counted."""
+    stream = b"".join(map(post, bodies))
+    cuts = sorted({0, len(stream), *data.draw(st.lists(st.integers(1, len(stream)), max_size=5))})
+    both([stream[start:stop] for start, stop in pairwise(cuts)], held=60)
+
+
+def test_a_refusal_does_not_make_a_request_of_what_follows_it() -> None:
+    """One that is refused while the next has begun in the same bytes is answered alone, and the next as it is."""
+    inner = post(b"smuggled")
+    stream = post(b"x" * 190) + post(inner)
+    at = len(stream) - len(inner)
+    answers, _ = both([stream[:at], stream[at:], post(b"last")], held=60)
+    assert [answers.count(each) for each in (b"HTTP/1.1 503", b"HTTP/1.1 200")] == [1, 2]
+    both([stream[: at - 10], stream[at - 10 : at], stream[at:]], held=60)
+
+
 async def connected(watch: Watch, longest: int = LONGEST) -> tuple[FastProtocol, Wire]:
     """A connection that nothing has come by yet."""
     app = front_end()
@@ -316,6 +342,21 @@ def test_a_client_that_keeps_a_connection_waiting_is_left(sent: bytes, seconds: 
         return wire.closed
 
     assert asyncio.run(go()) is closed
+
+
+def test_a_process_that_stood_still_blames_no_client() -> None:
+    """What has come while nothing was read came in time."""
+
+    async def go() -> bool:
+        watch = Watch()
+        protocol, wire = await connected(watch)
+        wire.arrive(post(b"{}")[:-1])
+        watch.now -= 40  # as if it were read after a call of 40 s
+        watch.sweep([protocol])
+        protocol.sweep(watch.now)
+        return wire.closed
+
+    assert asyncio.run(go()) is False
 
 
 def test_a_client_that_does_not_read_is_left() -> None:

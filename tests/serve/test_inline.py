@@ -24,6 +24,11 @@ SOURCE = (
     @bentopack.api
     def pid(self) -> int:
         return os.getpid()
+
+    @bentopack.api
+    async def nap(self, seconds: float) -> str:
+        await asyncio.sleep(seconds)
+        return "rested"
 """
 )
 
@@ -93,6 +98,30 @@ def test_a_call_without_an_end_ends_its_process(start: Start) -> None:
     running.wait_output("is back", 20)
     assert "in wait" in running.output
     assert running.json("/later", {"name": "x"}).text == "x"
+
+
+def test_the_watchdog_leaves_alone_who_is_idle_or_busy_with_one_call_after_another(start: Start) -> None:
+    """Only a call that is too long is one; neither silence nor many short calls are."""
+    running = start(SOURCE, inline=True, watchdog=1.0)
+    (before,) = running.pids("serve.inline")
+    time.sleep(2.5)
+    for _ in range(6):
+        assert running.json("/wait", {"seconds": 0.5}).text == "done"
+    assert running.pids("serve.inline") == [before]
+
+
+def test_a_successor_waits_for_what_is_under_way(start: Start) -> None:
+    """A request that takes longer than the grace, and than the watchdog's time, is answered after SIGHUP."""
+    running = start(SOURCE, inline=True, watchdog=1.0, grace=1.0)
+    answers: list[str] = []
+    thread = threading.Thread(target=lambda: answers.append(running.json("/nap", {"seconds": 4}).text))
+    thread.start()
+    with httpx.Client(base_url=str(running.client.base_url)) as client:
+        wait_for(lambda: "bentopack_requests_in_flight 1.0" in client.get("/metrics").text, 5)
+    running.process.send_signal(signal.SIGHUP)
+    thread.join(20)
+    assert answers == ["rested"]
+    running.wait_output("have been replaced", 20)
 
 
 def test_what_was_accepted_is_answered_before_the_end(start: Start) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import time
+import weakref
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -20,6 +22,10 @@ from bentopack.serve.service import describe
 from bentopack.validators import DType
 
 
+class Panic(BaseException):
+    """As extensions in Rust raise them."""
+
+
 @bentopack.service
 class Service:
     def __init__(self) -> None:
@@ -34,6 +40,14 @@ class Service:
     def rows(self, x: Annotated[np.ndarray, DType("float64")]) -> np.ndarray:
         self.calls.append(x[:, 0].tolist())
         return x
+
+    @bentopack.api(batchable=True, max_batch_size=4)
+    def weighed(self, x: list[float], w: list[float] = None) -> list[float]:  # type: ignore[assignment]  # noqa: RUF013
+        return x
+
+    @bentopack.api(batchable=True, max_batch_size=4)
+    def panics(self, x: list[float]) -> list[float]:
+        raise Panic(x)
 
     @bentopack.api
     def one(self, x: list[float]) -> list[float]:
@@ -179,3 +193,44 @@ def _rows_told() -> dict[str, float]:
             if line.startswith(f'bentopack_batch_rows_bucket{{api="many",le="{bound}"}}'):
                 found[bound] = float(line.split()[-1])
     return found
+
+
+def test_a_request_without_rows_fails_alone() -> None:
+    """A parameter that a client may leave out, and that has no rows then, fails that client's request and no more."""
+    queue, outbox = lane("weighed"), Outbox()
+    queue.put(requests(0, [[1]]), outbox)
+    queue.put(Requests(0, Media.JSON, time.monotonic(), (1,), (b'{"x": [1], "w": [2]}',)), outbox)
+    drained(queue)
+    assert answers(outbox) == [(0, 500), (1, 200)]
+
+
+def test_what_is_no_exception_fails_its_request() -> None:
+    """Whatever a method raises is answered 500, and the worker lives."""
+    queue, outbox = lane("panics"), Outbox()
+    queue.put(requests(0, [[1], [2]]), outbox)
+    drained(queue)
+    assert answers(outbox) == [(0, 500), (1, 500)]
+
+
+def test_a_call_that_failed_keeps_nothing() -> None:
+    """Its arguments go when it is answered, and not when Python looks for cycles."""
+
+    kept: list[weakref.ref[Exception]] = []
+
+    class Held(Exception):
+        def __init__(self) -> None:
+            kept.append(weakref.ref(self))
+
+    class Fails:
+        def many(self, x: list[float]) -> list[float]:
+            raise Held
+
+    queue, outbox = lane("many"), Outbox()
+    queue.put(requests(0, [[1], [2], [3]]), outbox)
+    gc.disable()
+    try:
+        call(queue, Fails())
+        assert len(kept) == 5  # all, then halves
+        assert [each for each in kept if each() is not None] == []
+    finally:
+        gc.enable()

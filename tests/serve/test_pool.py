@@ -55,6 +55,7 @@ def test_no_more_than_could_be_called_in_time() -> None:
     """The rest stays with the caller; so does all of it where no worker is there."""
     assert shared(9, link(room=3), link(room=2)) == [3, 2]
     assert shared(9, link(stride=100, room=3), link(stride=100, room=2)) == [3, 2]
+    assert shared(9, link(pending=2, room=2), link(pending=3, room=100)) == [0, 9]
     assert shared(9) == []
     having = Having(KEY)
     assert not having
