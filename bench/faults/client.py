@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from itertools import count
 from types import TracebackType
@@ -158,6 +158,16 @@ class Connection(asyncio.Protocol):
         self._lost(self)
 
 
+async def _finish(account: Account, connections: Collection[Connection], patience: float) -> None:
+    """Wait so long for the answers that are under way, then close the connections."""
+    end = time.monotonic() + patience
+    while account.in_flight and time.monotonic() < end:
+        await asyncio.sleep(0.01)
+    account.close()
+    for connection in list(connections):
+        connection.transport.abort()
+
+
 class ClosedLoop:
     """Connections that each send the next request when the last is answered, and connect again when they are closed.
 
@@ -187,12 +197,7 @@ class ClosedLoop:
     async def stop(self, patience: float = 30.0) -> None:
         """Send no more, and wait for the answers that are under way."""
         self._going = False
-        end = time.monotonic() + patience
-        while self.account.in_flight and time.monotonic() < end:
-            await asyncio.sleep(0.01)
-        self.account.close()
-        for connection in list(self._open):
-            connection.transport.abort()
+        await _finish(self.account, self._open, patience)
         for task in list(self._tasks):
             task.cancel()
 
@@ -270,12 +275,7 @@ class OpenLoop:
 
     async def end(self, patience: float = 30.0) -> None:
         """Wait for the answers that are under way, and close the connections."""
-        end = time.monotonic() + patience
-        while self.account.in_flight and time.monotonic() < end:
-            await asyncio.sleep(0.01)
-        self.account.close()
-        for connection in list(self._all):
-            connection.transport.abort()
+        await _finish(self.account, self._all, patience)
 
     async def _connect(self) -> Connection:
         _, connection = await asyncio.get_running_loop().create_connection(

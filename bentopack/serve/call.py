@@ -69,15 +69,10 @@ class Call:
 
     def submit(self, media: int, body: bytes, receiver: Receiver) -> None:
         """Send a request to a worker at the end of this turn of the loop; ``receiver`` gets the answer or a refusal."""
-        size = len(body)
-        door = self._door
-        self.in_flight += 1
-        door.held += size
-        if door.held > door.max_held or door.max_concurrency is not None or self._most is not None:
-            refusal = self._refusal_of(size)
-            if refusal is not None:
-                receiver.answered(503, Media.JSON, refusal)
-                return
+        refusal = self._let_in(len(body))
+        if refusal is not None:
+            receiver.answered(503, Media.JSON, refusal)
+            return
         arrived = self._arrived.get(media)
         if arrived is None:
             arrived = self._arrived[media] = ([], [])
@@ -87,18 +82,13 @@ class Call:
 
     def submit_large(self, media: int, upload: Upload, receiver: Receiver) -> None:
         """Send a request whose body is in shared memory, at once."""
-        self.in_flight += 1
-        self._door.held += len(upload)
-        refusal = self._refusal_of(len(upload))
-        found = None
-        if refusal is None:
-            found = next(iter(self._workers.share(1)), None)
-            refusal = self._refusal_of_workers()
-        if found is None:
+        refusal = self._let_in(len(upload))
+        found = self._workers.share(1) if refusal is None else []
+        if not found:
             upload.discard()
-            receiver.answered(503, Media.JSON, refusal)
+            receiver.answered(503, Media.JSON, refusal or self._refusal_of_workers())
             return
-        link, number, _ = found
+        link, number, _ = found[0]
         if link.shares:
             link.submit_large(number, media, upload.slab, len(upload), receiver)
         else:
@@ -127,8 +117,7 @@ class Call:
         """Count the answer to a request of the short way, or its end without one."""
         seconds = perf_counter() - turn.began
         if turn.submitted:
-            self.in_flight -= 1
-            self._door.held -= turn.size
+            self.ended(turn.size)
         self._tally.seconds[status].append(seconds)
         if status == 500:
             _tell(turn.id.decode(), turn)
@@ -136,9 +125,11 @@ class Call:
             client = turn.protocol.client
             access.note(client[0] if client else "-", "POST", self._path, status, seconds, turn.id)
 
-    def _refusal_of(self, size: int) -> bytes | None:
-        """Why a request with a body of so many bytes, which has been counted, is refused; None where it is not."""
+    def _let_in(self, size: int) -> bytes | None:
+        """Count a request with a body of so many bytes until it has ended; return why it is refused, or None."""
         door = self._door
+        self.in_flight += 1
+        door.held += size
         most = door.max_concurrency
         if most is not None and door.in_flight > most:
             return error_body(f"busy: {most} requests are being answered already")

@@ -25,13 +25,17 @@ class LastCall(NamedTuple):
     ended: float = 0.0
     answered: int = 0
 
+    @property
+    def took(self) -> float:
+        """How long it was."""
+        return self.ended - self.began
+
     def until(self, lane: Lane) -> tuple[float, int]:
         """Until when to wait, at most, and how many requests have to be there to wait no longer."""
         waiting, most = lane.waiting, lane.api.options.max_batch_size
         if waiting >= most or not self._in_step(lane, waiting):
             return 0.0, 0
-        took = self.ended - self.began
-        return self.ended + min(_LONGEST, took * _SHARE), min(most, int((self.answered + waiting) * _ENOUGH))
+        return self.ended + min(_LONGEST, self.took * _SHARE), min(most, int((self.answered + waiting) * _ENOUGH))
 
     def _in_step(self, lane: Lane, waiting: int) -> bool:
         """Whether those that have just been answered are likely to ask again now."""

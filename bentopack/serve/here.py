@@ -145,10 +145,8 @@ class OnLoop:
         if lane.waiting < enough and (left := until - time.monotonic()) > 0:
             self._timer = self._loop.call_later(left, self._look)
             return
-        began = time.monotonic()
         try:
-            answered = call(lane, self._instance)
-            self._last = LastCall(began, time.monotonic(), answered)
+            self._last = call(lane, self._instance)
         finally:
             if oldest(self._lanes) is not None:
                 self.notify()  # what has arrived meanwhile is read first

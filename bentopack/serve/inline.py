@@ -19,8 +19,8 @@ from bentopack.serve.frontend import assemble
 from bentopack.serve.here import Here, HerePool, OnLoop
 from bentopack.serve.httpd import run_server
 from bentopack.serve.lanes import Lane
-from bentopack.serve.loading import load_target
-from bentopack.serve.service import Service, describe
+from bentopack.serve.loading import load_service
+from bentopack.serve.service import Service
 from bentopack.serve.worker import hello_of
 
 _OFTEN = 1.0  # seconds between two signs of life
@@ -68,10 +68,8 @@ def serve(settings: child.ChildSettings, service: Service) -> None:
 def main() -> None:
     """Run one process; the supervisor gives its settings."""
     settings = child.begin()
-    child.import_from_source(settings.config)
     with child.reporting(settings):
-        target = settings.config.service.target
-        serve(settings, describe(load_target(target), target))
+        serve(settings, load_service(settings))
 
 
 if __name__ == "__main__":

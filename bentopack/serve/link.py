@@ -270,10 +270,7 @@ class Link(asyncio.Protocol):
                 self._freed(slabs.pop(identity))
             receiver = pop(identity, None)
             if receiver is not None:
-                try:
-                    receiver.answered(status, media, body)
-                except Exception:  # the others of its frame have nothing to do with it
-                    _log.exception("an answer could not be given to its client")
+                give(receiver, status, media, body)
 
     def _fail(self, ids: list[int], status: int, body: bytes) -> None:
         self._answer(status, Media.JSON, ids, [body] * len(ids))

@@ -7,7 +7,20 @@ from importlib import import_module
 from typing import Any
 
 from bentopack.errors import ServeError, did_you_mean
+from bentopack.serve.child import ChildSettings, import_from_source
+from bentopack.serve.service import Service, describe
 from bentopack.serve.tracebacks import user_traceback
+
+
+def load_service(settings: ChildSettings) -> Service:
+    """Import the service that a process of the supervisor's is to hold.
+
+    Raises:
+        ServeError: as ``load_target``, or it is no service.
+    """
+    import_from_source(settings.config)
+    target = settings.config.service.target
+    return describe(load_target(target), target)
 
 
 def load_target(target: str) -> Any:

@@ -46,10 +46,10 @@ class Having:
         given = [0] * len(loads)
         while count:
             least = loads.index(min(loads))
-            link, number = self._links[least]
-            some = min(count, link.stride, link.room(number) - given[least])
             if loads[least] == inf:
                 break
+            link, number = self._links[least]
+            some = min(count, link.stride, link.room(number) - given[least])
             if some <= 0:
                 loads[least] = inf
                 continue

@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from bentopack.serve.batching import drive, drive_async
+from bentopack.serve.gathering import LastCall
 from bentopack.serve.group import Group
 from bentopack.serve.lanes import Lane, oldest
 
@@ -21,8 +22,8 @@ _log = logging.getLogger("bentopack.serve")
 T = TypeVar("T")
 
 
-def call(lane: Lane, instance: Any) -> int:
-    """Take what waits in a lane, call its method, and answer; return how many requests that were."""
+def call(lane: Lane, instance: Any) -> LastCall:
+    """Take what waits in a lane, call its method, and answer; return when that was, and for how many requests."""
     method = getattr(instance, lane.api.method)
     codec = lane.api.codec
     called = 0
@@ -33,8 +34,9 @@ def call(lane: Lane, instance: Any) -> int:
             lane.finish(group, drive(lane.steps(group), lambda arguments: codec.call(method, arguments)))
         except Exception as error:  # as in AsyncLane
             lane.finish(group, [error] * len(group.rows))
-    lane.took = monotonic() - began
-    return called
+    last = LastCall(began, monotonic(), called)
+    lane.took = last.took
+    return last
 
 
 class ModelThread:

@@ -122,13 +122,10 @@ class SyncWorker:
             self._read(left)
 
     def _call(self, lane: Lane) -> None:
-        began = time.monotonic()
-        answered = call(lane, self._instance)
-        ended = time.monotonic()
-        self._last = LastCall(began, ended, answered)
-        self._tell_at = self._tell_at or ended + metrics.TELLING
+        self._last = call(lane, self._instance)
+        self._tell_at = self._tell_at or self._last.ended + metrics.TELLING
         for connection in list(self.connections):
-            connection.flush(ended - began)
+            connection.flush(self._last.took)
 
     @contextlib.contextmanager
     def _signals(self) -> Any:

@@ -13,9 +13,9 @@ from bentopack.serve.async_worker import AsyncWorker
 from bentopack.serve.budget import Budget
 from bentopack.serve.hello import ApiRoute, Hello
 from bentopack.serve.lanes import Lane
-from bentopack.serve.loading import load_target
+from bentopack.serve.loading import load_service
 from bentopack.serve.runner import ModelThread
-from bentopack.serve.service import Api, Service, describe, worker_count
+from bentopack.serve.service import Api, Service, worker_count
 from bentopack.serve.sync_worker import SyncWorker
 
 
@@ -80,10 +80,8 @@ def main() -> None:
     """Run a worker; the supervisor gives its settings."""
     settings = child.begin()
     lifeline.die_at_once()
-    child.import_from_source(settings.config)
     with child.reporting(settings):
-        target = settings.config.service.target
-        serve(settings, describe(load_target(target), target))
+        serve(settings, load_service(settings))
 
 
 if __name__ == "__main__":
