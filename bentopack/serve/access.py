@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 _log = logging.getLogger("bentopack.serve.access")
-_lines: list[str] = []
+_requests: list[tuple[str, str, int, float, bytes]] = []
 
 
 def is_on() -> bool:
@@ -13,18 +13,25 @@ def is_on() -> bool:
     return not _log.disabled
 
 
-def note(client: str, method: str, path: str, status: int, seconds: float, request: bytes) -> None:
-    """Keep a line for the next time that they are written, unless the access log is switched off."""
-    if is_on():
-        _lines.append(f'{client} "{method} {path}" {status} {seconds * 1000:.1f}ms {request.decode()}')
+def note(client: str, asked: str, status: int, seconds: float, request: bytes) -> None:
+    """Keep a request for the next time that lines are written, unless the access log is switched off.
+
+    Args:
+        client: its address.
+        asked: the method and the path.
+        seconds: until the answer.
+        request: its id.
+    """
+    if not _log.disabled:
+        _requests.append((client, asked, status, seconds, request))
 
 
 def write() -> None:
     """Write what was kept, in the form and to the places that logging is set to, each line with the same time."""
-    if not _lines:
+    if not _requests:
         return
-    lines = _lines.copy()
-    _lines.clear()
+    requests = _requests.copy()
+    _requests.clear()
     mark = "\0"
     record = _log.makeRecord(_log.name, logging.INFO, "", 0, mark, (), None)
     for handler in logging.getLogger("bentopack.serve").handlers:
@@ -32,7 +39,11 @@ def write() -> None:
             before, _, after = handler.format(record).partition(mark)
             handler.acquire()
             try:
-                handler.stream.write("".join([f"{before}{line}{after}\n" for line in lines]))
+                lines = [
+                    f'{before}{client} "{asked}" {status} {seconds * 1000:.1f}ms {request.decode()}{after}\n'
+                    for client, asked, status, seconds, request in requests
+                ]
+                handler.stream.write("".join(lines))
                 handler.flush()
             except Exception:  # whoever read the log has gone, or the disk is full: no reason to stop serving
                 handler.handleError(record)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from functools import lru_cache
 from time import perf_counter
-from typing import Protocol
+from typing import Protocol, cast
 from urllib.parse import quote
 
 from bentopack.serve import access, metrics
 from bentopack.serve.errors import INTERNAL_ERROR, error_body
 from bentopack.serve.frames import Media
 from bentopack.serve.gate import CLIENT_GONE
+from bentopack.serve.heads import heads_of
 from bentopack.serve.held import FULL, Holder
 from bentopack.serve.hello import ApiRoute
 from bentopack.serve.link import Link, Receiver, give
 from bentopack.serve.pool import Pool
-from bentopack.serve.request_ids import request_id
+from bentopack.serve.request_ids import OURS, next_number, request_id
 from bentopack.serve.shared import Slab
 from bentopack.serve.turn import Turn
 from bentopack.serve.upload import Upload
@@ -47,11 +49,11 @@ class Call:
         self._door = door
         self._workers = door.pool.having(route.key)
         self._loop = asyncio.get_running_loop()
-        self._arrived: dict[int, tuple[list[Receiver], list[bytes]]] = {}
-        """The requests of this turn of the loop, by the type of their bodies."""
+        self._arrived: dict[int, tuple[list[Receiver], list[bytes], float]] = {}
+        """The requests of this turn of the loop, by the type of their bodies, and when the first was read."""
         self._tally = metrics.Tally(route.name)
         self._most = route.max_concurrency
-        self._path = quote(route.route)
+        self._asked = f"POST {quote(route.route)}"
         self._is_logged = access.is_on()
 
     def media_of(self, content_type: bytes) -> int | None:
@@ -69,20 +71,17 @@ class Call:
 
     def submit(self, media: int, body: bytes, receiver: Receiver) -> None:
         """Send a request to a worker at the end of this turn of the loop; ``receiver`` gets the answer or a refusal."""
-        refusal = self._let_in(len(body))
-        if refusal is not None:
-            receiver.answered(503, Media.JSON, refusal)
-            return
         arrived = self._arrived.get(media)
         if arrived is None:
-            arrived = self._arrived[media] = ([], [])
+            arrived = self._arrived[media] = ([], [], perf_counter())
             self._loop.call_soon(self._send, media)
-        arrived[0].append(receiver)
-        arrived[1].append(body)
+        receivers, bodies, receiver.began = arrived
+        receivers.append(receiver)
+        bodies.append(body)
 
     def submit_large(self, media: int, upload: Upload, receiver: Receiver) -> None:
         """Send a request whose body is in shared memory, at once."""
-        refusal = self._let_in(len(upload))
+        refusal = self._refusal(1, len(upload))
         found = self._workers.share(1) if refusal is None else []
         if not found:
             upload.discard()
@@ -95,63 +94,117 @@ class Call:
             body = upload.slab.memory[: len(upload)]
             upload.discard()
             link.submit(number, media, [body], [receiver])
+        self._begun(1, len(upload))
 
     def leave(self, turn: Turn) -> None:
         """The client has gone: its request, which may not have been sent yet, needs no answer."""
         if turn.link is not None:
             turn.link.drop(turn.identity)
         else:
-            for receivers, bodies in self._arrived.values():
+            for receivers, bodies, _ in self._arrived.values():
                 if turn in receivers:
                     del bodies[receivers.index(turn)]
                     receivers.remove(turn)
         turn.id = request_id(turn.asked)
         self.answered(turn, CLIENT_GONE)
 
-    def ended(self, size: int) -> None:
-        """A request that was submitted with a body of so many bytes waits no more."""
-        self.in_flight -= 1
-        self._door.held -= size
+    def ended(self, receiver: Receiver) -> None:
+        """A request waits no more."""
+        if receiver.link is not None:
+            self._begun(-1, -receiver.size)
 
     def answered(self, turn: Turn, status: int) -> None:
         """Count the answer to a request of the short way, or its end without one."""
         seconds = perf_counter() - turn.began
-        if turn.submitted:
-            self.ended(turn.size)
+        self.ended(turn)
         self._tally.seconds[status].append(seconds)
         if status == 500:
             _tell(turn.id.decode(), turn)
         if self._is_logged:
-            client = turn.protocol.client
-            access.note(client[0] if client else "-", "POST", self._path, status, seconds, turn.id)
+            access.note(turn.client, self._asked, status, seconds, turn.id)
 
-    def _let_in(self, size: int) -> bytes | None:
-        """Count a request with a body of so many bytes until it has ended; return why it is refused, or None."""
+    def answer(self, receivers: Sequence[Receiver | None], status: int, media: int, bodies: Sequence[bytes]) -> None:
+        """Give answers that have come together to those who wait; most ask this API."""
+        if status != 200:
+            for receiver, body in zip(receivers, bodies, strict=True):
+                if receiver is not None:
+                    give(receiver, status, media, body)
+            return
+        now, logged = perf_counter(), self._is_logged
+        keep = self._tally.seconds[status].append
+        heads = None
+        count = size = 0
+        for turn, body in zip(cast("Sequence[Turn | None]", receivers), bodies, strict=True):
+            if turn is None:
+                continue
+            if not turn.alone or turn.api is not self or turn.asked is not None:
+                give(turn, status, media, body)
+                continue
+            # What Turn.answered does, where nothing is unusual, without a call of a function for each.
+            if heads is None:
+                heads = heads_of(turn.state.default_headers, status, media, OURS)
+                seen = turn.watch.now
+            count += 1
+            size += turn.size
+            turn.response_complete = True
+            turn.seen = seen
+            seconds = now - turn.began
+            keep(seconds)
+            number = next_number()
+            turn.write(b"%s%x\r\n\r\n%s" % (heads[len(body)], number, body))
+            if logged:
+                access.note(turn.client, self._asked, status, seconds, b"%s%x" % (OURS, number))
+        self._begun(-count, -size)
+
+    def _begun(self, count: int, size: int) -> None:
+        """So many requests, with so many bytes of bodies, wait more than before."""
+        self.in_flight += count
+        self._door.held += size
+
+    def _refusal(self, count: int, size: int) -> bytes | None:
+        """Why so many more requests, with so many bytes in all, are not let in; None where they are."""
         door = self._door
-        self.in_flight += 1
-        door.held += size
         most = door.max_concurrency
-        if most is not None and door.in_flight > most:
+        if most is not None and door.in_flight + count > most:
             return error_body(f"busy: {most} requests are being answered already")
-        if self._most is not None and self.in_flight > self._most:
+        if self._most is not None and self.in_flight + count > self._most:
             return error_body(f"busy: {self._most} requests to {self.route.route} are being answered already")
-        if size < door.held > door.max_held:  # a lone request is always taken
+        if door.held + size > door.max_held and (door.held or count > 1):  # a lone request is always taken
             return FULL
         return None
 
+    def _let_in(self, receivers: list[Receiver], bodies: list[bytes]) -> tuple[list[Receiver], list[bytes]]:
+        """Refuse the requests that there is no room for, and return the others."""
+        if self._refusal(len(bodies), sum(map(len, bodies))) is None:
+            return receivers, bodies
+        let_in: tuple[list[Receiver], list[bytes]] = ([], [])
+        size = 0
+        for receiver, body in zip(receivers, bodies, strict=True):
+            refusal = self._refusal(len(let_in[1]) + 1, size + len(body))
+            if refusal is None:
+                let_in[0].append(receiver)
+                let_in[1].append(body)
+                size += len(body)
+            else:
+                give(receiver, 503, Media.JSON, refusal)
+        return let_in
+
     def _send(self, media: int) -> None:
-        receivers, bodies = self._arrived.pop(media)
+        receivers, bodies, _ = self._arrived.pop(media)
+        receivers, bodies = self._let_in(receivers, bodies)
         start, status = 0, 503
         try:
             for link, number, count in self._workers.share(len(bodies)):
                 end = start + count
                 link.submit(number, media, bodies[start:end], receivers[start:end])
+                self._begun(count, sum(map(len, bodies[start:end])))
                 start = end
             refusal = self._refusal_of_workers()
         except Exception:
             _log.exception("%d requests could not be sent to a worker", len(bodies) - start)
             status, refusal = 500, INTERNAL_ERROR
         for receiver in receivers[start:]:
+            receiver.link = None  # for the worker it was none
             give(receiver, status, Media.JSON, refusal)
 
     def _refusal_of_workers(self) -> bytes:
@@ -162,17 +215,20 @@ class Call:
 class Waiting:
     """A request of the long way that waits for its answer."""
 
-    def __init__(self, call: Call, request: str, size: int) -> None:
+    alone = False  # as a turn that is answered one by one
+    began = 0.0  # counted and logged it is elsewhere
+
+    def __init__(self, api: Call, request: str, size: int) -> None:
         self.future: asyncio.Future[tuple[int, int, bytes]] = asyncio.get_running_loop().create_future()
         self.link: Link | None = None
         self.identity = 0
-        self._call = call
+        self.api = api
+        self.size = size
         self._request = request
-        self._size = size
 
     def answered(self, status: int, media: int, body: bytes) -> None:
         """Take the answer."""
-        self._call.ended(self._size)
+        self.api.ended(self)
         if status == 500:
             _tell(self._request, self)
         if not self.future.done():

@@ -146,6 +146,8 @@ class FastProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._turn.write = transport.write
+        if self.client:
+            self._turn.client = self.client[0]
 
     def take_back(self) -> None:
         """Have the place at the transport again."""

@@ -40,6 +40,8 @@ class FrontEnd:
         """Bytes of bodies: of all that wait or are under way, and of those that arrive the long way."""
         self.calls: dict[bytes, Call] = {}
         """By the request line as it is sent."""
+        self.on_other_calls: Callable[[], None] = lambda: None
+        """Called when they have changed."""
         self._hello: Hello | None = None
         self._routes: dict[str, Call] = {}
         self._page = Path(__file__).with_name("docs.html").read_bytes()
@@ -113,6 +115,7 @@ class FrontEnd:
             self._routes = {api.route: _again(before.get(api.route), api) or Call(self, api) for api in hello.apis}
             self.calls.clear()
             self.calls |= {b"POST %s HTTP/1.1" % quote(route).encode(): call for route, call in self._routes.items()}
+            self.on_other_calls()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -149,6 +152,7 @@ def assemble(
     gate = Gate(app, waiting_for=app.waiting_for, label=app.label)
     watch = Watch()
     connection = FastProtocol.serving(app.calls, config.max_body, watch)
+    app.on_other_calls = connection.plain.forget
 
     def tick(connections: Iterable[FastProtocol]) -> None:
         metrics.tell_tallies()

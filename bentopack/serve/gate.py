@@ -74,7 +74,7 @@ class Gate:
             seconds = time.perf_counter() - began
             metrics.request_ended(self._label(scope["path"]), status, seconds)
             client = (scope.get("client") or ("-",))[0]
-            access.note(client, scope["method"], _asked(scope), status, seconds, identity)
+            access.note(client, f"{scope['method']} {_asked(scope)}", status, seconds, identity)
 
     async def _live(self, send: Send) -> None:
         await respond(send, 200, b'{"status":"live"}')

@@ -7,26 +7,41 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from bentopack.serve.asgi import RETRY, Headers
 from bentopack.serve.frames import TYPE_BYTES, Media
 
-_heads: dict[tuple[int, int, int], bytes] = {}
-_made_of: list[tuple[bytes, bytes]] | None = None
 _MOST = 1000
 
 
-def response_head(defaults: list[tuple[bytes, bytes]], status: int, media: int, length: int) -> bytes:
-    """What stands before the id of a request with a body of so many bytes; made anew when the date changes."""
+class Heads(dict[int, bytes]):
+    """What stands before the id of a request, by the length of the body: for answers that share all else.
+
+    Args:
+        defaults: headers of every answer.
+        ids: how the ids begin.
+    """
+
+    def __init__(self, defaults: Headers, status: int, media: int, ids: bytes) -> None:
+        self._before = b"%s%scontent-type: %s\r\n" % (STATUS_LINE[status], _lines(defaults), TYPE_BYTES[Media(media)])
+        self._after = b"%sx-request-id: %s" % (_lines(RETRY) if status == 503 else b"", ids)
+
+    def __missing__(self, length: int) -> bytes:
+        if len(self) >= _MOST:
+            self.clear()
+        made = self[length] = b"%scontent-length: %d\r\n%s" % (self._before, length, self._after)
+        return made
+
+
+_made: dict[tuple[int, int, bytes], Heads] = {}
+_made_of: Headers | None = None
+
+
+def heads_of(defaults: Headers, status: int, media: int, ids: bytes = b"") -> Heads:
+    """Return the heads of answers with a status and a type of body; other ones when the date changes."""
     global _made_of  # noqa: PLW0603 - one server a process
-    if defaults is not _made_of or len(_heads) > _MOST:
-        _heads.clear()
+    if defaults is not _made_of:
+        _made.clear()
         _made_of = defaults
-    found = _heads.get((status, media, length))
+    found = _made.get((status, media, ids))
     if found is None:
-        found = _heads[status, media, length] = b"%s%scontent-type: %s\r\ncontent-length: %d\r\n%sx-request-id: " % (
-            STATUS_LINE[status],
-            _lines(defaults),
-            TYPE_BYTES[Media(media)],
-            length,
-            _lines(RETRY) if status == 503 else b"",
-        )
+        found = _made[status, media, ids] = Heads(defaults, status, media, ids)
     return found
 
 

@@ -16,13 +16,14 @@ from bentopack.serve.frames import Media, Requests
 from bentopack.serve.gathering import LastCall
 from bentopack.serve.hello import ApiKey, Hello
 from bentopack.serve.lanes import Lane, oldest
-from bentopack.serve.link import LATE, Link, Receiver, give
+from bentopack.serve.link import LATE, Link, Receiver, give_all
 from bentopack.serve.pool import Having, Pool
 from bentopack.serve.runner import AsyncLane, ModelThread, call
 from bentopack.serve.shared import Slabs
 
 _SWEEP = 0.1
 _TIMEOUT = 60.0
+_NOBODY = (None, 0.0)
 
 
 class Runner(Protocol):
@@ -82,10 +83,8 @@ class Here:
 
     def put_all(self, ids: Sequence[int], status: int, media: int, bodies: Sequence[bytes]) -> None:
         """Take answers that share a status and a type of body, on the loop."""
-        for identity, body in zip(ids, bodies, strict=True):
-            if identity in self.pending:
-                receiver, _ = self.pending.pop(identity)
-                give(receiver, status, media, body)
+        pop = self.pending.pop
+        give_all([pop(each, _NOBODY)[0] for each in ids], status, media, bodies)
 
     def expire(self, before: float) -> None:
         """Answer 504 to requests that came ``before`` then."""

@@ -45,6 +45,13 @@ _LOST = (503, error_body("the worker that had the request has crashed; it is bei
 LATE = (504, error_body("the answer took too long"))
 
 
+class Answers(Protocol):
+    """One API in a front end."""
+
+    def answer(self, receivers: Sequence[Receiver | None], status: int, media: int, bodies: Sequence[bytes]) -> None:
+        """Give answers that have come together to those who wait; most ask this API."""
+
+
 class Receiver(Protocol):
     """Whoever waits for the answer to one request."""
 
@@ -52,6 +59,14 @@ class Receiver(Protocol):
     """Who has sent it, once it is sent."""
     identity: int
     """Its number there."""
+    began: float
+    """When it was read, in seconds of ``time.perf_counter()``."""
+    size: int
+    """Bytes of its body."""
+
+    @property
+    def api(self) -> Answers:
+        """What it asks."""
 
     def answered(self, status: int, media: int, body: bytes) -> None:
         """Take the answer: called once, on the loop."""
@@ -264,13 +279,10 @@ class Link(asyncio.Protocol):
             self._freed(slab)
 
     def _answer(self, status: int, media: int, ids: Sequence[int], bodies: Sequence[bytes]) -> None:
-        pop, slabs = self.pending.pop, self._slabs
-        for identity, body in zip(ids, bodies, strict=True):
-            if slabs and identity in slabs:
-                self._freed(slabs.pop(identity))
-            receiver = pop(identity, None)
-            if receiver is not None:
-                give(receiver, status, media, body)
+        if self._slabs:
+            self._free([self._slabs.pop(each) for each in ids if each in self._slabs])
+        pop = self.pending.pop
+        give_all([pop(each, None) for each in ids], status, media, bodies)
 
     def _fail(self, ids: list[int], status: int, body: bytes) -> None:
         self._answer(status, Media.JSON, ids, [body] * len(ids))
@@ -278,6 +290,14 @@ class Link(asyncio.Protocol):
     def _end(self) -> None:
         if not self.gone.done():
             self.gone.set_result(None)
+
+
+def give_all(receivers: Sequence[Receiver | None], status: int, media: int, bodies: Sequence[bytes]) -> None:
+    """Give answers that have come together to those who wait."""
+    for receiver in receivers:
+        if receiver is not None:
+            receiver.api.answer(receivers, status, media, bodies)
+            break
 
 
 def give(receiver: Receiver, status: int, media: int, body: bytes) -> None:

@@ -18,6 +18,7 @@ from bentopack.serve.request_ids import HEADER
 UNUSUAL = frozenset((b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"http2-settings"))
 """Headers that make a request another than a plain one of known length."""
 
+_END = b"\r\n\r\n"
 _MOST = 1000  # shapes, and heads, that are remembered
 _LONGEST = 2048  # bytes of a head that is
 _ARMED = None
@@ -42,15 +43,15 @@ class Shape(NamedTuple):
     request_id: bytes | None
 
 
-Head = tuple[bytes, A, int, int]
-"""What was read in a head: the request line, the API, the type of body, and how many bytes it has."""
+Head = tuple[A, int, int]
+"""What was read in a head: the API, the type of body, and how many bytes it has."""
 
 
 class PlainReader(Generic[A]):
     """Reads plain requests, one a call.
 
     Args:
-        apis: by the request line.
+        apis: by the request line; ``forget`` is to be called when it changes.
         longest: bytes of a body.
     """
 
@@ -63,26 +64,30 @@ class PlainReader(Generic[A]):
 
     def read(self, data: bytes) -> tuple[A, int, bytes, bytes | None] | None:
         """Return the API, the type of body, the body and the id it brings; None where it is not one plain request."""
-        at = data.find(b"\r\n\r\n") + 4
+        at = data.find(_END) + 4
         head = self._heads.get(data[:at])
         if head is not None:
-            line, api, media, length = head
-            if self._apis.get(line) is api:
-                return (api, media, data[at:], None) if len(data) - at == length else None
+            api, media, length = head
+            return (api, media, data[at:], None) if len(data) - at == length else None
         found = self._parse(data, at, whole=True)
         return found and found[:4]
+
+    def forget(self) -> None:
+        """Read again what has come before."""
+        self._heads.clear()
 
     def end(self) -> None:
         """Read nothing any more."""
         self._apis = {}
+        self.forget()
 
     def begin(self, data: bytes) -> tuple[A, int, bytes, bytes | None, int] | None:
         """Return the same, and the length of a body of which more is to come; None where it is not that."""
-        at = data.find(b"\r\n\r\n") + 4
+        at = data.find(_END) + 4
         head = self._heads.get(data[:at])
         if head is not None:
-            line, api, media, length = head
-            if len(data) - at < length and self._apis.get(line) is api:
+            api, media, length = head
+            if len(data) - at < length:
                 return api, media, data[at:], None, length
         found = self._parse(data, at, whole=False) if at > 3 else None
         self._start()  # it waits for the rest
@@ -117,7 +122,7 @@ class PlainReader(Generic[A]):
                 if media is not None:
                     found = api, media, body, None if named is None else headers[named], size
                     if named is None and at <= _LONGEST:  # an id makes each head another
-                        self._remember(data[:at], (line, api, media, size))
+                        self._remember(data[:at], (api, media, size))
         if found is None:
             self._start()
         else:
@@ -140,7 +145,7 @@ class PlainReader(Generic[A]):
 
     def _remember(self, data: bytes, head: Head[A]) -> None:
         if len(self._heads) >= _MOST:
-            self._heads.clear()
+            self.forget()
         self._heads[data] = head
 
     def _learn(self, names: tuple[bytes, ...]) -> Shape | None:

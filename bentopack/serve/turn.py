@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 from bentopack.serve.asgi import CLOSE
 from bentopack.serve.errors import INTERNAL_ERROR
 from bentopack.serve.frames import Media
-from bentopack.serve.heads import response_head
+from bentopack.serve.heads import heads_of
 from bentopack.serve.plain import Takes
 from bentopack.serve.request_ids import request_id
 from bentopack.serve.shared import LARGE, Slab
@@ -19,7 +19,7 @@ from bentopack.serve.upload import Upload
 
 if TYPE_CHECKING:
     from bentopack.serve.fastpath import FastProtocol
-    from bentopack.serve.link import Link
+    from bentopack.serve.link import Link, Receiver
 
 _log = logging.getLogger("bentopack.serve")
 
@@ -35,6 +35,9 @@ class Prediction(Takes, Protocol):
 
     def submit_large(self, media: int, upload: Upload, turn: Turn) -> None:
         """The same, with a body in shared memory."""
+
+    def answer(self, receivers: Sequence[Receiver | None], status: int, media: int, bodies: Sequence[bytes]) -> None:
+        """Give answers that have come together."""
 
     def leave(self, turn: Turn) -> None:
         """The client of a request that was submitted has gone."""
@@ -59,6 +62,7 @@ class Turn(asyncio.Protocol):
         "asked",
         "began",
         "body",
+        "client",
         "disconnected",
         "id",
         "identity",
@@ -83,6 +87,8 @@ class Turn(asyncio.Protocol):
         """Whether it has the connection's place."""
         self.read = protocol.plain.read
         self.write: Callable[[bytes], None]
+        self.client = "-"
+        """Its address."""
         self.state = protocol.server_state
         self.watch = protocol.watch
         self.seen = self.watch.now
@@ -96,7 +102,8 @@ class Turn(asyncio.Protocol):
         self.body: list[bytes] = []
         self.upload: Upload | None = None
         self.began = 0.0
-        self.submitted = False
+        self.submitted = True
+        """Whether the request has arrived to its end."""
         self.size = 0
         self.link: Link | None = None
         self.identity = 0
@@ -105,7 +112,6 @@ class Turn(asyncio.Protocol):
         self.response_complete = True
 
     def data_received(self, data: bytes) -> None:
-        self.seen = self.watch.now
         plain = self.read(data) if self.response_complete and len(data) < LARGE else None
         if plain is not None:
             self.take(*plain)
@@ -142,31 +148,32 @@ class Turn(asyncio.Protocol):
         self.media = media
         self.asked = asked
         self.began = perf_counter()
+        self.link = None
         self.submitted = self.response_complete = False
 
     def complete(self) -> None:
         """The rest of a request has arrived."""
-        body, self.body = self.body, []
+        self.submitted = True
         upload, self.upload = self.upload, None
-        self.take(self.api, self.media, upload or (body[0] if len(body) == 1 else b"".join(body)), self.asked)
+        if upload is None:
+            body, self.body = self.body, []
+            self.take(self.api, self.media, body[0] if len(body) == 1 else b"".join(body), self.asked)
+            return
+        self.size = len(upload)
+        try:
+            self.api.submit_large(self.media, upload, self)
+        except Exception:  # it would leave the parser as if the request were malformed
+            _log.exception("a request could not be sent to a worker")
+            self.answered(500, Media.JSON, INTERNAL_ERROR)
 
-    def take(self, api: Prediction, media: int, body: bytes | Upload, asked: bytes | None) -> None:
+    def take(self, api: Prediction, media: int, body: bytes, asked: bytes | None) -> None:
         """A whole request has arrived."""
         self.api = api
         self.asked = asked
         self.link = None
-        self.began = perf_counter()
         self.size = len(body)
-        self.submitted = True
         self.response_complete = False
-        try:
-            if isinstance(body, bytes):
-                api.submit(media, body, self)
-            else:
-                api.submit_large(media, body, self)
-        except Exception:  # it would leave the parser as if the request were malformed
-            _log.exception("a request could not be sent to a worker")
-            self.answered(500, Media.JSON, INTERNAL_ERROR)
+        api.submit(media, body, self)
 
     def answered(self, status: int, media: int, body: bytes) -> None:
         """Send the answer to the client."""
@@ -177,7 +184,7 @@ class Turn(asyncio.Protocol):
         if self.disconnected:
             return
         defaults = self.state.default_headers
-        head = response_head(defaults, status, media, len(body))
+        head = heads_of(defaults, status, media)[len(body)]
         goodbye = b"" if self.keep_alive or CLOSE in defaults else b"connection: close\r\n"
         self.write(b"%s%s\r\n%s\r\n%s" % (head, self.id, goodbye, body))
         if not self.keep_alive:

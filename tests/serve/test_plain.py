@@ -128,14 +128,16 @@ def test_a_head_that_came_before_is_read_as_it_was_then() -> None:
 
 
 def test_a_head_that_came_before_reaches_the_api_of_today() -> None:
-    """New code may have replaced the API, or left it out."""
+    """New code may have replaced the API, or left it out, and the reader is told."""
     apis = {b"POST /p HTTP/1.1": API}
     one: PlainReader[Api] = PlainReader(apis, 10)
     assert one.read(PLAIN) == (API, 0, b"{}", None)
     new = Api()
     apis[b"POST /p HTTP/1.1"] = new
+    one.forget()
     found = one.read(PLAIN)
     assert found is not None
     assert found[0] is new
     apis.clear()
+    one.forget()
     assert one.read(PLAIN) is None

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +20,7 @@ import pytest
 
 from bentopack.serve.frames import Media, Replies, pack_hello, pack_replies
 from bentopack.serve.hello import ApiRoute, Hello
-from bentopack.serve.link import Link
+from bentopack.serve.link import Link, Receiver
 from tests.serve.conftest import Start
 from tests.serve.running import Running, config_of, wait_for
 from tests.serve.test_lifecycle import SLOW, Call
@@ -246,7 +246,16 @@ class Nobody:
     """A receiver that wants no answer."""
 
     link: Link | None = None
-    identity = 0
+    identity = size = 0
+    began = 0.0
+
+    @property
+    def api(self) -> Nobody:
+        """Itself."""
+        return self
+
+    def answer(self, receivers: Sequence[Receiver | None], status: int, media: int, bodies: Sequence[bytes]) -> None:
+        """Do nothing."""
 
     def answered(self, status: int, media: int, body: bytes) -> None:
         """Do nothing."""
@@ -265,6 +274,16 @@ def test_new_code_with_other_apis_gets_its_own_requests(start: Start, tmp_path: 
         found[reply.status_code, reply.text] += 1
     assert set(found) == {(200, "done")}
     assert running.client.post("/aaa").text == "aaa"
+
+
+def test_new_code_without_an_api_has_it_no_more(start: Start, tmp_path: Path) -> None:
+    """Also for a client whose connection has asked it before."""
+    running = start(SLOW)
+    assert running.json("/wait", {"seconds": 0}).status_code == 200
+    (tmp_path / "svc.py").write_text(SLOW.replace("def wait(", "def wait_for("))
+    running.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "has been replaced" in running.output or "have been replaced" in running.output, 30)
+    wait_for(lambda: running.json("/wait", {"seconds": 0}).status_code == 404, 10)
 
 
 def test_sigusr1_twice_is_once(start: Start) -> None:
