@@ -188,8 +188,12 @@ def batched(batching: Batching, columns: Sequence[Column], rows: Sequence[int]) 
     When the call raises, halves are tried until the culprit fails alone, or all fail where calls must not be repeated.
     Returns one outcome a request: its rows of the result, or the exception.
     """
+    total = sum(rows)
     try:
-        result = yield from _whole(batching, columns, sum(rows))
+        if total <= batching.max_rows:
+            result = batching.check((yield batching.join(columns)), total)
+        else:
+            result = yield from _in_pieces(batching, columns, total)
     except WrongRows as error:
         return [error] * len(rows)
     except Exception as error:
@@ -214,10 +218,9 @@ def _of_all(error: Exception) -> Exception:
     return failure
 
 
-def _whole(batching: Batching, columns: Sequence[Column], total: int) -> Generator[Arguments, Any, Any]:
+def _in_pieces(batching: Batching, columns: Sequence[Column], total: int) -> Generator[Arguments, Any, Any]:
+    """Call with the rows of one large request, as many at a time as one call may have."""
     arguments = batching.join(columns)
-    if total <= batching.max_rows:
-        return batching.check((yield arguments), total)
     results = []
     for start in range(0, total, batching.max_rows):
         end = min(start + batching.max_rows, total)

@@ -199,7 +199,7 @@ class Call:
                 link.submit(number, media, bodies[start:end], receivers[start:end])
                 self._begun(count, sum(map(len, bodies[start:end])))
                 start = end
-            refusal = self._refusal_of_workers()
+            refusal = b"" if start == len(bodies) else self._refusal_of_workers()
         except Exception:
             _log.exception("%d requests could not be sent to a worker", len(bodies) - start)
             status, refusal = 500, INTERNAL_ERROR

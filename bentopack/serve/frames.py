@@ -85,6 +85,7 @@ class Replies(NamedTuple):
 Payload = bytes | Requests | Replies | Sequence[int]
 
 _HEAD = Struct("<BIQHHd")
+_HEAD_SIZE = _HEAD.size
 _KINDS = {int(kind): kind for kind in Kind}
 _WITH_BODIES = (Kind.REQUESTS, Kind.REPLIES, Kind.LARGE)
 
@@ -129,23 +130,23 @@ class FrameReader:
             data = bytes(self._buffer) if self._complete() else b""
         frames: list[tuple[Kind, Payload]] = []
         start, length = 0, len(data)
-        while length - start >= _HEAD.size:
+        while length - start >= _HEAD_SIZE:
             kind, count, size, a, b, when = _HEAD.unpack_from(data, start)
-            end = start + _HEAD.size + size
+            end = start + _HEAD_SIZE + size
             if length < end:
                 break
-            frames.append(_unpack(kind, count, a, b, when, data, start + _HEAD.size, end))
+            frames.append(_unpack(kind, count, a, b, when, data, start + _HEAD_SIZE, end))
             start = end
-        if data:
+        if start < length or (data and self._buffer):
             self._buffer[:] = data[start:]
         return frames
 
     def _complete(self) -> bool:
         """Whether the buffer holds a whole frame: while a large one arrives, it is not copied at each piece."""
-        if len(self._buffer) < _HEAD.size:
+        if len(self._buffer) < _HEAD_SIZE:
             return False
         size: int = _HEAD.unpack_from(self._buffer)[2]
-        return len(self._buffer) >= _HEAD.size + size
+        return len(self._buffer) >= _HEAD_SIZE + size
 
 
 def _pack(kind: Kind, a: int, b: int, when: float, ids: Sequence[int], bodies: Sequence[bytes]) -> bytes:

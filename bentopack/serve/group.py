@@ -34,7 +34,7 @@ class Group(msgspec.Struct, gc=False):
 
     def fitting(self, room: int) -> int:
         """Count the first requests that fit into so many rows."""
-        return bisect_right(list(accumulate(self.rows)), room)
+        return len(self.rows) if sum(self.rows) <= room else bisect_right(list(accumulate(self.rows)), room)
 
     def cut(self, count: int) -> list[Several]:
         """Keep so many requests, and return the others with what was read of them."""

@@ -8,7 +8,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from itertools import count, islice
+from itertools import takewhile
 from typing import Any, Protocol, cast
 
 from bentopack.serve.budget import Budget
@@ -19,11 +19,11 @@ from bentopack.serve.lanes import Lane, oldest
 from bentopack.serve.link import LATE, Link, Receiver, give_all
 from bentopack.serve.pool import Having, Pool
 from bentopack.serve.runner import AsyncLane, ModelThread, call
+from bentopack.serve.sent import Sent
 from bentopack.serve.shared import Slabs
 
 _SWEEP = 0.1
 _TIMEOUT = 60.0
-_NOBODY = (None, 0.0)
 
 
 class Runner(Protocol):
@@ -47,8 +47,11 @@ class Here:
 
     def __init__(self, lanes: list[Lane], instance: Any, runner: Runner, hello: Hello, budget: Budget) -> None:
         self.numbers: dict[ApiKey, int] = hello.numbers()
-        self.pending: dict[int, tuple[Receiver, float]] = {}
-        self._ids = count()
+        self.pending: dict[int, Receiver] = {}
+        self._forgotten: set[int] = set()
+        """Requests that nobody waits for any more, and of which the lane does not know."""
+        self._sent = Sent()
+        self._next = 0
         self._lanes = lanes
         self._budget = budget
         self._runners = [AsyncLane(lane, instance) if lane.api.is_async else runner for lane in lanes]
@@ -59,11 +62,13 @@ class Here:
 
     def submit(self, api: int, media: int, bodies: Sequence[bytes], receivers: Sequence[Receiver]) -> None:
         """Queue requests that have come together."""
-        now = time.monotonic()
-        ids = list(islice(self._ids, len(bodies)))
+        ids = range(self._next, self._next + len(bodies))
+        self._next = ids.stop
+        now = self._sent.note(ids.stop - 1)
+        self.pending.update(zip(ids, receivers, strict=True))
+        link = cast(Link, self)
         for identity, receiver in zip(ids, receivers, strict=True):
-            self.pending[identity] = receiver, now
-            receiver.link = cast(Link, self)
+            receiver.link = link
             receiver.identity = identity
         self._lanes[api].put(Requests(api, media, now, ids, bodies), self)
         self._runners[api].notify()
@@ -71,11 +76,14 @@ class Here:
 
     def drop(self, identity: int) -> None:
         """Nobody waits for this request any more."""
-        self.pending.pop(identity, None)
+        if self.pending.pop(identity, None) is not None:
+            self._forgotten.add(identity)
 
     def forgets(self, ids: Sequence[int]) -> Collection[int]:
         """Say which of these need not be called."""
-        return [each for each in ids if each not in self.pending]
+        found = self._forgotten.intersection(ids) if self._forgotten else ()
+        self._forgotten.difference_update(found)
+        return found
 
     def put(self, identity: int, status: int, media: int, body: bytes) -> None:
         """Take an answer."""
@@ -83,16 +91,19 @@ class Here:
 
     def put_all(self, ids: Sequence[int], status: int, media: int, bodies: Sequence[bytes]) -> None:
         """Take answers that share a status and a type of body, on the loop."""
+        self._forgotten.difference_update(ids)
         pop = self.pending.pop
-        give_all([pop(each, _NOBODY)[0] for each in ids], status, media, bodies)
+        give_all([pop(each, None) for each in ids], status, media, bodies)
 
     def expire(self, before: float) -> None:
         """Answer 504 to requests that came ``before`` then."""
-        for identity, (_, when) in list(self.pending.items()):
-            if when >= before:
-                break
-            status, body = LATE
-            self.put(identity, status, Media.JSON, body)
+        last = self._sent.before(before)
+        if last is None:
+            return
+        late = list(takewhile(last.__ge__, self.pending))
+        status, body = LATE
+        self.put_all(late, status, Media.JSON, [body] * len(late))
+        self._forgotten.update(late)
 
 
 class BesideThread(Here):

@@ -7,6 +7,7 @@ grow by themselves with the load.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -206,5 +207,9 @@ def _named(ids: list[int]) -> str:
 
 def oldest(lanes: Iterable[Lane]) -> Lane | None:
     """Return the lane whose first request has waited longest, or None where nothing waits."""
-    waiting = [(since, lane) for lane in lanes if (since := lane.waiting_since) is not None]
-    return min(waiting, key=lambda pair: pair[0])[1] if waiting else None
+    found, first = None, math.inf
+    for lane in lanes:
+        since = lane.waiting_since
+        if since is not None and since < first:
+            found, first = lane, since
+    return found

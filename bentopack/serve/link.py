@@ -9,7 +9,6 @@ import os
 import random
 import signal
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from math import ceil
 from typing import Protocol, cast
@@ -28,12 +27,12 @@ from bentopack.serve.frames import (
     pack_sign,
 )
 from bentopack.serve.hello import ApiKey, ApiRoute, Hello
+from bentopack.serve.sent import Sent
 from bentopack.serve.shared import Slab
 
 _log = logging.getLogger("bentopack.serve")
 _PING = 1.0
 _FROZEN = 2.0
-_GRAIN = 0.1  # seconds by which a request may expire early; the next sweep is as much late
 _TREND = 0.1
 _PRUDENCE = 0.8  # of the time that a request may wait: calls also take longer than expected
 _MOST = 100_000  # requests at one worker
@@ -119,8 +118,7 @@ class Link(asyncio.Protocol):
         self._ticked = self._asked
         self._pinged: float | None = None
         self._leaving = False
-        self._sent: deque[tuple[float, int]] = deque()
-        """When requests were sent, and the last id of each time."""
+        self._sent = Sent()
         self._next = random.getrandbits(32)  # so that a number in the log is hardly ever another link's too
 
     def room(self, api: int) -> int:
@@ -133,14 +131,14 @@ class Link(asyncio.Protocol):
         ids: Sequence[int] = range(self._next + 1, last + 1)
         if last > _IDS:
             ids = [each & _IDS for each in ids]
-        frame = pack_requests(Requests(api, media, self._note(last & _IDS), ids, bodies))
+        frame = pack_requests(Requests(api, media, self._sent.note(last & _IDS), ids, bodies))
         self._next = last & _IDS
         self.pending.update(zip(ids, receivers, strict=True))
         for identity, receiver in zip(ids, receivers, strict=True):
             receiver.link = self
             receiver.identity = identity
         if not self._transport.is_closing():
-            self._transport.write(frame)
+            self._send(frame)
 
     def submit_large(self, api: int, media: int, slab: Slab, length: int, receiver: Receiver) -> None:
         """Send a request whose body lies in a slab. The slab is the link's until it is freed."""
@@ -149,7 +147,7 @@ class Link(asyncio.Protocol):
         receiver.link = self
         receiver.identity = identity
         self._slabs[identity] = slab
-        large = Requests(api, media, self._note(identity), (identity,), (slab.place(length),))
+        large = Requests(api, media, self._sent.note(identity), (identity,), (slab.place(length),))
         self._transport.write(pack_requests(large, Kind.LARGE))
 
     def drop(self, identity: int) -> None:
@@ -159,9 +157,7 @@ class Link(asyncio.Protocol):
 
     def expire(self, before: float) -> None:
         """Answer 504 to requests that were sent ``before`` then, and tell the worker that nobody waits for them."""
-        last = None
-        while self._sent and self._sent[0][0] < before:
-            last = self._sent.popleft()[1]
+        last = self._sent.before(before)
         if last is None:
             return
         late = []
@@ -175,6 +171,7 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._descriptor = transport.get_extra_info("socket").fileno()
 
     def data_received(self, data: bytes) -> None:
         for kind, payload in self._reader.feed(data):
@@ -251,14 +248,13 @@ class Link(asyncio.Protocol):
         """Close the connection."""
         self._transport.close()
 
-    def _note(self, identity: int) -> float:
-        """Remember when a request was sent, and return the moment: one entry for all of a tenth of a second."""
-        now = time.monotonic()
-        if self._sent and now - self._sent[-1][0] < _GRAIN:
-            self._sent[-1] = (self._sent[-1][0], identity)
-        else:
-            self._sent.append((now, identity))
-        return now
+    def _send(self, frame: bytes) -> None:
+        """Send at once: uvloop's transports first read whatever else has arrived by then."""
+        if not self._transport.get_write_buffer_size():
+            with contextlib.suppress(OSError):  # it is full, or gone: the transport's to handle
+                frame = frame[os.write(self._descriptor, frame) :]
+        if frame:
+            self._transport.write(frame)
 
     def _give_up(self, ids: list[int]) -> None:
         """Tell the worker, at the end of this turn of the loop, that nobody waits for these."""

@@ -43,6 +43,9 @@ class Having:
             return []
         # One that hangs has few that wait, since all of them time out.
         loads: list[float] = [len(link.pending) + link.owed for link, _ in self._links]
+        link, number = self._links[loads.index(min(loads))]
+        if count <= link.stride and count <= link.room(number):
+            return [(link, number, count)]
         given = [0] * len(loads)
         while count:
             least = loads.index(min(loads))

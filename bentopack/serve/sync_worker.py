@@ -207,9 +207,18 @@ class Connection:
 
     def send(self, data: bytes) -> None:
         """Send bytes after those that could not be sent yet."""
-        waited = bool(self._unsent)
-        self._unsent.append(memoryview(data))
-        if not waited:
+        if self._unsent:
+            self._unsent.append(memoryview(data))
+            return
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._close()
+            return
+        if sent < len(data):
+            self._unsent.append(memoryview(data)[sent:])
             self._push()
 
     def _push(self) -> None:

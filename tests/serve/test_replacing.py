@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import threading
 import time
 from collections import Counter
@@ -240,6 +241,12 @@ class Socket(asyncio.Transport):
 
     def is_closing(self) -> bool:
         return False
+
+    def get_write_buffer_size(self) -> int:
+        return 1  # what has a descriptor of its own is sent past it otherwise
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return sys.stderr
 
 
 class Nobody:
