@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bentopack._fs import FileEntry
-from bentopack.bento.project import ProjectModel
+from bentopack.bento.needed_models import ProjectModel
 from bentopack.errors import IntegrityError
 from bentopack.models.store import StoredModel, digest_of, files_of, version_of
 from bentopack.spec.manifest import ModelInfo

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bentopack._fs import is_scratch
 from bentopack._home import home
-from bentopack.errors import NotFound, Problem, SpecError
-from bentopack.models.store import StoredModel, get
-from bentopack.spec.bentofile import Model, Spec
+from bentopack.bento.needed_models import ProjectModel, find_models
+from bentopack.errors import Problem, SpecError
+from bentopack.spec.bentofile import Spec
 from bentopack.spec.document import NOWHERE, Places
 from bentopack.spec.files import CollectedFiles, collect_files
 from bentopack.spec.load import load_spec
 from bentopack.spec.manifest import ServiceInfo
-from bentopack.spec.syntax import DeclaredModel, read_service
-from bentopack.tag import Tag
-
-
-@dataclass(frozen=True)
-class ProjectModel:
-    """A model that a project needs, found in the store, with every tag and alias that the project calls it by."""
-
-    spellings: tuple[str, ...]
-    stored: StoredModel
+from bentopack.spec.syntax import read_service
 
 
 @dataclass(frozen=True)
@@ -43,17 +33,6 @@ class Project:
     """Where each value of the spec stands, for problems that show only later."""
 
 
-def read_target(path: Path, target: str) -> Project:
-    """Read a service by its import string in a folder that needs no bentofile; for development.
-
-    Raises:
-        SpecError, NotFound: as :func:`read_project`.
-    """
-    read = read_service(path, target, Places(target))
-    models = tuple(_find_models((), read.models))
-    return Project(path, path, Spec(service=target), read.service, read.file, models, read.warnings)
-
-
 def read_project(path: Path) -> Project:
     """Read the project in a folder, without its files' content and without running any of its code.
 
@@ -69,7 +48,7 @@ def read_project(path: Path) -> Project:
         spec=loaded.spec,
         service=read.service,
         module=read.file,
-        models=tuple(_find_models(loaded.spec.models, read.models)),
+        models=find_models(loaded.spec.models, read.models),
         warnings=(*loaded.warnings, *read.warnings),
         places=loaded.places,
     )
@@ -99,29 +78,3 @@ def source_files(project: Project, *, strict: bool) -> CollectedFiles:
         message = f"{key}: {project.module}, which holds the service, would not be in the Bento"
         raise SpecError(project.places.problem((key,), message))
     return replace(collected, files=files)
-
-
-def _find_models(listed: tuple[Model, ...], declared: tuple[DeclaredModel, ...]) -> Iterator[ProjectModel]:
-    """Find each model once, however many names the project has for it."""
-    aliases = {model.alias: model.tag for model in listed if model.alias}
-    wanted = {model.tag for model in listed} | {model.tag for model in declared if model.tag not in aliases}
-    found: dict[Tag, StoredModel] = {}
-    spellings: dict[Tag, set[str]] = {}
-    missing: list[NotFound] = []
-    for spelled in sorted(wanted):
-        try:
-            stored = get(spelled)
-        except NotFound as error:
-            missing.append(error)
-            continue
-        found[stored.tag] = stored
-        named = {spelled, *(alias for alias, tag in aliases.items() if tag == spelled)}
-        spellings[stored.tag] = spellings.get(stored.tag, set()) | named
-    if missing:
-        raise NotFound(
-            "\n".join(error.message for error in missing),
-            hint="\n".join(dict.fromkeys(error.hint or "" for error in missing))
-            + "\nsave it with bentopack.save_model(), or correct the tag",
-        )
-    for tag in sorted(found):
-        yield ProjectModel(tuple(sorted(spellings[tag])), found[tag])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from bentopack.tag import Tag, is_name
 if TYPE_CHECKING:
     from bentopack._store import Stored
     from bentopack.bento.build import Tools
+    from bentopack.bento.needed_models import ProjectModel
     from bentopack.bento.options import BuildOptions
     from bentopack.bento.project import Project
     from bentopack.bento.store import BuiltBento
@@ -159,29 +160,43 @@ def resolve_serve(target: str | None, *, reporter: Reporter) -> ServePlan:
     Raises:
         SpecError, NotFound: see :func:`read_project`.
     """
-    from bentopack.bento.project import read_project, read_target
     from bentopack.serve.config import config_of_bento
 
     folder = _folder(target)
     if folder is None and target is not None and ":" in target and not _stored(target):
-        return ServePlan(_config(read_target(Path.cwd(), target)), None)
+        return ServePlan(_config_of_service(Path.cwd(), target), None)
     if folder is not None and not _is_bento(folder):
-        project = read_project(folder)
-        for problem in project.warnings:
-            reporter.warn(str(problem))
-        return ServePlan(_config(project), None)
+        return ServePlan(_config_of_project(folder, reporter), None)
     bento = resolve_bento(target, reporter=reporter).path
     return ServePlan(config_of_bento(bento), bento)
 
 
-def _config(project: Project) -> ServeConfig:
+def _config_of_service(folder: Path, target: str) -> ServeConfig:
+    from bentopack.bento.needed_models import find_models
+    from bentopack.serve.config import config_of
+    from bentopack.spec.document import Places
+    from bentopack.spec.syntax import read_service
+
+    read = read_service(folder, target, Places(target))
+    return config_of(read.service, folder, _folders(find_models((), read.models)), {})
+
+
+def _config_of_project(folder: Path, reporter: Reporter) -> ServeConfig:
+    from bentopack.bento.project import read_project
     from bentopack.serve.config import config_of
 
-    models: dict[str, str] = {}
-    for model in project.models:
-        spellings = (str(model.stored.tag), *model.spellings)
-        models.update({spelling: str(model.stored.path) for spelling in spellings})
-    return config_of(project.service, project.path, models, project.spec.environment)
+    project = read_project(folder)
+    for problem in project.warnings:
+        reporter.warn(str(problem))
+    return config_of(project.service, project.path, _folders(project.models), project.spec.environment)
+
+
+def _folders(models: Iterable[ProjectModel]) -> dict[str, str]:
+    """Map each spelling of a model's tag to its folder in the store."""
+    found: dict[str, str] = {}
+    for model in models:
+        found.update(dict.fromkeys((str(model.stored.tag), *model.spellings), str(model.stored.path)))
+    return found
 
 
 def _folder(target: str | None) -> Path | None:
