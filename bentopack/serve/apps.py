@@ -6,7 +6,7 @@ import inspect
 from typing import Any, cast
 
 from bentopack.errors import ServeError
-from bentopack.serve import child, metrics
+from bentopack.serve import child
 from bentopack.serve.asgi import App
 from bentopack.serve.gate import Gate
 from bentopack.serve.httpd import run_server
@@ -67,7 +67,7 @@ def main() -> None:
         app = as_asgi(load_target(target), target)
     # Requests are accepted only after the application's own startup: a process that answers is ready.
     gate = Gate(app, waiting_for=lambda: "", label=lambda path: "app")
-    run_server(settings, gate, on_tick=lambda connections: metrics.in_flight(gate.in_flight), ws="auto")
+    run_server(settings, gate, on_tick=gate.tell, ws="auto")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, cast
 
-from bentopack.serve import forks, metrics
+from bentopack.serve import forks, tallies
 from bentopack.serve.budget import Budget
 from bentopack.serve.frames import Kind, pack_sign
 from bentopack.serve.hello import Hello
@@ -55,7 +55,8 @@ class AsyncWorker:
         while self.connections or not all(runner.idle for runner in self.runners):
             await asyncio.sleep(0.01)
         telling.cancel()
-        metrics.tell_tallies()
+        tallies.prepare()
+        tallies.tell()
 
     def took(self) -> float:
         """What the longest call took that has ended since this was asked last, in seconds; 0 where there was none."""
@@ -74,8 +75,8 @@ class AsyncWorker:
 
 async def _tell() -> None:
     while True:
-        await asyncio.sleep(metrics.TELLING)
-        metrics.tell_tallies()
+        await asyncio.sleep(tallies.TELLING)
+        tallies.tell()
 
 
 class Connection(asyncio.Protocol):

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Protocol, cast
 from urllib.parse import quote
 
-from bentopack.serve import access, metrics
+from bentopack.serve import access, tallies
 from bentopack.serve.errors import INTERNAL_ERROR, error_body
 from bentopack.serve.frames import Media
 from bentopack.serve.gate import CLIENT_GONE
@@ -51,7 +51,7 @@ class Call:
         self._loop = asyncio.get_running_loop()
         self._arrived: dict[int, tuple[list[Receiver], list[bytes], float]] = {}
         """The requests of this turn of the loop, by the type of their bodies, and when the first was read."""
-        self._tally = metrics.Tally(route.name)
+        self._tally = tallies.tally_of(route.name)
         self._most = route.max_concurrency
         self._asked = f"POST {quote(route.route)}"
         self._is_logged = access.is_on()

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bentopack.errors import did_you_mean
-from bentopack.serve import child, metrics
+from bentopack.serve import child, tallies
 from bentopack.serve.asgi import CLOSE, RETRY, Headers, Receive, Scope, Send, header, read_body, refuse, respond
 from bentopack.serve.call import Call, Waiting
 from bentopack.serve.config import ServeConfig
@@ -124,7 +124,8 @@ class FrontEnd:
             await asyncio.wait_for(self.pool.greeted.wait(), _ACQUAINTANCE)
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        metrics.tell_tallies()
+        await asyncio.to_thread(tallies.prepare)
+        tallies.tell()
         self.pool.close()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -155,8 +156,8 @@ def assemble(
     app.on_other_calls = connection.plain.forget
 
     def tick(connections: Iterable[FastProtocol]) -> None:
-        metrics.tell_tallies()
-        metrics.in_flight(app.in_flight)
+        tallies.in_flight.count = app.in_flight
+        tallies.tell()
         if watch.sweep(connections):
             relieve(app, connections)
 

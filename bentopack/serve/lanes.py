@@ -18,8 +18,8 @@ from bentopack.serve.codec import encode, encode_all
 from bentopack.serve.errors import INTERNAL_ERROR, ApiError, error_body
 from bentopack.serve.frames import Media, Requests
 from bentopack.serve.group import Group, read_of
-from bentopack.serve.metrics import CallTally
 from bentopack.serve.service import Api
+from bentopack.serve.tallies import CallTally
 from bentopack.serve.tracebacks import user_traceback
 from bentopack.serve.waiting import READ, Sender, Several, Waiting
 

@@ -7,11 +7,9 @@ them.
 
 from __future__ import annotations
 
-import logging
 import os
 from bisect import bisect_right
-from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, pairwise
 from typing import Any
@@ -19,12 +17,9 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-_log = logging.getLogger("bentopack.serve")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
-TELLING = 0.5
-"""Seconds between two times that a worker tells of its calls."""
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
@@ -49,56 +44,16 @@ def in_flight(count: int) -> None:
     _in_flight.set(count)
 
 
-def request_ended(api: str, status: int, seconds: float) -> None:
-    """Count an answer."""
-    _counter(api, status).inc()
-    _histogram(api).observe(seconds)
+def answered(api: str, answers: Mapping[int, Sequence[float]]) -> None:
+    """Count answers: how many seconds each took, by their status."""
+    for status, seconds in answers.items():
+        _counter(api, status).inc(len(seconds))
+    _observe(_histogram(api), _SECONDS, list(chain.from_iterable(answers.values())))
 
 
-class Tally:
-    """The answers of one API, kept here and told to Prometheus now and then: one by one they would cost more."""
-
-    def __init__(self, api: str) -> None:
-        self._api = api
-        self.seconds: defaultdict[int, list[float]] = defaultdict(list)
-        """How long requests took, by their status."""
-        _tallies.append(self)
-
-    def tell(self) -> None:
-        """Give what was kept since the last time to Prometheus."""
-        if not self.seconds:
-            return
-        answers, self.seconds = self.seconds, defaultdict(list)
-        for status, seconds in answers.items():
-            _counter(self._api, status).inc(len(seconds))
-        _observe(_histogram(self._api), _SECONDS, list(chain.from_iterable(answers.values())))
-
-
-class CallTally:
-    """The calls of one API, kept and told likewise. One thread may keep while another tells."""
-
-    def __init__(self, api: str) -> None:
-        self._api = api
-        self.rows: deque[int] = deque()
-        """How many rows each call had."""
-        _tallies.append(self)
-
-    def tell(self) -> None:
-        """Give what was kept since the last time to Prometheus."""
-        if rows := [self.rows.popleft() for _ in range(len(self.rows))]:
-            _observe(_rows.labels(self._api), _ROWS, rows)
-
-
-_tallies: list[Tally | CallTally] = []
-
-
-def tell_tallies() -> None:
-    """Give all that was added up to Prometheus."""
-    for tally in _tallies:
-        try:
-            tally.tell()
-        except Exception:  # its file has no place on the disk: no reason to stop serving
-            _log.exception("the metrics of an API could not be told")
+def called(api: str, rows: Sequence[int]) -> None:
+    """Count calls: how many rows each had."""
+    _observe(_rows.labels(api), _ROWS, rows)
 
 
 def _observe(histogram: Any, bounds: Sequence[float], values: Sequence[float]) -> None:

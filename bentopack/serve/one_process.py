@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ import msgspec
 import uvicorn
 
 from bentopack.errors import BentopackError
-from bentopack.serve import child, httpd, logs, loops, metrics
+from bentopack.serve import child, httpd, logs, loops
 from bentopack.serve.apps import as_asgi
 from bentopack.serve.config import ServeConfig
 from bentopack.serve.frontend import assemble
@@ -90,11 +90,7 @@ def _server(config: ServeConfig, ready: Callable[[], None]) -> Server:
     found = load_target(target)
     if config.service.kind == "app":
         gate = Gate(as_asgi(found, target), waiting_for=lambda: "", label=lambda path: "app")
-
-        def tell(connections: Iterable[object]) -> None:
-            metrics.in_flight(gate.in_flight)
-
-        return Server(httpd.settings_of(config, gate, http="httptools", ws="auto"), tell, ready)
+        return Server(httpd.settings_of(config, gate, http="httptools", ws="auto"), gate.tell, ready)
     service = describe(found, target)
     hello, thread = hello_of(service), ModelThread()
     instance = thread.start(service.instantiate)

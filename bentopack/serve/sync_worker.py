@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from bentopack.serve import forks, metrics
+from bentopack.serve import forks, tallies
 from bentopack.serve.budget import Budget
 from bentopack.serve.frames import Kind, pack_sign
 from bentopack.serve.gathering import LastCall
@@ -90,7 +90,8 @@ class SyncWorker:
                     self._gather(lane)
                     self._call(lane)
                 self._tell()
-        metrics.tell_tallies()
+        tallies.prepare()
+        tallies.tell()
 
     def _quiet(self) -> float | None:
         """How long nothing has to be done where no request comes."""
@@ -98,8 +99,7 @@ class SyncWorker:
 
     def _tell(self) -> None:
         if self._tell_at is not None and time.monotonic() >= self._tell_at:
-            self._tell_at = None
-            metrics.tell_tallies()
+            self._tell_at = None if tallies.tell() else time.monotonic() + tallies.TELLING
 
     def _read(self, seconds: float | None) -> None:
         """Read what has arrived, or wait so long for something to arrive."""
@@ -123,7 +123,7 @@ class SyncWorker:
 
     def _call(self, lane: Lane) -> None:
         self._last = call(lane, self._instance)
-        self._tell_at = self._tell_at or self._last.ended + metrics.TELLING
+        self._tell_at = self._tell_at or self._last.ended + tallies.TELLING
         for connection in list(self.connections):
             connection.flush(self._last.took)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import bentopack
-from bentopack.serve import metrics
+from bentopack.serve import metrics, tallies
 from bentopack.serve.frames import FrameReader, Media, Replies, Requests
 from bentopack.serve.lanes import Lane
 from bentopack.serve.outbox import Outbox
@@ -169,12 +169,15 @@ def test_a_neighbour_that_is_refused_leaves_room() -> None:
 def test_calls_are_told_when_asked() -> None:
     """The histogram of rows counts every call once it is told, in the bucket of its rows."""
     queue = lane("many")
-    metrics.tell_tallies()
+    tallies.prepare()
+    tallies.tell()
     before = _rows_told()
     queue.put(requests(0, [[1], [2, 2], [3, 3], [4]]), Outbox())
     drained(queue)
-    metrics.tell_tallies()
-    metrics.tell_tallies()
+    tallies.prepare()
+    tallies.tell()
+    tallies.prepare()
+    tallies.tell()
     assert {bound: count - before.get(bound, 0) for bound, count in _rows_told().items()} == {
         "1.0": 0,
         "2.0": 0,
