@@ -10,13 +10,14 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from bentopack.serve import forks, tallies
+from bentopack.serve.async_lane import AsyncLane
 from bentopack.serve.budget import Budget
 from bentopack.serve.frames import Kind, pack_sign
 from bentopack.serve.hello import Hello
 from bentopack.serve.inbox import Inbox
 from bentopack.serve.lanes import Lane
+from bentopack.serve.model_thread import ModelThread
 from bentopack.serve.outbox import Outbox
-from bentopack.serve.runner import AsyncLane, ModelThread
 
 # From 3.13 on a server removes its socket's file when it is closed, which a successor still serves.
 _KEEPING: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}

@@ -11,14 +11,16 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import takewhile
 from typing import Any, Protocol, cast
 
+from bentopack.serve.async_lane import AsyncLane
 from bentopack.serve.budget import Budget
 from bentopack.serve.frames import Media, Requests
 from bentopack.serve.gathering import LastCall
 from bentopack.serve.hello import ApiKey, Hello
 from bentopack.serve.lanes import Lane, oldest
 from bentopack.serve.link import LATE, Link, Receiver, give_all
+from bentopack.serve.model_thread import ModelThread
 from bentopack.serve.pool import Having, Pool
-from bentopack.serve.runner import AsyncLane, ModelThread, call
+from bentopack.serve.runner import call
 from bentopack.serve.sent import Sent
 from bentopack.serve.shared import Slabs
 

@@ -29,7 +29,7 @@ from bentopack.serve.here import BesideThread, Here, HerePool
 from bentopack.serve.lanes import Lane
 from bentopack.serve.listening import listen, url_of
 from bentopack.serve.loading import load_target
-from bentopack.serve.runner import ModelThread
+from bentopack.serve.model_thread import ModelThread
 from bentopack.serve.service import describe
 from bentopack.serve.worker import hello_of
 

@@ -8,13 +8,11 @@ import socket
 
 import msgspec
 
-from bentopack.serve import child, lifeline, loops, openapi
-from bentopack.serve.async_worker import AsyncWorker
+from bentopack.serve import child, lifeline, openapi
 from bentopack.serve.budget import Budget
 from bentopack.serve.hello import ApiRoute, Hello
 from bentopack.serve.lanes import Lane
 from bentopack.serve.loading import load_service
-from bentopack.serve.runner import ModelThread
 from bentopack.serve.service import Api, Service, worker_count
 from bentopack.serve.sync_worker import SyncWorker
 
@@ -68,6 +66,11 @@ def serve(settings: child.ChildSettings, service: Service) -> None:
         child.report(settings, child.Started(len(service.apis), worker_count(service.options)))
 
     if any(api.is_async for api in service.apis):
+        # A fifth of a worker's start, which one without them has no use for.
+        from bentopack.serve import loops
+        from bentopack.serve.async_worker import AsyncWorker
+        from bentopack.serve.model_thread import ModelThread
+
         thread = ModelThread()
         worker = AsyncWorker(lanes, thread.start(service.instantiate), hello, thread, budget)
         loops.run(worker.run(listener, ready))

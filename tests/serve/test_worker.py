@@ -10,11 +10,11 @@ from http import HTTPStatus
 import pytest
 
 import bentopack
+from bentopack.serve.async_lane import AsyncLane
 from bentopack.serve.errors import ApiError
 from bentopack.serve.frames import FrameReader, Media, Replies, Requests
 from bentopack.serve.lanes import Lane
 from bentopack.serve.outbox import Outbox
-from bentopack.serve.runner import AsyncLane
 from bentopack.serve.service import describe
 from bentopack.serve.shared import SharedMemory, Slab
 
