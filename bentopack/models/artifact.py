@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -55,6 +54,8 @@ def framework(name: str) -> Framework:
 
 def installed_versions(packages: tuple[str, ...]) -> dict[str, str]:
     """Return the installed versions of those distributions that are installed."""
+    from importlib.metadata import PackageNotFoundError, version  # serving needs it not, and it takes long to import
+
     found = {}
     for name in packages:
         try:
