@@ -18,7 +18,8 @@ from bentopack.serve.request_ids import HEADER
 UNUSUAL = frozenset((b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"http2-settings"))
 """Headers that make a request another than a plain one of known length."""
 
-_END = b"\r\n\r\n"
+END = b"\r\n\r\n"
+"""Of a head."""
 _MOST = 1000  # shapes, and heads, that are remembered
 _LONGEST = 2048  # bytes of a head that is
 _ARMED = None
@@ -59,13 +60,14 @@ class PlainReader(Generic[A]):
         self._apis = apis
         self._longest = longest
         self._shapes: dict[tuple[bytes, ...], Shape] = {}
-        self._heads: dict[bytes, Head[A]] = {}
+        self.heads: dict[bytes, Head[A]] = {}
+        """The heads of plain requests that have come before, by their bytes."""
         self._start()
 
     def read(self, data: bytes) -> tuple[A, int, bytes, bytes | None] | None:
         """Return the API, the type of body, the body and the id it brings; None where it is not one plain request."""
-        at = data.find(_END) + 4
-        head = self._heads.get(data[:at])
+        at = data.find(END) + len(END)
+        head = self.heads.get(data[:at])
         if head is not None:
             api, media, length = head
             return (api, media, data[at:], None) if len(data) - at == length else None
@@ -74,7 +76,7 @@ class PlainReader(Generic[A]):
 
     def forget(self) -> None:
         """Read again what has come before."""
-        self._heads.clear()
+        self.heads.clear()
 
     def end(self) -> None:
         """Read nothing any more."""
@@ -83,13 +85,13 @@ class PlainReader(Generic[A]):
 
     def begin(self, data: bytes) -> tuple[A, int, bytes, bytes | None, int] | None:
         """Return the same, and the length of a body of which more is to come; None where it is not that."""
-        at = data.find(_END) + 4
-        head = self._heads.get(data[:at])
+        at = data.find(END) + len(END)
+        head = self.heads.get(data[:at])
         if head is not None:
             api, media, length = head
             if len(data) - at < length:
                 return api, media, data[at:], None, length
-        found = self._parse(data, at, whole=False) if at > 3 else None
+        found = self._parse(data, at, whole=False) if at >= len(END) else None
         self._start()  # it waits for the rest
         return found
 
@@ -144,9 +146,9 @@ class PlainReader(Generic[A]):
         )
 
     def _remember(self, data: bytes, head: Head[A]) -> None:
-        if len(self._heads) >= _MOST:
+        if len(self.heads) >= _MOST:
             self.forget()
-        self._heads[data] = head
+        self.heads[data] = head
 
     def _learn(self, names: tuple[bytes, ...]) -> Shape | None:
         shape = _shape(names)

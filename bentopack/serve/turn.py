@@ -12,7 +12,7 @@ from bentopack.serve.asgi import CLOSE
 from bentopack.serve.errors import INTERNAL_ERROR
 from bentopack.serve.frames import Media
 from bentopack.serve.heads import heads_of
-from bentopack.serve.plain import Takes
+from bentopack.serve.plain import END, Takes
 from bentopack.serve.request_ids import request_id
 from bentopack.serve.shared import LARGE, Slab
 from bentopack.serve.upload import Upload
@@ -69,8 +69,8 @@ class Turn(asyncio.Protocol):
         "keep_alive",
         "link",
         "media",
+        "plain",
         "protocol",
-        "read",
         "response_complete",
         "seen",
         "size",
@@ -85,7 +85,7 @@ class Turn(asyncio.Protocol):
         self.protocol = protocol
         self.alone = False
         """Whether it has the connection's place."""
-        self.read = protocol.plain.read
+        self.plain = protocol.plain
         self.write: Callable[[bytes], None]
         self.client = "-"
         """Its address."""
@@ -112,12 +112,21 @@ class Turn(asyncio.Protocol):
         self.response_complete = True
 
     def data_received(self, data: bytes) -> None:
-        plain = self.read(data) if self.response_complete and len(data) < LARGE else None
-        if plain is not None:
-            self.take(*plain)
-        else:
-            self.protocol.take_back()
-            self.protocol.data_received(data)
+        if self.response_complete:
+            # As the reader does, and take() below, without a call of a function: nearly all requests come by here.
+            at = data.find(END) + len(END)
+            head = self.plain.heads.get(data[:at])
+            if head is not None and len(data) - at == head[2]:
+                self.api, media, self.size = head
+                self.asked = self.link = None
+                self.response_complete = False
+                self.api.submit(media, data[at:], self)
+                return
+            if len(data) < LARGE and (plain := self.plain.read(data)) is not None:
+                self.take(*plain)
+                return
+        self.protocol.take_back()
+        self.protocol.data_received(data)
 
     def eof_received(self) -> None:
         self.protocol.eof_received()

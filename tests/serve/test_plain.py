@@ -110,11 +110,11 @@ def test_heads_are_not_remembered_without_end() -> None:
     one = reader()
     for number in range(3000):
         assert one.read(HEAD + b"X: %d\r\nContent-Length: 2\r\n\r\n{}" % number) is not None
-    assert 0 < len(one._heads) <= 1000
+    assert 0 < len(one.heads) <= 1000
     one = reader()
     assert one.read(HEAD + b"X: %b\r\nContent-Length: 2\r\n\r\n{}" % (b"x" * 3000)) is not None
     assert one.read(HEAD + b"X-Request-Id: 1\r\nContent-Length: 2\r\n\r\n{}") is not None
-    assert not one._heads
+    assert not one.heads
 
 
 def test_a_head_that_came_before_is_read_as_it_was_then() -> None:
