@@ -46,7 +46,8 @@ OURS = Server("bentopack", "bentopack", f"{_OURS} --no-access-log")
 TUNED = (
     _ours("1-1024", workers=1),
     _ours("2-1024", workers=2),
-    _ours("inline", "--inline", workers=2),
+    _ours("inline-1", "--inline", workers=1),
+    _ours("inline-2", "--inline", workers=2),
 )
 """Ours as it is tuned for one workload or another, as mosec is."""
 LOGGING = Server("bentopack, access log", "bentopack", _OURS)
