@@ -22,7 +22,7 @@ def note(client: str, asked: str, status: int, seconds: float, request: bytes) -
         seconds: until the answer.
         request: its id.
     """
-    if not _log.disabled:
+    if is_on():
         _requests.append((client, asked, status, seconds, request))
 
 

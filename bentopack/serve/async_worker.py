@@ -56,8 +56,7 @@ class AsyncWorker:
         while self.connections or not all(runner.idle for runner in self.runners):
             await asyncio.sleep(0.01)
         telling.cancel()
-        tallies.prepare()
-        tallies.tell()
+        tallies.tell_last()
 
     def took(self) -> float:
         """What the longest call took that has ended since this was asked last, in seconds; 0 where there was none."""

@@ -151,7 +151,10 @@ class Call:
             seconds = now - turn.began
             keep(seconds)
             number = next_number()
-            turn.write(b"%s%x\r\n\r\n%s" % (heads[len(body)], number, body))
+            try:
+                turn.write(b"%s%x\r\n\r\n%s" % (heads[len(body)], number, body))
+            except Exception:  # others have nothing to do with it
+                _log.exception("an answer could not be given to its client")
             if logged:
                 access.note(turn.client, self._asked, status, seconds, b"%s%x" % (OURS, number))
         self._begun(-count, -size)

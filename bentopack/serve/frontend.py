@@ -124,8 +124,6 @@ class FrontEnd:
             await asyncio.wait_for(self.pool.greeted.wait(), _ACQUAINTANCE)
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await asyncio.to_thread(tallies.prepare)
-        tallies.tell()
         self.pool.close()
         await send({"type": "lifespan.shutdown.complete"})
 

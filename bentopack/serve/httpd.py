@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import uvicorn
 
-from bentopack.serve import access, child, loops
+from bentopack.serve import access, child, loops, tallies
 from bentopack.serve.accepting import Acceptor
 from bentopack.serve.asgi import CLOSE, App
 from bentopack.serve.config import ServeConfig
@@ -139,5 +139,6 @@ def run_server(
     with socket.socket(fileno=settings.listener) as listener:
         loops.run(server.serve(sockets=[listener]))
     access.write()
+    tallies.tell_last()
     if not server.started:
         sys.exit(3)

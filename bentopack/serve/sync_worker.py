@@ -90,8 +90,7 @@ class SyncWorker:
                     self._gather(lane)
                     self._call(lane)
                 self._tell()
-        tallies.prepare()
-        tallies.tell()
+        tallies.tell_last()
 
     def _quiet(self) -> float | None:
         """How long nothing has to be done where no request comes."""

@@ -68,12 +68,13 @@ class InFlight:
     has_news = False  # until one has been answered
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count: int | None = None  # where nothing is answered: in a worker
         _tallies.append(self)
 
     def tell(self, metrics: ModuleType) -> None:
         """Give it to Prometheus."""
-        metrics.in_flight(self.count)
+        if self.count is not None:
+            metrics.in_flight(self.count)
 
 
 _tallies: list[Tally | CallTally | InFlight] = []
@@ -123,6 +124,13 @@ def tell() -> bool:
         except Exception:  # its file has no place on the disk: no reason to stop serving
             _log.exception("the metrics of an API could not be told")
     return True
+
+
+def tell_last() -> None:
+    """Give what was kept to Prometheus, at the end of the process."""
+    if any(tally.has_news for tally in _tallies):
+        _prometheus.get()
+    tell()
 
 
 def prepare() -> ModuleType:
