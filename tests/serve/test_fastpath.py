@@ -7,6 +7,7 @@ import re
 from copy import copy
 from functools import partial
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
 import pytest
@@ -482,3 +483,37 @@ def test_a_client_that_does_not_read_gets_no_more() -> None:
         return found
 
     assert asyncio.run(go()) == ["Connection", "Connection", "Turn"]
+
+
+def test_an_answer_that_cannot_be_written_keeps_no_other_from_its_client() -> None:
+    """Answers of one frame are given together, and each is its own client's affair."""
+
+    async def go() -> tuple[list[bytes], int]:
+        app = front_end()
+        ((_, call),) = list(app.calls.items())[:1]
+        written: list[bytes] = []
+
+        def broken(data: bytes) -> None:
+            raise RuntimeError("its transport has been closed")
+
+        turns = [
+            SimpleNamespace(
+                alone=True,
+                api=call,
+                asked=None,
+                began=0.0,
+                size=1,
+                client="-",
+                state=SimpleNamespace(default_headers=[]),
+                watch=Watch(),
+                write=write,
+            )
+            for write in (broken, written.append)
+        ]
+        call.in_flight = app.held = 2
+        call.answer(cast(Any, turns), 200, 0, [b"1", b"2"])
+        return written, call.in_flight + app.held
+
+    written, waiting = asyncio.run(go())
+    assert [each[-1:] for each in written] == [b"2"]
+    assert waiting == 0
