@@ -153,9 +153,8 @@ class OnLoop:
         lane = oldest(self._lanes)
         if lane is None:
             return
-        until, enough = self._last.until(lane)
-        if lane.waiting < enough and (left := until - time.monotonic()) > 0:
-            self._timer = self._loop.call_later(left, self._look)
+        if (seconds := self._last.patience(lane)) > 0:
+            self._timer = self._loop.call_later(seconds, self._look)
             return
         try:
             self._last = call(lane, self._instance)

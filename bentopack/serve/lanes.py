@@ -58,6 +58,10 @@ class Lane:
         """When the youngest request in it arrived, or None when it is empty."""
         return self._waiting.youngest
 
+    def waiting_before(self, moment: float) -> tuple[int, float]:
+        """How many requests of those in it arrived before a moment, and when the last of these did."""
+        return self._waiting.before(moment)
+
     def take(self) -> list[Group]:
         """Remove what the next call can take, as groups that fit each other, answering what must not be called.
 

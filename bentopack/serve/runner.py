@@ -16,12 +16,14 @@ def call(lane: Lane, instance: Any) -> LastCall:
     codec = lane.api.codec
     called = 0
     began = monotonic()
-    for group in lane.take():
+    groups = lane.take()
+    full = lane.waiting > 0
+    for group in groups:
         called += len(group.rows)
         try:
             lane.finish(group, drive(lane.steps(group), lambda arguments: codec.call(method, arguments)))
         except Exception as error:  # as in AsyncLane
             lane.finish(group, [error] * len(group.rows))
-    last = LastCall(began, monotonic(), called)
+    last = LastCall(began, monotonic(), called, full)
     lane.took = last.took
     return last

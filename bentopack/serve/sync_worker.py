@@ -116,9 +116,8 @@ class SyncWorker:
             connection.send(pack_sign(Kind.RETIRE))
 
     def _gather(self, lane: Lane) -> None:
-        until, enough = self._last.until(lane)
-        while lane.waiting < enough and (left := until - time.monotonic()) > 0:
-            self._read(left)
+        while (seconds := self._last.patience(lane)) > 0:
+            self._read(seconds)
 
     def _call(self, lane: Lane) -> None:
         self._last = call(lane, self._instance)

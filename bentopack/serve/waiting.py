@@ -89,6 +89,11 @@ class Waiting:
         except IndexError:
             return None
 
+    def before(self, moment: float) -> tuple[int, float]:
+        """Count those that arrived before a moment, and say when the last of these did."""
+        arrived = [(len(each.ids), each.arrived) for each in self._queue if each.arrived < moment]
+        return sum(count for count, _ in arrived), arrived[-1][1] if arrived else 0.0
+
     def take(self, most: int) -> Several | None:
         """Remove the first ones, at most so many, that somebody waits for; None when there are none."""
         while self._queue:
