@@ -20,6 +20,8 @@ from bentopack.serve.schema import Parameter
 Arguments = tuple[Any, ...]
 Outcome = Any | Exception
 Steps = Generator[Arguments, Any, list[Outcome]]
+Again = Callable[[int, int], Sequence[Column]]
+"""Gives the arguments of the requests from one number to another anew, a column a parameter."""
 
 
 class WrongRows(Exception):
@@ -157,8 +159,7 @@ class RowBatching(Batching):
 
     def _stacked(self, column: Column) -> Any:
         if self.dim == 0 and arrays.is_array(column):
-            # What a call has written into an array must not be there when it is tried again in halves.
-            return cast(Any, column).copy() if self.isolates and len(column) > 1 else column
+            return column
         return arrays.stack(column, self.dim) if arrays.is_array(column[0]) else list(column)
 
     def split(self, result: Any, rows: Sequence[int]) -> list[Any]:
@@ -182,10 +183,11 @@ def single(arguments: Arguments) -> Steps:
         return [error]
 
 
-def batched(batching: Batching, columns: Sequence[Column], rows: Sequence[int]) -> Steps:
+def batched(batching: Batching, columns: Sequence[Column], rows: Sequence[int], again: Again) -> Steps:
     """The steps of several requests that fit each other, by their arguments and the rows of each.
 
     When the call raises, halves are tried until the culprit fails alone, or all fail where calls must not be repeated.
+    A call may have written into its arguments before it raised, so that halves get them from ``again``.
     Returns one outcome a request: its rows of the result, or the exception.
     """
     total = sum(rows)
@@ -205,8 +207,9 @@ def batched(batching: Batching, columns: Sequence[Column], rows: Sequence[int]) 
         return batching.split(result, rows)
     # Out here the error of all is gone, and no other becomes its successor.
     half = len(rows) // 2
-    first = yield from batched(batching, [column[:half] for column in columns], rows[:half])
-    return first + (yield from batched(batching, [column[half:] for column in columns], rows[half:]))
+    outcomes = yield from batched(batching, again(0, half), rows[:half], again)
+    others = batched(batching, again(half, len(rows)), rows[half:], lambda start, end: again(half + start, half + end))
+    return outcomes + (yield from others)
 
 
 def _of_all(error: Exception) -> Exception:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from bentopack.serve.waiting import READ, Sender, Several
+from bentopack.serve.waiting import Sender, Several
 
 Column = Sequence[Any]
 """One parameter's values, one a request: a list, or an array that has them as its rows."""
@@ -32,28 +32,20 @@ class Group(msgspec.Struct, gc=False):
         self.rows += other.rows
         self.columns = [_extended(mine, more) for mine, more in zip(self.columns, other.columns, strict=True)]
 
+    def part(self, start: int, end: int) -> list[Several]:
+        """Return the requests from ``start`` to ``end`` as they came."""
+        return _split(_split(self.several, end)[0], start)[1]
+
     def fitting(self, room: int) -> int:
         """Count the first requests that fit into so many rows."""
         return len(self.rows) if sum(self.rows) <= room else bisect_right(list(accumulate(self.rows)), room)
 
     def cut(self, count: int) -> list[Several]:
-        """Keep so many requests, and return the others with what was read of them."""
-        others = read_of(self.several, self.columns)
-        self.several, others = _split(self.several, count)[0], _split(others, count)[1]
+        """Keep so many requests, and return the others as they came."""
+        self.several, others = _split(self.several, count)
         self.columns = [column[:count] for column in self.columns]
         del self.rows[count:]
         return others
-
-
-def read_of(several: list[Several], columns: Sequence[Column]) -> list[Several]:
-    """Return requests with their arguments in place of their bodies."""
-    arguments = list(zip(*columns, strict=True))
-    read, start = [], 0
-    for each in several:
-        end = start + len(each.ids)
-        read.append(Several(each.sender, READ, each.arrived, each.ids, arguments[start:end]))
-        start = end
-    return read
 
 
 def _split(several: list[Several], count: int) -> tuple[list[Several], list[Several]]:

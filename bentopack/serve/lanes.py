@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -17,11 +18,11 @@ from bentopack.serve.batching import Outcome, Steps, batched, single
 from bentopack.serve.codec import encode, encode_all
 from bentopack.serve.errors import INTERNAL_ERROR, ApiError, error_body
 from bentopack.serve.frames import Media, Requests
-from bentopack.serve.group import Group, read_of
+from bentopack.serve.group import Column, Group
 from bentopack.serve.service import Api
 from bentopack.serve.tallies import CallTally
 from bentopack.serve.tracebacks import user_traceback
-from bentopack.serve.waiting import READ, Sender, Several, Waiting
+from bentopack.serve.waiting import Sender, Several, Waiting
 
 _log = logging.getLogger("bentopack.serve")
 _SHOWN = 20  # numbers of requests that failed together
@@ -94,7 +95,7 @@ class Lane:
         self._tally.rows.append(sum(group.rows))
         if self.api.batching is None:
             return single(tuple([column[0] for column in group.columns]))
-        return batched(self.api.batching, group.columns, group.rows)
+        return batched(self.api.batching, group.columns, group.rows, partial(self._read_again, group))
 
     def finish(self, group: Group, outcomes: list[Outcome]) -> None:
         """Answer each request of a group with its outcome."""
@@ -164,22 +165,31 @@ class Lane:
         if columns is None:
             return self._read_apart(some)
         if (alike := batching.alike(columns)) is None:
-            return self._read_apart(read_of(some, columns))
+            return self._read_apart(some, columns)
         rows, key = alike
         return [(key, Group(some, columns, rows))]
 
-    def _read_apart(self, some: list[Several]) -> Iterator[tuple[Any, Group]]:
-        """Read bodies one by one, refusing requests for them."""
+    def _read_again(self, group: Group, start: int, end: int) -> list[Column]:
+        """Read the bodies of some requests once more: a call may have changed what it was given."""
+        decode = self.api.codec.decode
+        read = [decode(each.media, body) for each in group.part(start, end) for body in each.bodies]
+        return list(zip(*read, strict=True))
+
+    def _read_apart(self, some: list[Several], columns: Sequence[Column] | None = None) -> Iterator[tuple[Any, Group]]:
+        """Look at requests one by one, refusing some; ``columns`` are their arguments where they have been read."""
+        read = None if columns is None else zip(*columns, strict=True)
         for several in some:
             for number in range(len(several.ids)):
-                if (read := self._read_one(several.part(number, number + 1))) is not None:
-                    yield read
+                found = self._read_one(several.part(number, number + 1), None if read is None else next(read))
+                if found is not None:
+                    yield found
 
-    def _read_one(self, alone: Several) -> tuple[Any, Group] | None:
+    def _read_one(self, alone: Several, arguments: tuple[Any, ...] | None) -> tuple[Any, Group] | None:
         (identity,), (body,) = alone.ids, alone.bodies
         batching = self.api.batching
         try:
-            arguments = body if alone.media == READ else self.api.codec.decode(alone.media, body)
+            if arguments is None:
+                arguments = self.api.codec.decode(alone.media, body)
             rows, key = (1, ()) if batching is None else (batching.rows(arguments), batching.key(arguments))
         except ApiError as error:
             _refuse(alone.sender, identity, error)

@@ -11,9 +11,6 @@ import msgspec
 
 from bentopack.serve.frames import Requests
 
-READ = -1
-"""In place of a type of body: the bodies have become arguments."""
-
 
 class Sender(Protocol):
     """Where requests came from and their answers go."""
@@ -36,7 +33,6 @@ class Several(msgspec.Struct, gc=False):
     arrived: float
     ids: Sequence[int]
     bodies: Sequence[Any]
-    """Bytes, or tuples of arguments where ``media`` is ``READ``."""
 
     def part(self, start: int, end: int | None = None) -> Several:
         """Those from ``start`` to ``end``."""

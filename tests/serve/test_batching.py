@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bentopack.serve.arrays import array_spec
-from bentopack.serve.batching import Batching, WrongRows, batched, drive, drive_async, single
+from bentopack.serve.batching import Again, Batching, WrongRows, batched, drive, drive_async, single
 from bentopack.serve.errors import ApiError
 from bentopack.serve.schema import Parameter
 
@@ -31,9 +31,13 @@ def _batching(*roles: Any, dim: int = 0, max_rows: int = 100) -> Batching:
 LISTS = _batching(list[int])
 
 
-def _requests(*rows: list[int]) -> tuple[list[list[list[int]]], list[int]]:
-    """The only argument of each request, and how many rows it has."""
-    return [list(rows)], list(map(len, rows))
+def _requests(*rows: list[int]) -> tuple[list[list[list[int]]], list[int], Again]:
+    """The only argument of each request, how many rows it has, and the arguments anew."""
+
+    def again(start: int, end: int) -> list[list[list[int]]]:
+        return [[list(each) for each in rows[start:end]]]
+
+    return again(0, len(rows)), list(map(len, rows)), again
 
 
 def test_outcomes_are_split_by_rows() -> None:
@@ -113,7 +117,8 @@ def test_large_request_is_called_in_pieces() -> None:
         return result
 
     batching = _batching(np.ndarray, dim=1, max_rows=2)
-    (outcome,) = drive(batched(batching, [[np.arange(10).reshape(2, 5)]], [5]), call)
+    columns = [[np.arange(10).reshape(2, 5)]]
+    (outcome,) = drive(batched(batching, columns, [5], lambda start, end: columns), call)
     assert calls == [(2, 2), (2, 2), (2, 1)]
     assert np.array_equal(np.asarray(outcome), np.arange(10).reshape(2, 5) * 2)
 

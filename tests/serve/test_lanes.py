@@ -41,6 +41,24 @@ class Service:
         self.calls.append(x[:, 0].tolist())
         return x
 
+    @bentopack.api(batchable=True, one_row=True, max_batch_size=4)
+    def changes(self, x: Annotated[np.ndarray, DType("float64")]) -> np.ndarray:
+        self.calls.append(x.ravel().tolist())
+        x[:] = np.where(x == 9, 10, -x)
+        if 10 in x:
+            raise ValueError
+        return x
+
+    @bentopack.api(batchable=True, one_row=True, max_batch_size=4)
+    def sorts(self, x: list[list[float]]) -> list[list[float]]:
+        self.calls.append([number for row in x for number in row])
+        for row in x:
+            row.sort()
+            row.append(0)
+        if any(9 in row for row in x):
+            raise ValueError
+        return x
+
     @bentopack.api(batchable=True, max_batch_size=4)
     def weighed(self, x: list[float], w: list[float] = None) -> list[float]:  # type: ignore[assignment]  # noqa: RUF013
         return x
@@ -213,6 +231,16 @@ def test_what_is_no_exception_fails_its_request() -> None:
     queue.put(requests(0, [[1], [2]]), outbox)
     drained(queue)
     assert answers(outbox) == [(0, 500), (1, 500)]
+
+
+@pytest.mark.parametrize("method", ["changes", "sorts"])
+def test_halves_see_what_was_sent(method: str) -> None:
+    """Whatever a call has done to its rows before it raised, arrays or lists, the next one gets them as they came."""
+    queue, outbox, service = lane(method), Outbox(), Service()
+    queue.put(requests(0, [[2, 1], [9, 3], [6, 5], [8, 7]]), outbox)
+    call(queue, service)
+    assert answers(outbox) == [(0, 200), (1, 500), (2, 200), (3, 200)]
+    assert sorted(service.calls) == [[2, 1], [2, 1, 9, 3], [2, 1, 9, 3, 6, 5, 8, 7], [6, 5, 8, 7], [9, 3]]
 
 
 def test_a_call_that_failed_keeps_nothing() -> None:
