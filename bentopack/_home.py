@@ -12,6 +12,11 @@ def home() -> Path:
     return Path(configured).expanduser().absolute() if configured else Path.home() / ".bentopack"
 
 
+def bento_home() -> Path:
+    """Return the folder of this user's Bentos."""
+    return home() / "bentos"
+
+
 def model_home() -> Path:
     """Return the folder of this user's models."""
     return home() / "models"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bentopack._fs import walk_files
-from bentopack._home import home
+from bentopack._home import bento_home
 from bentopack._report import Reporter
 from bentopack._store import Store, Stored
 from bentopack.bento.digest import read_digest, version_of
@@ -54,7 +54,7 @@ class BuiltBento:
 
 def bento_store() -> Store:
     """The store of this user's Bentos."""
-    return Store(home() / "bentos", "Bento")
+    return Store(bento_home(), "Bento")
 
 
 def get_bento(tag: Tag | str) -> StoredBento:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bentopack._home import bento_home
 from bentopack._report import Reporter
 from bentopack.cli.options import DEFAULT_PLATFORM, checked_platform
 from bentopack.errors import NotFound
@@ -172,13 +173,17 @@ def resolve_serve(target: str | None, *, reporter: Reporter) -> ServePlan:
 
 
 def _config_of_service(folder: Path, target: str) -> ServeConfig:
-    from bentopack.bento.needed_models import find_models
     from bentopack.serve.config import config_of
     from bentopack.spec.document import Places
     from bentopack.spec.syntax import read_service
 
     read = read_service(folder, target, Places(target))
-    return config_of(read.service, folder, _folders(find_models((), read.models)), {})
+    models: dict[str, str] = {}
+    if read.models:  # the stores take longer to import than all else here
+        from bentopack.bento.needed_models import find_models
+
+        models = _folders(find_models((), read.models))
+    return config_of(read.service, folder, models, {})
 
 
 def _config_of_project(folder: Path, reporter: Reporter) -> ServeConfig:
@@ -241,7 +246,9 @@ def _is_bento(folder: Path) -> bool:
 
 def _stored(target: str) -> bool:
     """Whether a text that looks both like a tag and like an import string is a tag of the store."""
+    name, _, version = target.partition(":")
+    if not is_name(name) or not (bento_home() / name).is_dir():
+        return False
     from bentopack.bento.store import bento_store
 
-    name, _, version = target.partition(":")
-    return is_name(name) and (version == "latest" or any(s.tag.version == version for s in bento_store().list(name)))
+    return version == "latest" or any(stored.tag.version == version for stored in bento_store().list(name))
