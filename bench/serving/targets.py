@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.serving.results import Case, Results
 from bench.serving.sections.overload import LATENCY_MS, TIMES
-from bench.serving.servers import FAMILIES, OURS, PEERS, TUNED
+from bench.serving.servers import FAMILIES, MOSEC, OURS, PEERS, TUNED
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,14 @@ _RATES: dict[str, dict[str, tuple[float, ...]]] = {
 }
 _DEVICE_SHARE = 0.9
 _ASGI_MS = 0.1
+_TIMED = (MOSEC.name, "bentoml")
+"""Peers of which only one tuning is measured."""
 
 
 def claims(results: Results) -> list[Claim]:
     """Those of the sections that were measured."""
-    return [*_throughput(results), *_latency(results), *_overload(results), *_extras(results)]
+    found = _throughput, _latency, _open_loop, _overload, _cold_start, _extras
+    return [claim for each in found for claim in each(results)]
 
 
 def _throughput(results: Results) -> Iterator[Claim]:
@@ -60,8 +63,10 @@ def _throughput(results: Results) -> Iterator[Claim]:
                 tuned = results.compared(case, "rate", _names(family), _times, ours=_names("bentopack"))
                 yield Claim(f"{beside}, both at their best", tuned, target)
             if workload == "w2":
-                share = results.middle(case, "bentopack", "device_share")
-                yield Claim(f"{where}share of the device's ceiling", share, _DEVICE_SHARE, unit="")
+                for text, ours in (("", [OURS.name]), (", by our best", _names("bentopack"))):
+                    shares = [results.middle(case, each, "device_share") for each in ours]
+                    share = max((each for each in shares if each is not None), default=None)
+                    yield Claim(f"{where}share of the device's ceiling{text}", share, _DEVICE_SHARE, unit="")
 
 
 def _latency(results: Results) -> Iterator[Claim]:
@@ -74,6 +79,23 @@ def _latency(results: Results) -> Iterator[Claim]:
                 yield Claim(text, value, _ASGI_MS, at_most=True, unit=" ms")
         value = results.compared(case, "p50_ms", _names("mosec"), _more, min)
         yield Claim(f"{where}p50 more than the best mosec's", value, 0, at_most=True, unit=" ms")
+
+
+def _open_loop(results: Results) -> Iterator[Claim]:
+    for case in results.cases("open-loop"):
+        for peer in _TIMED if case.point < 1 else ():
+            text = f"{case.workload}, open loop at {case.point:.0%} of our maximum: p99 beside {peer}"
+            value = results.compared(case, "served_p99_ms", [peer], _times, min)
+            if value is None and (results.middle(case, peer, "unanswered_share") or 0) > 0.01:
+                text, value = f"{text}, which left some unanswered", 0.0
+            yield Claim(text, value, 1, at_most=True)
+
+
+def _cold_start(results: Results) -> Iterator[Claim]:
+    for case in results.cases("cold-start"):
+        for peer in _TIMED:
+            value = results.compared(case, "first_answer_s", [peer], _times, min)
+            yield Claim(f"start to first answer beside {peer}", value, 1, at_most=True)
 
 
 def _overload(results: Results) -> Iterator[Claim]:

@@ -185,3 +185,36 @@ def test_ratios_are_of_one_round_with_its_best_peer() -> None:
     assert (mosec.value, mosec.verdict) == (3.0, "met")  # of 3, 2 and 5
     assert (tuned.value, tuned.verdict) == (4.0, "met")  # of 3, 4 and 10
     assert (bentoml.value, bentoml.verdict) == (None, "not measured")
+
+
+def test_the_best_of_ours_uses_the_device() -> None:
+    """Which tuning that is may differ from the one with the most requests."""
+    case = Case("throughput", "w2", point=256)
+    shares = {"bentopack": 0.7, "bentopack-2-1024": 0.92, "mosec": 1.0}
+    found = claims(Results(runs=[Run(case, server, 0, {"device_share": each}) for server, each in shares.items()]))
+    assert [each.value for each in found if "share of the device" in each.text] == [0.7, 0.92]
+
+
+def test_who_leaves_requests_unanswered_has_no_latency_to_compare() -> None:
+    """A peer that cannot keep up with the rate is not said to be unmeasured."""
+    case = Case("open-loop", "w1", "share of our maximum", 0.8)
+    peers = {
+        "bentopack": {"served_p99_ms": 4.0, "unanswered_share": 0.0},
+        "mosec-2-256": {"served_p99_ms": 8.0, "unanswered_share": 0.0},
+        "bentoml": {"unanswered_share": 0.5},
+    }
+    mosec, bentoml = claims(Results(runs=[Run(case, server, 0, figures) for server, figures in peers.items()]))
+    assert (mosec.value, mosec.verdict) == (0.5, "met")
+    assert "unanswered" in bentoml.text
+    assert bentoml.verdict == "met"
+
+
+@pytest.mark.parametrize(("seconds", "verdict"), [(0.3, "met"), (0.5, "NOT MET")])
+def test_a_start_is_held_against_the_peers(seconds: float, verdict: str) -> None:
+    """Until the first answer, and not until the process says that it is ready."""
+    case = Case("cold-start", "w1", "start", 1)
+    starts = {"bentopack": seconds, "mosec-2-256": 0.4}
+    mosec, bentoml = claims(
+        Results(runs=[Run(case, name, 0, {"first_answer_s": each}) for name, each in starts.items()])
+    )
+    assert (mosec.verdict, bentoml.verdict) == (verdict, "not measured")
