@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -54,6 +56,31 @@ def test_metrics_are_summed_over_processes(start: Start) -> None:
         "bentopack_requests_in_flight 0.0",
     )
     # A front end tells ten times a second, a worker twice.
+    wait_for(lambda: all(line in httpx.get(f"{url}/metrics").text for line in told), timeout=10)
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_a_process_that_leaves_has_told_all_that_it_answered(start: Start, inline: bool) -> None:
+    """Processes are replaced under load, and what each did in its last moments is in the sums."""
+    running = start(SOURCE, declared_workers=2, inline=inline)
+    url, stop = str(running.client.base_url), threading.Event()
+
+    def ask() -> int:
+        count = 0
+        while not stop.is_set():
+            count += httpx.post(f"{url}/rows", json={"values": [1, 2, 3]}, timeout=20).status_code == 200
+        return count
+
+    with ThreadPoolExecutor(2) as pool:
+        asking = [pool.submit(ask) for _ in range(2)]
+        running.process.send_signal(signal.SIGHUP)
+        running.wait_output("have been replaced", 40)
+        stop.set()
+        count = sum(each.result() for each in asking)
+    told = (
+        f'bentopack_requests_total{{api="rows",status="200"}} {count}.0',
+        f'bentopack_batch_rows_sum{{api="rows"}} {3 * count}.0',
+    )
     wait_for(lambda: all(line in httpx.get(f"{url}/metrics").text for line in told), timeout=10)
 
 
