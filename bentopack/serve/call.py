@@ -11,13 +11,13 @@ from typing import Protocol, cast
 from urllib.parse import quote
 
 from bentopack.serve import access, tallies
+from bentopack.serve.asking import Receiver, WorkerLink, give
 from bentopack.serve.errors import INTERNAL_ERROR, error_body
 from bentopack.serve.frames import Media
 from bentopack.serve.gate import CLIENT_GONE
 from bentopack.serve.heads import heads_of
 from bentopack.serve.held import FULL, Holder
 from bentopack.serve.hello import ApiRoute
-from bentopack.serve.link import Link, Receiver, give
 from bentopack.serve.pool import Pool
 from bentopack.serve.request_ids import OURS, next_number, request_id
 from bentopack.serve.shared import Slab
@@ -88,12 +88,7 @@ class Call:
             receiver.answered(503, Media.JSON, refusal or self._refusal_of_workers())
             return
         link, number, _ = found[0]
-        if link.shares:
-            link.submit_large(number, media, upload.slab, len(upload), receiver)
-        else:
-            body = upload.slab.memory[: len(upload)]
-            upload.discard()
-            link.submit(number, media, [body], [receiver])
+        link.submit_large(number, media, upload.slab, len(upload), receiver)
         self._begun(1, len(upload))
 
     def leave(self, turn: Turn) -> None:
@@ -223,7 +218,7 @@ class Waiting:
 
     def __init__(self, api: Call, request: str, size: int) -> None:
         self.future: asyncio.Future[tuple[int, int, bytes]] = asyncio.get_running_loop().create_future()
-        self.link: Link | None = None
+        self.link: WorkerLink | None = None
         self.identity = 0
         self.api = api
         self.size = size

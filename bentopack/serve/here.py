@@ -9,20 +9,20 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from itertools import takewhile
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
+from bentopack.serve.asking import LATE, Receiver, give_all
 from bentopack.serve.async_lane import AsyncLane
 from bentopack.serve.budget import Budget
 from bentopack.serve.frames import Media, Requests
 from bentopack.serve.gathering import LastCall
 from bentopack.serve.hello import ApiKey, Hello
 from bentopack.serve.lanes import Lane, oldest
-from bentopack.serve.link import LATE, Link, Receiver, give_all
 from bentopack.serve.model_thread import ModelThread
 from bentopack.serve.pool import Having, Pool
 from bentopack.serve.runner import call
 from bentopack.serve.sent import Sent
-from bentopack.serve.shared import Slabs
+from bentopack.serve.shared import Slab, Slabs
 
 _SWEEP = 0.1
 _TIMEOUT = 60.0
@@ -40,14 +40,22 @@ class Here:
 
     Args:
         runner: calls the ordinary methods; ``async def`` ones are called on the loop.
+        freed: takes the slabs that are not needed any more.
     """
 
     number = 0
-    shares = False
     stride = sys.maxsize
     owed = 0
 
-    def __init__(self, lanes: list[Lane], instance: Any, runner: Runner, hello: Hello, budget: Budget) -> None:
+    def __init__(
+        self,
+        lanes: list[Lane],
+        instance: Any,
+        runner: Runner,
+        hello: Hello,
+        budget: Budget,
+        freed: Callable[[Slab], None],
+    ) -> None:
         self.numbers: dict[ApiKey, int] = hello.numbers()
         self.pending: dict[int, Receiver] = {}
         self._forgotten: set[int] = set()
@@ -56,6 +64,7 @@ class Here:
         self._next = 0
         self._lanes = lanes
         self._budget = budget
+        self._freed = freed
         self._runners = [AsyncLane(lane, instance) if lane.api.is_async else runner for lane in lanes]
 
     def room(self, api: int) -> int:
@@ -68,13 +77,18 @@ class Here:
         self._next = ids.stop
         now = self._sent.note(ids.stop - 1)
         self.pending.update(zip(ids, receivers, strict=True))
-        link = cast(Link, self)
         for identity, receiver in zip(ids, receivers, strict=True):
-            receiver.link = link
+            receiver.link = self
             receiver.identity = identity
         self._lanes[api].put(Requests(api, media, now, ids, bodies), self)
         self._runners[api].notify()
         self._budget.take(len(ids))
+
+    def submit_large(self, api: int, media: int, slab: Slab, length: int, receiver: Receiver) -> None:
+        """Queue a request whose body lies in a slab, with a copy of it."""
+        body = slab.memory[:length]
+        self._freed(slab)
+        self.submit(api, media, [body], [receiver])
 
     def drop(self, identity: int) -> None:
         """Nobody waits for this request any more."""
@@ -111,8 +125,10 @@ class Here:
 class BesideThread(Here):
     """The same, with the ordinary methods on a thread: no call keeps the loop from answering something else."""
 
-    def __init__(self, lanes: list[Lane], instance: Any, thread: ModelThread, hello: Hello) -> None:
-        super().__init__(lanes, instance, thread, hello, Budget(None, lambda: None))
+    def __init__(
+        self, lanes: list[Lane], instance: Any, thread: ModelThread, hello: Hello, freed: Callable[[Slab], None]
+    ) -> None:
+        super().__init__(lanes, instance, thread, hello, Budget(None, lambda: None), freed)
         self._loop = asyncio.get_running_loop()
         self._answers: deque[tuple[Sequence[int], int, int, Sequence[bytes]]] = deque()
         thread.serve([lane for lane in lanes if not lane.api.is_async], instance)
@@ -167,14 +183,18 @@ class HerePool(Pool):
     """A pool whose one worker is this process.
 
     Args:
-        here: makes this process's end, on the loop.
+        here: makes this process's end, on the loop, by what takes back the slabs that it is given.
         hello: what a worker would tell of the service.
         timeout: seconds until a request is answered 504; None where the service tells.
         on_hello: called when the loop runs.
     """
 
     def __init__(
-        self, here: Callable[[], Here], hello: Hello, timeout: float | None, on_hello: Callable[[Hello], None]
+        self,
+        here: Callable[[Callable[[Slab], None]], Here],
+        hello: Hello,
+        timeout: float | None,
+        on_hello: Callable[[Hello], None],
     ) -> None:
         self.slabs = Slabs()
         self.greeted = asyncio.Event()
@@ -188,12 +208,12 @@ class HerePool(Pool):
         """Return this process as the only worker."""
         found = Having(key)
         if self._here is not None:
-            found.refill([cast(Link, self._here)])
+            found.refill([self._here])
         return found
 
     def start(self) -> None:
         """Begin to serve, on the loop that runs."""
-        self._here = self._make()
+        self._here = self._make(self.slabs.give_back)
         self._on_hello(self._greeting)
         self.greeted.set()
         self._sweeping = asyncio.create_task(self._sweep())

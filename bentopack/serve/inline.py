@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import gc
+from collections.abc import Callable
 from functools import partial
 
 import msgspec
@@ -21,6 +22,7 @@ from bentopack.serve.httpd import run_server
 from bentopack.serve.lanes import Lane
 from bentopack.serve.loading import load_service
 from bentopack.serve.service import Service
+from bentopack.serve.shared import Slab
 from bentopack.serve.worker import hello_of
 
 _OFTEN = 1.0  # seconds between two signs of life
@@ -52,10 +54,10 @@ def serve(settings: child.ChildSettings, service: Service) -> None:
 
     watching = []
 
-    def here() -> Here:
+    def here(freed: Callable[[Slab], None]) -> Here:
         watching.append(asyncio.create_task(watch(config.watchdog or 2 * timeout)))
         lanes = [Lane(api) for api in service.apis]
-        return Here(lanes, instance, OnLoop(lanes, instance), hello, budget)
+        return Here(lanes, instance, OnLoop(lanes, instance), hello, budget, freed)
 
     gate, connection, tick = assemble(config, partial(HerePool, here, hello, config.timeout))
     gc.collect()

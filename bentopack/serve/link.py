@@ -11,10 +11,11 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from math import ceil
-from typing import Protocol, cast
+from typing import cast
 
 import msgspec
 
+from bentopack.serve.asking import LATE, Receiver, give_all
 from bentopack.serve.errors import error_body
 from bentopack.serve.frames import (
     FrameReader,
@@ -41,34 +42,6 @@ _LONGEST_STRIDE = 256
 _IDS = 0xFFFFFFFF
 
 _LOST = (503, error_body("the worker that had the request has crashed; it is being restarted"))
-LATE = (504, error_body("the answer took too long"))
-
-
-class Answers(Protocol):
-    """One API in a front end."""
-
-    def answer(self, receivers: Sequence[Receiver | None], status: int, media: int, bodies: Sequence[bytes]) -> None:
-        """Give answers that have come together to those who wait; most ask this API."""
-
-
-class Receiver(Protocol):
-    """Whoever waits for the answer to one request."""
-
-    link: Link | None
-    """Who has sent it, once it is sent."""
-    identity: int
-    """Its number there."""
-    began: float
-    """When it was read, in seconds of ``time.perf_counter()``."""
-    size: int
-    """Bytes of its body."""
-
-    @property
-    def api(self) -> Answers:
-        """What it asks."""
-
-    def answered(self, status: int, media: int, body: bytes) -> None:
-        """Take the answer: called once, on the loop."""
 
 
 class Link(asyncio.Protocol):
@@ -107,7 +80,8 @@ class Link(asyncio.Protocol):
         """Slabs of requests that ended before their answer: the worker may still read them, until it answers a PING."""
         self._doubtful: list[Slab] = []
         """Those of them that ended after the last PING was sent."""
-        self.shares = False
+        self._shares = False
+        """Whether the worker reads slabs."""
         self.numbers: dict[ApiKey, int] = {}
         """The number of each API of this worker."""
         self._apis: tuple[ApiRoute, ...] = ()
@@ -141,7 +115,12 @@ class Link(asyncio.Protocol):
             self._send(frame)
 
     def submit_large(self, api: int, media: int, slab: Slab, length: int, receiver: Receiver) -> None:
-        """Send a request whose body lies in a slab. The slab is the link's until it is freed."""
+        """Send a request whose body lies in a slab. The slab is the link's, which gives it back."""
+        if not self._shares:
+            body = slab.memory[:length]
+            self._freed(slab)
+            self.submit(api, media, [body], [receiver])
+            return
         identity = self._next = (self._next + 1) & _IDS
         self.pending[identity] = receiver
         receiver.link = self
@@ -193,7 +172,7 @@ class Link(asyncio.Protocol):
             elif kind == Kind.HELLO:
                 hello = msgspec.json.decode(cast(bytes, payload), type=Hello)
                 self._pid = hello.pid
-                self.shares = hello.shares
+                self._shares = hello.shares
                 self._apis = hello.apis
                 self.numbers = hello.numbers()
                 self._limits = [_MOST] * len(hello.apis)
@@ -286,22 +265,6 @@ class Link(asyncio.Protocol):
     def _end(self) -> None:
         if not self.gone.done():
             self.gone.set_result(None)
-
-
-def give_all(receivers: Sequence[Receiver | None], status: int, media: int, bodies: Sequence[bytes]) -> None:
-    """Give answers that have come together to those who wait."""
-    for receiver in receivers:
-        if receiver is not None:
-            receiver.api.answer(receivers, status, media, bodies)
-            break
-
-
-def give(receiver: Receiver, status: int, media: int, body: bytes) -> None:
-    """Give an answer to who waits for it; others have nothing to do with its failure."""
-    try:
-        receiver.answered(status, media, body)
-    except Exception:
-        _log.exception("an answer could not be given to its client")
 
 
 def _limit(api: ApiRoute, took: float, front_ends: int) -> int:

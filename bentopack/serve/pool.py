@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from math import inf
 
+from bentopack.serve.asking import WorkerLink
 from bentopack.serve.hello import ApiKey, Hello
 from bentopack.serve.link import Link
 from bentopack.serve.shared import Slabs
@@ -20,17 +21,17 @@ class Having:
 
     def __init__(self, key: ApiKey) -> None:
         self._key = key
-        self._links: list[tuple[Link, int]] = []
+        self._links: list[tuple[WorkerLink, int]] = []
 
     def __bool__(self) -> bool:
         """Whether there is any."""
         return bool(self._links)
 
-    def refill(self, ready: Iterable[Link]) -> None:
+    def refill(self, ready: Iterable[WorkerLink]) -> None:
         """Take those of the ready workers that have it."""
         self._links = [(link, link.numbers[self._key]) for link in ready if self._key in link.numbers]
 
-    def share(self, count: int) -> list[tuple[Link, int, int]]:
+    def share(self, count: int) -> list[tuple[WorkerLink, int, int]]:
         """Share out requests that have come together, the least loaded first.
 
         They stay together as long as a worker has done with them in next to no time: waking another would cost more.

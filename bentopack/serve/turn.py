@@ -18,8 +18,8 @@ from bentopack.serve.shared import LARGE, Slab
 from bentopack.serve.upload import Upload
 
 if TYPE_CHECKING:
+    from bentopack.serve.asking import Receiver, WorkerLink
     from bentopack.serve.fastpath import FastProtocol
-    from bentopack.serve.link import Link, Receiver
 
 _log = logging.getLogger("bentopack.serve")
 
@@ -105,7 +105,7 @@ class Turn(asyncio.Protocol):
         self.submitted = True
         """Whether the request has arrived to its end."""
         self.size = 0
-        self.link: Link | None = None
+        self.link: WorkerLink | None = None
         self.identity = 0
         self.keep_alive = True
         self.disconnected = False

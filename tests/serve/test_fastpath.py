@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from bentopack.serve.asking import Receiver
 from bentopack.serve.config import ServeConfig
 from bentopack.serve.fastpath import FastProtocol, Watch
 from bentopack.serve.frontend import FrontEnd
 from bentopack.serve.gate import Gate
 from bentopack.serve.held import relieve
 from bentopack.serve.hello import ApiRoute, Hello
-from bentopack.serve.link import Receiver
 from bentopack.serve.pool import Pool
 from bentopack.spec.manifest import ServiceInfo
 

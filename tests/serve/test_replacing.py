@@ -19,9 +19,10 @@ import httpx
 import msgspec
 import pytest
 
+from bentopack.serve.asking import Receiver, WorkerLink
 from bentopack.serve.frames import Media, Replies, pack_hello, pack_replies
 from bentopack.serve.hello import ApiRoute, Hello
-from bentopack.serve.link import Link, Receiver
+from bentopack.serve.link import Link
 from tests.serve.conftest import Start
 from tests.serve.running import Running, config_of, wait_for
 from tests.serve.test_lifecycle import SLOW, Call
@@ -252,7 +253,7 @@ class Socket(asyncio.Transport):
 class Nobody:
     """A receiver that wants no answer."""
 
-    link: Link | None = None
+    link: WorkerLink | None = None
     identity = size = 0
     began = 0.0
 
