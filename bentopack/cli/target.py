@@ -13,7 +13,7 @@ from bentopack._home import bento_home
 from bentopack._report import Reporter
 from bentopack.cli.options import DEFAULT_PLATFORM, checked_platform
 from bentopack.errors import NotFound
-from bentopack.tag import Tag, is_name
+from bentopack.tag import LATEST, Tag, is_name
 
 if TYPE_CHECKING:
     from bentopack._store import Stored
@@ -247,8 +247,12 @@ def _is_bento(folder: Path) -> bool:
 def _stored(target: str) -> bool:
     """Whether a text that looks both like a tag and like an import string is a tag of the store."""
     name, _, version = target.partition(":")
-    if not is_name(name) or not (bento_home() / name).is_dir():
+    if not is_name(name):
         return False
-    from bentopack.bento.store import bento_store
+    if version == LATEST:
+        return True
+    if not (bento_home() / name).is_dir():
+        return False
+    from bentopack.bento.store import bento_store  # takes longer to import than all of the above
 
-    return version == "latest" or any(stored.tag.version == version for stored in bento_store().list(name))
+    return any(stored.tag.version == version for stored in bento_store().list(name))

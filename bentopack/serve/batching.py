@@ -20,8 +20,8 @@ from bentopack.serve.schema import Parameter
 Arguments = tuple[Any, ...]
 Outcome = Any | Exception
 Steps = Generator[Arguments, Any, list[Outcome]]
-Again = Callable[[int, int], Sequence[Column]]
-"""Gives the arguments of the requests from one number to another anew, a column a parameter."""
+Read = Callable[[int, int], Sequence[Column]]
+"""Gives the arguments of the requests from one number to another, a column a parameter, as no call has seen them."""
 
 
 class WrongRows(Exception):
@@ -183,15 +183,16 @@ def single(arguments: Arguments) -> Steps:
         return [error]
 
 
-def batched(batching: Batching, columns: Sequence[Column], rows: Sequence[int], again: Again) -> Steps:
-    """The steps of several requests that fit each other, by their arguments and the rows of each.
+def batched(batching: Batching, read: Read, rows: Sequence[int], start: int = 0) -> Steps:
+    """The steps of several requests that fit each other, by the rows of each; ``start`` is the first one's number.
 
     When the call raises, halves are tried until the culprit fails alone, or all fail where calls must not be repeated.
-    A call may have written into its arguments before it raised, so that halves get them from ``again``.
-    Returns one outcome a request: its rows of the result, or the exception.
+    A call may have written into its arguments before it raised: they are asked for again, and whose body cannot be read
+    a second time fails alone, too. Returns one outcome a request: its rows of the result, or the exception.
     """
     total = sum(rows)
     try:
+        columns = read(start, start + len(rows))
         if total <= batching.max_rows:
             result = batching.check((yield batching.join(columns)), total)
         else:
@@ -205,11 +206,11 @@ def batched(batching: Batching, columns: Sequence[Column], rows: Sequence[int], 
             return [_of_all(error)] * len(rows)
     else:
         return batching.split(result, rows)
+    columns = ()  # not kept meanwhile
     # Out here the error of all is gone, and no other becomes its successor.
     half = len(rows) // 2
-    outcomes = yield from batched(batching, again(0, half), rows[:half], again)
-    others = batched(batching, again(half, len(rows)), rows[half:], lambda start, end: again(half + start, half + end))
-    return outcomes + (yield from others)
+    outcomes = yield from batched(batching, read, rows[:half], start)
+    return outcomes + (yield from batched(batching, read, rows[half:], start + half))
 
 
 def _of_all(error: Exception) -> Exception:

@@ -17,19 +17,24 @@ _FEW = 8
 _WORTH = 0.5
 """Of what a wait saves, as much may be spent. At 1 a chance growth of batches would keep itself up for ever."""
 _LONGEST = 0.01  # seconds, for clients to come back
-_CALLS = 2  # times the last call, for the same
+_CALLS = 2  # times what a call costs alone, for the same
+_SHORTEST = 0.0005  # seconds: loops count in whole milliseconds
+_PATIENT = 0.5  # of the time that a request may wait
 
 
 class LastCall(NamedTuple):
     """A call that has ended, in seconds of ``time.monotonic()``.
 
-    ``answered`` counts its requests; ``full`` says that it had no room for all that waited.
+    ``lane`` is whose method was called; ``answered`` counts the requests; ``full`` says that there was no room for all
+    that waited; ``fixed`` is the part of its time that a call has whatever is in it.
     """
 
+    lane: Lane | None = None
     began: float = 0.0
     ended: float = 0.0
     answered: int = 0
     full: bool = False
+    fixed: float = 0.0
 
     @property
     def took(self) -> float:
@@ -37,16 +42,22 @@ class LastCall(NamedTuple):
         return self.ended - self.began
 
     def patience(self, lane: Lane) -> float:
-        """How many seconds to wait for the next request, at most; nothing or less where calling at once is best.
+        """How many seconds to wait for the next request, at most; 0 where calling at once is best.
 
-        Each that is waited for is spared about a call's time, and each that waits loses what the wait takes.
+        Each that is waited for is spared a call, and each that waits loses what the wait takes.
         """
-        waiting, newest = lane.waiting, lane.waiting_until
-        missing = self._expected(lane) - waiting
-        if missing <= 0 or newest is None:
+        waiting, oldest, newest = lane.waiting, lane.waiting_since, lane.waiting_until
+        if lane is not self.lane or oldest is None or newest is None:
             return 0.0
-        worth = max(newest, self.ended) + self.took * _WORTH * missing / waiting
-        return min(worth, self.ended + min(_LONGEST, self.took * _CALLS)) - monotonic()
+        missing = self._expected(lane) - waiting
+        if missing <= 0:
+            return 0.0
+        seconds = -monotonic() + min(
+            max(newest, self.ended) + self.fixed * _WORTH * missing / waiting,
+            self.ended + min(_LONGEST, self.fixed * _CALLS),
+            oldest + lane.api.options.max_latency_ms / 1000 * _PATIENT,
+        )
+        return seconds if seconds >= _SHORTEST else 0.0
 
     def _expected(self, lane: Lane) -> int:
         """How many requests there will be when those just answered are back; 0 where nothing says that they come."""
@@ -55,4 +66,4 @@ class LastCall(NamedTuple):
         left, newest = lane.waiting_before(self.ended)
         alone = left * _FEW <= self.answered  # hardly any client but those that were answered
         early = left >= _FEW and newest < (self.began + self.ended) / 2  # back right after the call before
-        return min(self.answered + left, lane.api.options.max_batch_size) if alone or early else 0
+        return min(self.answered + left, lane.at_once) if alone or early else 0

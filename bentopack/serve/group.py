@@ -41,11 +41,23 @@ class Group(msgspec.Struct, gc=False):
         return len(self.rows) if sum(self.rows) <= room else bisect_right(list(accumulate(self.rows)), room)
 
     def cut(self, count: int) -> list[Several]:
-        """Keep so many requests, and return the others as they came."""
-        self.several, others = _split(self.several, count)
+        """Keep so many requests, and return the others with what was read of them."""
+        others = _split(read_of(self.several, self.columns), count)[1]
+        self.several = _split(self.several, count)[0]
         self.columns = [column[:count] for column in self.columns]
         del self.rows[count:]
         return others
+
+
+def read_of(several: list[Several], columns: Sequence[Column]) -> list[Several]:
+    """Return requests with their arguments beside their bodies."""
+    arguments = list(zip(*columns, strict=True))
+    read, start = [], 0
+    for each in several:
+        end = start + len(each.ids)
+        read.append(Several(each.sender, each.media, each.arrived, each.ids, each.bodies, arguments[start:end]))
+        start = end
+    return read
 
 
 def _split(several: list[Several], count: int) -> tuple[list[Several], list[Several]]:

@@ -26,6 +26,8 @@ from bentopack.serve.shared import Slab, Slabs
 
 _SWEEP = 0.1
 _TIMEOUT = 60.0
+_MANY = 32
+"""Requests of a call after which to wait: what arrives during one is seen after it, as if it had come back."""
 
 
 class Runner(Protocol):
@@ -162,14 +164,16 @@ class OnLoop:
 
     def _look(self) -> None:
         """Call what waits, unless more is about to come."""
-        self._next = None
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         lane = oldest(self._lanes)
         if lane is None:
             return
-        if (seconds := self._last.patience(lane)) > 0:
+        if self._last.answered >= _MANY and (seconds := self._last.patience(lane)) > 0:
             self._timer = self._loop.call_later(seconds, self._look)
             return
         try:

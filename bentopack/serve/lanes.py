@@ -16,9 +16,10 @@ from typing import Any
 
 from bentopack.serve.batching import Outcome, Steps, batched, single
 from bentopack.serve.codec import encode, encode_all
+from bentopack.serve.costs import Costs
 from bentopack.serve.errors import INTERNAL_ERROR, ApiError, error_body
 from bentopack.serve.frames import Media, Requests
-from bentopack.serve.group import Column, Group
+from bentopack.serve.group import Column, Group, read_of
 from bentopack.serve.service import Api
 from bentopack.serve.tallies import CallTally
 from bentopack.serve.tracebacks import user_traceback
@@ -35,6 +36,7 @@ class Lane:
         self.api = api
         self.took = 0.0
         """Seconds that the last call took, where calls are made one after the other."""
+        self.costs = Costs()
         self._most = 1 if api.batching is None else api.options.max_batch_size
         self._waiting = Waiting(self._most)
         self._tally = CallTally(api.options.name)
@@ -48,6 +50,11 @@ class Lane:
     def waiting(self) -> int:
         """How many requests are in it."""
         return len(self._waiting)
+
+    @property
+    def at_once(self) -> int:
+        """How many requests one call takes, where they have as many rows as the last."""
+        return max(1, self._most // self._each)
 
     @property
     def waiting_since(self) -> float | None:
@@ -95,7 +102,7 @@ class Lane:
         self._tally.rows.append(sum(group.rows))
         if self.api.batching is None:
             return single(tuple([column[0] for column in group.columns]))
-        return batched(self.api.batching, group.columns, group.rows, partial(self._read_again, group))
+        return batched(self.api.batching, partial(self._arguments, group), group.rows)
 
     def finish(self, group: Group, outcomes: list[Outcome]) -> None:
         """Answer each request of a group with its outcome."""
@@ -142,7 +149,7 @@ class Lane:
         while count > 0 and (several := self._waiting.take(count)) is not None:
             if several.arrived < oldest:
                 self._expire(several)
-            elif some and several.media != some[0].media:
+            elif some and (several.media != some[0].media or bool(several.read) is not bool(some[0].read)):
                 self._waiting.put_back([several])
                 break
             else:
@@ -158,38 +165,38 @@ class Lane:
     def _read(self, some: list[Several]) -> Iterable[tuple[Any, Group]]:
         """Read the bodies of requests, and say which fit each other: those with equal keys."""
         batching = self.api.batching
-        if batching is None:
+        if batching is None or some[0].read:
             return self._read_apart(some)
         bodies = some[0].bodies if len(some) == 1 else list(chain.from_iterable([each.bodies for each in some]))
         columns = self.api.codec.decode_all(some[0].media, bodies)
         if columns is None:
             return self._read_apart(some)
         if (alike := batching.alike(columns)) is None:
-            return self._read_apart(some, columns)
+            return self._read_apart(read_of(some, columns))
         rows, key = alike
         return [(key, Group(some, columns, rows))]
 
-    def _read_again(self, group: Group, start: int, end: int) -> list[Column]:
-        """Read the bodies of some requests once more: a call may have changed what it was given."""
+    def _arguments(self, group: Group, start: int, end: int) -> Sequence[Column]:
+        """Return the arguments of some requests, as no call has seen them: read once more where one was given them."""
+        if group.columns:
+            columns, group.columns = group.columns, ()
+            return columns
         decode = self.api.codec.decode
         read = [decode(each.media, body) for each in group.part(start, end) for body in each.bodies]
         return list(zip(*read, strict=True))
 
-    def _read_apart(self, some: list[Several], columns: Sequence[Column] | None = None) -> Iterator[tuple[Any, Group]]:
-        """Look at requests one by one, refusing some; ``columns`` are their arguments where they have been read."""
-        read = None if columns is None else zip(*columns, strict=True)
+    def _read_apart(self, some: list[Several]) -> Iterator[tuple[Any, Group]]:
+        """Read bodies one by one, refusing requests for them."""
         for several in some:
             for number in range(len(several.ids)):
-                found = self._read_one(several.part(number, number + 1), None if read is None else next(read))
-                if found is not None:
-                    yield found
+                if (read := self._read_one(several.part(number, number + 1))) is not None:
+                    yield read
 
-    def _read_one(self, alone: Several, arguments: tuple[Any, ...] | None) -> tuple[Any, Group] | None:
+    def _read_one(self, alone: Several) -> tuple[Any, Group] | None:
         (identity,), (body,) = alone.ids, alone.bodies
         batching = self.api.batching
         try:
-            if arguments is None:
-                arguments = self.api.codec.decode(alone.media, body)
+            arguments = alone.read[0] if alone.read else self.api.codec.decode(alone.media, body)
             rows, key = (1, ()) if batching is None else (batching.rows(arguments), batching.key(arguments))
         except ApiError as error:
             _refuse(alone.sender, identity, error)

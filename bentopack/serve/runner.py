@@ -24,6 +24,6 @@ def call(lane: Lane, instance: Any) -> LastCall:
             lane.finish(group, drive(lane.steps(group), lambda arguments: codec.call(method, arguments)))
         except Exception as error:  # as in AsyncLane
             lane.finish(group, [error] * len(group.rows))
-    last = LastCall(began, monotonic(), called, full)
-    lane.took = last.took
-    return last
+    ended = monotonic()
+    lane.took = ended - began
+    return LastCall(lane, began, ended, called, full, lane.costs.fixed(called, lane.took))

@@ -33,12 +33,15 @@ class Several(msgspec.Struct, gc=False):
     arrived: float
     ids: Sequence[int]
     bodies: Sequence[Any]
+    read: Sequence[tuple[Any, ...]] | None = None
+    """Their arguments, where they have been read and no call was given them."""
 
     def part(self, start: int, end: int | None = None) -> Several:
         """Those from ``start`` to ``end``."""
         if start == 0 and end is not None and end >= len(self.ids):
             return self
-        return Several(self.sender, self.media, self.arrived, self.ids[start:end], self.bodies[start:end])
+        read = self.read and self.read[start:end]
+        return Several(self.sender, self.media, self.arrived, self.ids[start:end], self.bodies[start:end], read)
 
     def wanted(self) -> Several:
         """Those that somebody waits for."""
@@ -46,7 +49,9 @@ class Several(msgspec.Struct, gc=False):
             return self
         keep = [each not in forgotten for each in self.ids]
         ids, bodies = list(compress(self.ids, keep)), list(compress(self.bodies, keep))
-        return Several(self.sender, self.media, self.arrived, ids, bodies)
+        return Several(
+            self.sender, self.media, self.arrived, ids, bodies, self.read and list(compress(self.read, keep))
+        )
 
 
 class Waiting:

@@ -207,6 +207,9 @@ def test_who_leaves_requests_unanswered_has_no_latency_to_compare() -> None:
     assert (mosec.value, mosec.verdict) == (0.5, "met")
     assert "unanswered" in bentoml.text
     assert bentoml.verdict == "met"
+    del peers["bentopack"]["served_p99_ms"]
+    found = claims(Results(runs=[Run(case, server, 0, figures) for server, figures in peers.items()]))
+    assert {each.verdict for each in found} == {"not measured"}
 
 
 @pytest.mark.parametrize(("seconds", "verdict"), [(0.3, "met"), (0.5, "NOT MET")])

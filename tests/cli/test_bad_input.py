@@ -87,6 +87,7 @@ def test_what_cannot_be_resolved_is_explained(project: Path) -> None:
         (["import", "none.bento"], 4, "does not exist"),
         (["import", "service.py"], 9, "is not a Bento archive"),
         (["run", "none"], 4, "is not in the store"),
+        (["run", "none:latest"], 4, "Bento 'none:latest' is not in the store"),
         (["run", "./none"], 4, "neither a folder nor a tag"),
         (["run", "service:Ecko"], 3, "Echo"),
         (["containerize", "none"], 4, "is not in the store"),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bentopack.serve.arrays import array_spec
-from bentopack.serve.batching import Again, Batching, WrongRows, batched, drive, drive_async, single
+from bentopack.serve.batching import Batching, Read, WrongRows, batched, drive, drive_async, single
 from bentopack.serve.errors import ApiError
 from bentopack.serve.schema import Parameter
 
@@ -31,13 +31,13 @@ def _batching(*roles: Any, dim: int = 0, max_rows: int = 100) -> Batching:
 LISTS = _batching(list[int])
 
 
-def _requests(*rows: list[int]) -> tuple[list[list[list[int]]], list[int], Again]:
-    """The only argument of each request, how many rows it has, and the arguments anew."""
+def _requests(*rows: list[int]) -> tuple[Read, list[int]]:
+    """The only argument of each request, and how many rows it has."""
 
-    def again(start: int, end: int) -> list[list[list[int]]]:
+    def read(start: int, end: int) -> list[list[list[int]]]:
         return [[list(each) for each in rows[start:end]]]
 
-    return again(0, len(rows)), list(map(len, rows)), again
+    return read, list(map(len, rows))
 
 
 def test_outcomes_are_split_by_rows() -> None:
@@ -60,6 +60,26 @@ def test_halving_finds_every_culprit() -> None:
     failed = [number for number, outcome in enumerate(outcomes) if isinstance(outcome, ValueError)]
     assert failed == [7, 50]
     assert len(calls) <= 2 * 2 * 6 + 1
+
+
+def test_a_body_that_is_refused_the_second_time_fails_alone() -> None:
+    """A validator may count, or look at a clock: what it says of one request is not told to the others."""
+    asked = []
+
+    def read(start: int, end: int) -> list[list[list[int]]]:
+        asked.append((start, end))
+        if len(asked) > 1 and start <= 2 < end:
+            raise ApiError(422, "seen before")
+        return [[[number] for number in range(start, end)]]
+
+    def call(arguments: tuple[Any, ...]) -> list[int]:
+        if 5 in arguments[0]:
+            raise ValueError("culprit")
+        return list(arguments[0])
+
+    outcomes = drive(batched(LISTS, read, [1] * 8), call)
+    assert [type(outcomes[number]) for number in (2, 5)] == [ApiError, ValueError]
+    assert [outcome for outcome in outcomes if not isinstance(outcome, Exception)] == [[0], [1], [3], [4], [6], [7]]
 
 
 @pytest.mark.parametrize("error", [ValueError("culprit"), ApiError(404, "no 7")])
@@ -118,7 +138,7 @@ def test_large_request_is_called_in_pieces() -> None:
 
     batching = _batching(np.ndarray, dim=1, max_rows=2)
     columns = [[np.arange(10).reshape(2, 5)]]
-    (outcome,) = drive(batched(batching, columns, [5], lambda start, end: columns), call)
+    (outcome,) = drive(batched(batching, lambda start, end: columns, [5]), call)
     assert calls == [(2, 2), (2, 2), (2, 1)]
     assert np.array_equal(np.asarray(outcome), np.arange(10).reshape(2, 5) * 2)
 

@@ -233,6 +233,24 @@ def test_what_is_no_exception_fails_its_request() -> None:
     assert answers(outbox) == [(0, 500), (1, 500)]
 
 
+def test_what_does_not_fit_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests differ in their rows, and more are read than one call takes: the others keep what was read of them."""
+    queue, outbox, service, read = lane("many"), Outbox(), Service(), list[int]()
+    decode_all = queue.api.codec.decode_all
+
+    def counted(media: int, bodies: Sequence[bytes]) -> object:
+        read.append(len(bodies))
+        return decode_all(media, bodies)
+
+    monkeypatch.setattr(queue.api.codec, "decode_all", counted)
+    queue.put(requests(0, [[1.0], *([float(number)] * 3 for number in range(2, 10))]), outbox)
+    while queue.waiting:
+        call(queue, service)
+    assert answers(outbox) == [(number, 200) for number in range(9)]
+    assert sum(read) == 9
+    assert service.calls == [[1, 2, 2, 2], *[[number] * 3 for number in range(3, 10)]]
+
+
 @pytest.mark.parametrize("method", ["changes", "sorts"])
 def test_halves_see_what_was_sent(method: str) -> None:
     """Whatever a call has done to its rows before it raised, arrays or lists, the next one gets them as they came."""
