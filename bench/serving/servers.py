@@ -73,6 +73,8 @@ PEERS = (
 FAMILIES = tuple(dict.fromkeys(each.family for each in PEERS))
 MOSEC = next(each for each in PEERS if each.name == "mosec-2-256")
 """The tuned one that is compared where not all tunings can be."""
+STEADY = (MOSEC.name, "bentoml")
+"""Peers of which one tuning is measured where that takes long."""
 
 
 def chosen(families: Iterable[str]) -> list[Server]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.serving.results import Case, Results
 from bench.serving.sections.overload import LATENCY_MS, TIMES
-from bench.serving.servers import FAMILIES, MOSEC, OURS, PEERS, TUNED
+from bench.serving.servers import FAMILIES, OURS, PEERS, STEADY, TUNED
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,6 @@ _RATES: dict[str, dict[str, tuple[float, ...]]] = {
 }
 _DEVICE_SHARE = 0.9
 _ASGI_MS = 0.1
-_ONE_TUNING = (MOSEC.name, "bentoml")
-"""Peers of which only one tuning is measured."""
 
 
 def claims(results: Results) -> list[Claim]:
@@ -83,7 +81,7 @@ def _latency(results: Results) -> Iterator[Claim]:
 
 def _open_loop(results: Results) -> Iterator[Claim]:
     for case in results.cases("open-loop"):
-        for peer in _ONE_TUNING if case.point < 1 else ():
+        for peer in STEADY if case.point < 1 else ():
             text = f"{case.workload}, open loop at {case.point:.0%} of our maximum: p99 beside {peer}"
             value = results.compared(case, "served_p99_ms", [peer], _times, min)
             steady = results.middle(case, OURS.name, "served_p99_ms") is not None
@@ -94,7 +92,7 @@ def _open_loop(results: Results) -> Iterator[Claim]:
 
 def _cold_start(results: Results) -> Iterator[Claim]:
     for case in results.cases("cold-start"):
-        for peer in _ONE_TUNING:
+        for peer in STEADY:
             value = results.compared(case, "first_answer_s", [peer], _times, min)
             yield Claim(f"start to first answer beside {peer}", value, 1, at_most=True)
 

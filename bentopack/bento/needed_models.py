@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bentopack.errors import NotFound
-from bentopack.models.store import StoredModel, get
-from bentopack.spec.declared import DeclaredModel
 from bentopack.tag import Tag
 
 if TYPE_CHECKING:
+    from bentopack.models.store import StoredModel
     from bentopack.spec.bentofile import Model
+    from bentopack.spec.declared import DeclaredModel
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ def find_models(listed: tuple[Model, ...], declared: tuple[DeclaredModel, ...]) 
     """
     aliases = {model.alias: model.tag for model in listed if model.alias}
     wanted = {model.tag for model in listed} | {model.tag for model in declared if model.tag not in aliases}
+    if not wanted:
+        return ()
+    from bentopack.models.store import get  # takes longer to import than a service without models to be read
+
     found: dict[Tag, StoredModel] = {}
     spellings: dict[Tag, set[str]] = {}
     missing: list[NotFound] = []

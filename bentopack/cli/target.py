@@ -173,17 +173,13 @@ def resolve_serve(target: str | None, *, reporter: Reporter) -> ServePlan:
 
 
 def _config_of_service(folder: Path, target: str) -> ServeConfig:
+    from bentopack.bento.needed_models import find_models
     from bentopack.serve.config import config_of
     from bentopack.spec.document import Places
     from bentopack.spec.syntax import read_service
 
     read = read_service(folder, target, Places(target))
-    models: dict[str, str] = {}
-    if read.models:  # the stores take longer to import than all else here
-        from bentopack.bento.needed_models import find_models
-
-        models = _folders(find_models((), read.models))
-    return config_of(read.service, folder, models, {})
+    return config_of(read.service, folder, _folders(find_models((), read.models)), {})
 
 
 def _config_of_project(folder: Path, reporter: Reporter) -> ServeConfig:

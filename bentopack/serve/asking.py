@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from bentopack.serve.errors import error_body
@@ -14,6 +14,10 @@ _log = logging.getLogger("bentopack.serve")
 
 LATE = (504, error_body("the answer took too long"))
 """The status and the body of an answer that nobody has given in time."""
+
+
+SubmitLarge = Callable[[int, int, Slab, int, "Receiver"], None]
+"""Takes an API's number, the type of a body, the slab where it lies, how many bytes it has, and who waits."""
 
 
 class WorkerLink(Protocol):
@@ -35,8 +39,9 @@ class WorkerLink(Protocol):
     def submit(self, api: int, media: int, bodies: Sequence[bytes], receivers: Sequence[Receiver]) -> None:
         """Send requests that have come together; each answer goes to its receiver."""
 
-    def submit_large(self, api: int, media: int, slab: Slab, length: int, receiver: Receiver) -> None:
-        """Send a request whose body lies in a slab. The slab is the link's, which gives it back."""
+    @property
+    def submit_large(self) -> SubmitLarge | None:
+        """Sends a request whose body lies in a slab, which is the link's from then on; None where it reads none."""
 
     def drop(self, identity: int) -> None:
         """Nobody waits for this request any more."""

@@ -88,7 +88,12 @@ class Call:
             receiver.answered(503, Media.JSON, refusal or self._refusal_of_workers())
             return
         link, number, _ = found[0]
-        link.submit_large(number, media, upload.slab, len(upload), receiver)
+        if link.submit_large is not None:
+            link.submit_large(number, media, upload.slab, len(upload), receiver)
+        else:
+            body = upload.slab.memory[: len(upload)]
+            upload.discard()
+            link.submit(number, media, [body], [receiver])
         self._begun(1, len(upload))
 
     def leave(self, turn: Turn) -> None:

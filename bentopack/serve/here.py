@@ -22,7 +22,7 @@ from bentopack.serve.model_thread import ModelThread
 from bentopack.serve.pool import Having, Pool
 from bentopack.serve.runner import call
 from bentopack.serve.sent import Sent
-from bentopack.serve.shared import Slab, Slabs
+from bentopack.serve.shared import Slabs
 
 _SWEEP = 0.1
 _TIMEOUT = 60.0
@@ -42,22 +42,14 @@ class Here:
 
     Args:
         runner: calls the ordinary methods; ``async def`` ones are called on the loop.
-        freed: takes the slabs that are not needed any more.
     """
 
     number = 0
     stride = sys.maxsize
     owed = 0
+    submit_large = None
 
-    def __init__(
-        self,
-        lanes: list[Lane],
-        instance: Any,
-        runner: Runner,
-        hello: Hello,
-        budget: Budget,
-        freed: Callable[[Slab], None],
-    ) -> None:
+    def __init__(self, lanes: list[Lane], instance: Any, runner: Runner, hello: Hello, budget: Budget) -> None:
         self.numbers: dict[ApiKey, int] = hello.numbers()
         self.pending: dict[int, Receiver] = {}
         self._forgotten: set[int] = set()
@@ -66,7 +58,6 @@ class Here:
         self._next = 0
         self._lanes = lanes
         self._budget = budget
-        self._freed = freed
         self._runners = [AsyncLane(lane, instance) if lane.api.is_async else runner for lane in lanes]
 
     def room(self, api: int) -> int:
@@ -85,12 +76,6 @@ class Here:
         self._lanes[api].put(Requests(api, media, now, ids, bodies), self)
         self._runners[api].notify()
         self._budget.take(len(ids))
-
-    def submit_large(self, api: int, media: int, slab: Slab, length: int, receiver: Receiver) -> None:
-        """Queue a request whose body lies in a slab, with a copy of it."""
-        body = slab.memory[:length]
-        self._freed(slab)
-        self.submit(api, media, [body], [receiver])
 
     def drop(self, identity: int) -> None:
         """Nobody waits for this request any more."""
@@ -127,10 +112,8 @@ class Here:
 class BesideThread(Here):
     """The same, with the ordinary methods on a thread: no call keeps the loop from answering something else."""
 
-    def __init__(
-        self, lanes: list[Lane], instance: Any, thread: ModelThread, hello: Hello, freed: Callable[[Slab], None]
-    ) -> None:
-        super().__init__(lanes, instance, thread, hello, Budget(None, lambda: None), freed)
+    def __init__(self, lanes: list[Lane], instance: Any, thread: ModelThread, hello: Hello) -> None:
+        super().__init__(lanes, instance, thread, hello, Budget(None, lambda: None))
         self._loop = asyncio.get_running_loop()
         self._answers: deque[tuple[Sequence[int], int, int, Sequence[bytes]]] = deque()
         thread.serve([lane for lane in lanes if not lane.api.is_async], instance)
@@ -187,18 +170,14 @@ class HerePool(Pool):
     """A pool whose one worker is this process.
 
     Args:
-        here: makes this process's end, on the loop, by what takes back the slabs that it is given.
+        here: makes this process's end, on the loop.
         hello: what a worker would tell of the service.
         timeout: seconds until a request is answered 504; None where the service tells.
         on_hello: called when the loop runs.
     """
 
     def __init__(
-        self,
-        here: Callable[[Callable[[Slab], None]], Here],
-        hello: Hello,
-        timeout: float | None,
-        on_hello: Callable[[Hello], None],
+        self, here: Callable[[], Here], hello: Hello, timeout: float | None, on_hello: Callable[[Hello], None]
     ) -> None:
         self.slabs = Slabs()
         self.greeted = asyncio.Event()
@@ -217,7 +196,7 @@ class HerePool(Pool):
 
     def start(self) -> None:
         """Begin to serve, on the loop that runs."""
-        self._here = self._make(self.slabs.give_back)
+        self._here = self._make()
         self._on_hello(self._greeting)
         self.greeted.set()
         self._sweeping = asyncio.create_task(self._sweep())

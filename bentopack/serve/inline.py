@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import gc
-from collections.abc import Callable
 from functools import partial
 
 import msgspec
@@ -22,7 +21,6 @@ from bentopack.serve.httpd import run_server
 from bentopack.serve.lanes import Lane
 from bentopack.serve.loading import load_service
 from bentopack.serve.service import Service
-from bentopack.serve.shared import Slab
 from bentopack.serve.worker import hello_of
 
 _OFTEN = 1.0  # seconds between two signs of life
@@ -54,10 +52,10 @@ def serve(settings: child.ChildSettings, service: Service) -> None:
 
     watching = []
 
-    def here(freed: Callable[[Slab], None]) -> Here:
+    def here() -> Here:
         watching.append(asyncio.create_task(watch(config.watchdog or 2 * timeout)))
         lanes = [Lane(api) for api in service.apis]
-        return Here(lanes, instance, OnLoop(lanes, instance), hello, budget, freed)
+        return Here(lanes, instance, OnLoop(lanes, instance), hello, budget)
 
     gate, connection, tick = assemble(config, partial(HerePool, here, hello, config.timeout))
     gc.collect()

@@ -54,7 +54,7 @@ class Lane:
     @property
     def at_once(self) -> int:
         """How many requests one call takes, where they have as many rows as the last."""
-        return max(1, self._most // self._each)
+        return self._requests_of(self._most)
 
     @property
     def waiting_since(self) -> float | None:
@@ -142,10 +142,13 @@ class Lane:
         else:
             sender.put(identity, 200, media, body)
 
+    def _requests_of(self, rows: int) -> int:
+        return max(1, rows // self._each)
+
     def _next(self, room: int, oldest: float) -> list[Several]:
         """Remove the oldest requests that can be called, as many as may fit, whose bodies are of one type."""
         some: list[Several] = []
-        count = max(1, room // self._each)
+        count = self._requests_of(room)
         while count > 0 and (several := self._waiting.take(count)) is not None:
             if several.arrived < oldest:
                 self._expire(several)

@@ -15,7 +15,7 @@ from typing import cast
 
 import msgspec
 
-from bentopack.serve.asking import LATE, Receiver, give_all
+from bentopack.serve.asking import LATE, Receiver, SubmitLarge, give_all
 from bentopack.serve.errors import error_body
 from bentopack.serve.frames import (
     FrameReader,
@@ -114,13 +114,12 @@ class Link(asyncio.Protocol):
         if not self._transport.is_closing():
             self._send(frame)
 
-    def submit_large(self, api: int, media: int, slab: Slab, length: int, receiver: Receiver) -> None:
-        """Send a request whose body lies in a slab. The slab is the link's, which gives it back."""
-        if not self._shares:
-            body = slab.memory[:length]
-            self._freed(slab)
-            self.submit(api, media, [body], [receiver])
-            return
+    @property
+    def submit_large(self) -> SubmitLarge | None:
+        """Sends a request whose body lies in a slab, which is the link's from then on; None where it reads none."""
+        return self._submit_large if self._shares else None
+
+    def _submit_large(self, api: int, media: int, slab: Slab, length: int, receiver: Receiver) -> None:
         identity = self._next = (self._next + 1) & _IDS
         self.pending[identity] = receiver
         receiver.link = self

@@ -31,7 +31,6 @@ from bentopack.serve.listening import listen, url_of
 from bentopack.serve.loading import load_target
 from bentopack.serve.model_thread import ModelThread
 from bentopack.serve.service import describe
-from bentopack.serve.shared import Slab
 from bentopack.serve.worker import hello_of
 
 OnReady = Callable[[str], None]
@@ -96,8 +95,8 @@ def _server(config: ServeConfig, ready: Callable[[], None]) -> Server:
     hello, thread = hello_of(service), ModelThread()
     instance = thread.start(service.instantiate)
 
-    def here(freed: Callable[[Slab], None]) -> Here:
-        return BesideThread([Lane(api) for api in service.apis], instance, thread, hello, freed)
+    def here() -> Here:
+        return BesideThread([Lane(api) for api in service.apis], instance, thread, hello)
 
     gate, connection, tick = assemble(config, partial(HerePool, here, hello, config.timeout))
     return Server(httpd.settings_of(config, gate, http=connection, ws="none"), tick, ready)

@@ -49,9 +49,8 @@ class Several(msgspec.Struct, gc=False):
             return self
         keep = [each not in forgotten for each in self.ids]
         ids, bodies = list(compress(self.ids, keep)), list(compress(self.bodies, keep))
-        return Several(
-            self.sender, self.media, self.arrived, ids, bodies, self.read and list(compress(self.read, keep))
-        )
+        read = self.read and list(compress(self.read, keep))
+        return Several(self.sender, self.media, self.arrived, ids, bodies, read)
 
 
 class Waiting:

@@ -6,11 +6,11 @@ from functools import partial
 
 from bench.serving.results import Case
 from bench.serving.running import Running
-from bench.serving.servers import MOSEC, OURS, Server
+from bench.serving.servers import OURS, STEADY, Server
 from bench.serving.session import Session
 from bench.serving.workloads import WORKLOADS
 
-_NAMES = (OURS.name, MOSEC.name, "bentoml")
+_NAMES = (OURS.name, *STEADY)
 
 
 def measure(session: Session) -> None:

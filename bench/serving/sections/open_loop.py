@@ -8,7 +8,7 @@ from bench.serving.load import Figures, closed_loop, open_loop
 from bench.serving.results import Case
 from bench.serving.running import Running
 from bench.serving.sections.closed import saturate
-from bench.serving.servers import MOSEC, OURS, Server
+from bench.serving.servers import OURS, STEADY, Server
 from bench.serving.session import Session
 from bench.serving.workloads import Workload
 
@@ -24,7 +24,7 @@ def measure(session: Session) -> None:
         top = Case("open-loop", workload.name, _AXIS, 1)
         session.on(OURS, workload, top, partial(_maximum, session, workload, maximum))
         if maximum:
-            for server in (each for each in session.servers if each.name in (OURS.name, MOSEC.name, "bentoml")):
+            for server in (each for each in session.servers if each.name in (OURS.name, *STEADY)):
                 session.on(server, workload, top, partial(_at_shares, session, server, workload, maximum[0]))
 
 
