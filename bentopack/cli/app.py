@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -71,21 +71,44 @@ def run_app() -> None:
 
     from bentopack.errors import BentopackError
 
-    # As an exception, so that what a cancelled CI job leaves behind is cleaned up as after Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         app(prog_name="bentopack")
-    except BentopackError as error:
-        _fail(error.message, error.hint, error.exit_code)
-    except OSError as error:
-        # Disk full, a read-only store: the file system's own words say it best.
-        where = f": {error.filename}" if error.filename else ""
-        _fail(f"{error.strerror or error}{where}", None, 1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        if (code := _interrupted(error)) is not None:
+            sys.exit(code)
+        if isinstance(error, BentopackError):
+            _fail(error.message, error.hint, error.exit_code)
+        if isinstance(error, OSError):
+            # Disk full, a read-only store: the file system's own words say it best.
+            where = f": {error.filename}" if error.filename else ""
+            _fail(f"{error.strerror or error}{where}", None, 1)
+        raise
 
 
-def _fail(message: str, hint: str | None, code: int) -> None:
+class _Terminated(SystemExit):
+    """SIGTERM, as an exception: what a cancelled CI job leaves behind is cleaned up as after Ctrl-C."""
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise _Terminated(143)
+
+
+def _interrupted(error: BaseException) -> int | None:
+    """The exit code of a signal that ``error`` only followed: an archive cut in the middle, say, refuses to close."""
+    cause = error.__context__
+    while cause is not None:
+        if isinstance(cause, KeyboardInterrupt):
+            return 130
+        if isinstance(cause, _Terminated):
+            return 143
+        cause = cause.__context__
+    return None
+
+
+def _fail(message: str, hint: str | None, code: int) -> NoReturn:
     from bentopack.cli.output import Output
 
     Output().error(message, hint)

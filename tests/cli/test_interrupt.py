@@ -6,8 +6,12 @@ import os
 import signal
 import subprocess
 import time
+import zipfile
 from pathlib import Path
 
+import pytest
+
+from bentopack.cli import app
 from tests.command import COMMAND, bentopack
 
 
@@ -28,6 +32,27 @@ def test_an_interrupted_build_leaves_nothing(project: Path, home: Path) -> None:
     assert "Traceback" not in said
     assert list((home / "bentos").iterdir()) == []
     assert (project / "bentofile.lock").read_bytes() == lock
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_keeps_its_exit_code_where_cleaning_up_raises(
+    number: signal.Signals, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal while a member of an archive is written: the archive cannot be closed then, and says so itself."""
+
+    def cut(*, prog_name: str) -> None:
+        with zipfile.ZipFile(tmp_path / "cut.whl", "w") as wheel:
+            wheel.open("member", "w")
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(app, "app", cut)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            app.run_app()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == code
 
 
 def test_a_killed_build_harms_no_later_one(project: Path, home: Path) -> None:
