@@ -88,7 +88,7 @@ def serve_target(target: str | None, env: Environment | None, settings: Mapping[
     config = msgspec.structs.replace(plan.config, **chosen)
     check(config)
     if _locked(plan, env):
-        _serve_locked(plan, {**settings, "host": config.host}, out)
+        _serve_locked(plan, chosen, out)
     else:
         _serve_here(config, out)
 
@@ -112,10 +112,7 @@ def _serve_here(config: ServeConfig, out: Output) -> None:
 
 
 def _serve_locked(plan: ServePlan, settings: Mapping[str, Any], out: Output) -> None:
-    """Become the runtime of the Bento's own environment, so that signals and the exit code are its own.
-
-    It reads the environment itself.
-    """
+    """Become the runtime of the Bento's own environment, so that signals and the exit code are its own."""
     import os
 
     from bentopack.bento.environment import locked_python

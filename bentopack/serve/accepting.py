@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Callable
 
 _AT_ONCE = 128
+_HANDSHAKE = 15.0  # seconds that a client may take to agree on TLS, as for the head of a request
 _PAUSE = 0.1  # seconds without accepting, when there are no descriptors left
 
 
@@ -64,4 +65,7 @@ class Acceptor:
 
     async def _begin(self, accepted: socket.socket) -> None:
         with contextlib.suppress(OSError):  # a client that has gone, or that cannot speak TLS
-            await self._loop.connect_accepted_socket(self._protocol, accepted, ssl=self._tls)
+            patience = None if self._tls is None else _HANDSHAKE
+            await self._loop.connect_accepted_socket(
+                self._protocol, accepted, ssl=self._tls, ssl_handshake_timeout=patience
+            )

@@ -25,6 +25,10 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 3000
     """0 takes any free port; the line that is logged when the service is ready names it."""
+    ssl_certfile: str | None = None
+    """The certificate to serve HTTPS with, in PEM form, which others of its chain may follow; None is plain HTTP."""
+    ssl_keyfile: str | None = None
+    """Its private key; None where that is in the certificate's own file."""
     workers: int | None = None
     """Worker processes (front ends for a plain application); None takes what the service says."""
     front_ends: int = 1

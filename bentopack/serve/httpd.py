@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import uvicorn
 
-from bentopack.serve import access, child, loops, tallies
+from bentopack.serve import access, child, loops, tallies, tls
 from bentopack.serve.accepting import Acceptor
 from bentopack.serve.asgi import CLOSE, App
 from bentopack.serve.config import ServeConfig
@@ -104,7 +104,11 @@ class Server(uvicorn.Server):
 def settings_of(
     config: ServeConfig, app: App, *, http: type[asyncio.Protocol] | Literal["httptools"], ws: Literal["none", "auto"]
 ) -> uvicorn.Config:
-    """Return how uvicorn is to serve an application; ``http`` is the class of a connection."""
+    """Return how uvicorn is to serve an application; ``http`` is the class of a connection.
+
+    Raises:
+        ServeError: the certificate cannot be used.
+    """
     return uvicorn.Config(
         app,
         http=http,
@@ -115,6 +119,7 @@ def settings_of(
         server_header=False,
         proxy_headers=config.service.kind == "app",
         timeout_graceful_shutdown=max(1, math.ceil(config.grace)),
+        **tls.options_of(config),
     )
 
 
@@ -134,7 +139,9 @@ def run_server(
         on_tick: called every tenth of a second with all connections.
         started: what the supervisor is told when connections are accepted.
     """
-    server = Server(settings_of(settings.config, app, http=http, ws=ws), settings, on_tick, started or child.Started())
+    with child.reporting(settings):
+        config = settings_of(settings.config, app, http=http, ws=ws)
+    server = Server(config, settings, on_tick, started or child.Started())
     # It is the supervisor's as well, which listens on while this process is replaced.
     with socket.socket(fileno=settings.listener) as listener:
         loops.run(server.serve(sockets=[listener]))

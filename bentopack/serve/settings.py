@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bentopack.errors import ServeError
+from bentopack.serve import tls
+
+if TYPE_CHECKING:
+    from bentopack.serve.config import ServeConfig
 
 _COUNT = "a whole number from 1"
 _SECONDS = "seconds above 0"
@@ -69,6 +74,18 @@ def _seconds(value: float | None) -> bool:
 SETTINGS = (
     Setting("host", str, "0.0.0.0; `run`: 127.0.0.1", "the address to listen on"),
     Setting("port", int, "3000", "0 takes any free one", "a number from 0 to 65535", lambda value: 0 <= value <= 65535),
+    Setting(
+        "ssl_certfile",
+        Path,
+        "none, and plain HTTP",
+        "serve HTTPS with the certificate in this PEM file, which others of its chain may follow",
+    ),
+    Setting(
+        "ssl_keyfile",
+        Path,
+        "the file of the certificate",
+        f"the PEM file of the certificate's private key; where it is encrypted, its password is `${tls.PASSWORD}`",
+    ),
     Setting("workers", int, "the service's", "processes that each hold a copy of the service", _COUNT, _count),
     Setting(
         "inline",
@@ -141,6 +158,8 @@ SETTINGS = (
 def given(options: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
     """Return each setting that is given: as an option of the command line, or else by the environment.
 
+    Paths come back absolute, as strings: the processes of a service work elsewhere.
+
     Raises:
         ServeError: a variable's value cannot be.
     """
@@ -149,10 +168,11 @@ def given(options: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, A
 
 
 def _or(value: Any, setting: Setting, environ: Mapping[str, str]) -> Any:
-    return setting.told(environ) if value is None else value
+    value = setting.told(environ) if value is None else value
+    return str(Path(value).absolute()) if setting.kind is Path and value is not None else value
 
 
-def check(config: object) -> None:
+def check(config: ServeConfig) -> None:
     """Refuse settings that cannot be.
 
     Raises:
@@ -162,5 +182,6 @@ def check(config: object) -> None:
         found = getattr(config, each.name)
         if not each.fits(found):
             raise ServeError(f"{each.option}: expected {each.expected}, found {found}")
-    if getattr(config, "inline", False) and getattr(config, "in_process", False):
+    if config.inline and config.in_process:
         raise ServeError("--inline and --in-process exclude each other", hint="--in-process is for development")
+    tls.options_of(config)

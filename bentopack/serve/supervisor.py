@@ -93,7 +93,7 @@ class Supervisor:
         self._listener = listener
         self._runtime = runtime
         self._on_ready = on_ready
-        self._url = url_of(listener)
+        self._url = url_of(listener, tls=config.ssl_certfile is not None)
         self._lifeline, self._held = os.pipe()
         self._worker_listeners: list[socket.socket] = []
         self._front_ends: list[Slot] = []
@@ -240,16 +240,22 @@ class Supervisor:
         self._renewing.add_done_callback(self._replacing.discard)
 
     async def _renew(self) -> None:
-        """Replace the processes that hold the user's code, in turn; each leaves when its successor is there."""
+        """Replace processes in turn; each leaves when its successor is there."""
         await self._started.wait()
         while self._outdated:
             self._outdated = False
-            for slot in self._workers or self._front_ends:
+            for slot in self._renewed():
                 async with self._one_at_a_time:
                     if not await self._replace(slot):
                         break
             else:
                 _log.info("SIGHUP: all processes with the service's code have been replaced")
+
+    def _renewed(self) -> list[Slot]:
+        """The processes that SIGHUP replaces: those with the service's code, and those with a certificate."""
+        if not self._workers or self._config.ssl_certfile is not None:
+            return [*self._workers, *self._front_ends]
+        return [*self._workers]
 
     async def _start_or_tell(self) -> None:
         try:

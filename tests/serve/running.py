@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -37,7 +38,9 @@ except BentopackError as error:
 class Running:
     """One running service. ``lines`` is all that it has printed so far."""
 
-    def __init__(self, config: ServeConfig, *, stderr: int = subprocess.STDOUT) -> None:
+    def __init__(
+        self, config: ServeConfig, *, stderr: int = subprocess.STDOUT, trust: ssl.SSLContext | None = None
+    ) -> None:
         self.lines: list[str] = []
         self._source = f'"source":{msgspec.json.encode(config.source).decode()}'
         self.process = subprocess.Popen(
@@ -49,7 +52,7 @@ class Running:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.client = httpx.Client(timeout=20)
+        self.client = httpx.Client(timeout=20, verify=trust or True)
 
     def __enter__(self) -> Running:
         return self
@@ -75,7 +78,7 @@ class Running:
     def wait_ready(self, timeout: float = 30) -> Running:
         """Wait for the line with the URL, and take the client's base URL from it."""
         wait_for(lambda: "Serving" in self.output or self.process.poll() is not None, timeout, lambda: self.output)
-        found = re.search(r"Serving \S+ on (http://\S+)", self.output)
+        found = re.search(r"Serving \S+ on (https?://\S+)", self.output)
         assert found, self.output
         self.client.base_url = httpx.URL(found[1])
         wait_for(lambda: self.client.get("/readyz").status_code == 200, timeout, lambda: self.output)

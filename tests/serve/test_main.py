@@ -173,7 +173,8 @@ def test_a_variable_that_cannot_be_is_named(
 
 def test_each_setting_goes_on_to_the_runtime_of_a_bento(bento: Path) -> None:
     """What ``run`` was told is typed to the runtime of a Bento's own environment so that it understands the same."""
-    other = {"host": "::1", "access_log": False, "reload": True}
-    told = {each.name: other.get(each.name, each.kind(7)) for each in SETTINGS}
+    paths = {"ssl_certfile": "/certificate.pem", "ssl_keyfile": "/key.pem"}
+    other = {"host": "::1", "access_log": False, "reload": True, **paths}
+    told = {each.name: each.kind(7) for each in SETTINGS if each.name not in other} | other
     config = parse(["serve", str(bento), *typed(told)])
     assert {name: getattr(config, name) for name in told} == told
