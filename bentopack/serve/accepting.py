@@ -10,10 +10,13 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+from bentopack.serve import loops
 
 _AT_ONCE = 128
-_HANDSHAKE = 15.0  # seconds that a client may take to agree on TLS, as for the head of a request
+_HANDSHAKE = {"ssl_handshake_timeout": 15.0}  # as for the head of a request
+_PATIENCE = {**_HANDSHAKE, "ssl_shutdown_timeout": 3600.0}  # who reads slowly gets all of what it was sent last
 _PAUSE = 0.1  # seconds without accepting, when there are no descriptors left
 
 
@@ -27,7 +30,11 @@ class Acceptor:
         self._listener = listener
         self._protocol = protocol
         self._tls = tls
-        self._beginning: set[asyncio.Task[None]] = set()
+        self._patience: Mapping[str, float] = {}
+        if tls is not None:
+            self._patience = _PATIENCE if loops.says_goodbye(self._loop) else _HANDSHAKE
+        self.beginning: set[asyncio.Task[None]] = set()
+        """What has been accepted and is no connection yet."""
         self._open = True
         listener.setblocking(False)
         self._loop.add_reader(listener.fileno(), self._accept)
@@ -55,8 +62,8 @@ class Acceptor:
                 return False
             accepted.setblocking(False)
             task = self._loop.create_task(self._begin(accepted))
-            self._beginning.add(task)
-            task.add_done_callback(self._beginning.discard)
+            self.beginning.add(task)
+            task.add_done_callback(self.beginning.discard)
         return True
 
     def _resume(self) -> None:
@@ -65,7 +72,4 @@ class Acceptor:
 
     async def _begin(self, accepted: socket.socket) -> None:
         with contextlib.suppress(OSError):  # a client that has gone, or that cannot speak TLS
-            patience = None if self._tls is None else _HANDSHAKE
-            await self._loop.connect_accepted_socket(
-                self._protocol, accepted, ssl=self._tls, ssl_handshake_timeout=patience
-            )
+            await self._loop.connect_accepted_socket(self._protocol, accepted, ssl=self._tls, **self._patience)

@@ -55,6 +55,12 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Log one line a request."""
 
 
+def patience_of(config: ServeConfig) -> float:
+    """Return how many seconds a process has, when its successor is there, to answer what it has accepted."""
+    timeout = config.timeout or config.service.traffic.get("timeout") or 60.0
+    return max(config.grace, float(timeout))
+
+
 def config_of_bento(bento: Path) -> ServeConfig:
     """Read how to serve a Bento directory, with the host and port still at their defaults."""
     manifest = read_manifest(bento)

@@ -24,6 +24,7 @@ from bentopack.serve.plain import UNUSUAL, PlainReader
 from bentopack.serve.request_ids import HEADER
 from bentopack.serve.shared import LARGE
 from bentopack.serve.turn import Prediction, Turn
+from bentopack.serve.unsent import unsent
 from bentopack.serve.upload import SmallPieces, Upload
 
 _KEEP_ALIVE = 75.0  # seconds without a request; longer than the minute of common load balancers, which must close first
@@ -110,7 +111,7 @@ class FastProtocol(HttpToolsProtocol):
     def sweep(self, now: float) -> None:
         """Close the connection if its client keeps it waiting."""
         turn = self._turn
-        unread = self.transport.get_write_buffer_size()
+        unread = unsent(self.transport)
         if unread != self._unread:
             self._unread, turn.seen = unread, now  # it reads, if slowly
         silent = now - turn.seen
@@ -119,6 +120,8 @@ class FastProtocol(HttpToolsProtocol):
         elif not turn.response_complete:
             if not turn.submitted and (error := overdue(silent, now - self._body_since, turn.received)):
                 self.give_up(error.status, error_body(error.message))
+        elif self.transport.is_closing():
+            pass  # it has been closed, and the rest is on its way
         elif self._is_idle() and (now - self._head_since > _HEAD_TOTAL or silent > _KEEP_ALIVE):
             self.transport.close()
 

@@ -18,15 +18,17 @@ import uvicorn
 from bentopack.serve import access, child, loops, tallies, tls
 from bentopack.serve.accepting import Acceptor
 from bentopack.serve.asgi import CLOSE, App
-from bentopack.serve.config import ServeConfig
+from bentopack.serve.config import ServeConfig, patience_of
 from bentopack.serve.fastpath import FastProtocol
+from bentopack.serve.unsent import unsent
 
 _log = logging.getLogger("bentopack.serve")
+_TICKS = 10  # a second
 _GOODBYE = 1.0  # seconds, at the end, for clients to ask once more on connections that they keep
 
 
 class Server(uvicorn.Server):
-    """Reports to the supervisor when it accepts connections, and drains on SIGTERM."""
+    """Reports to the supervisor when it accepts connections, and drains on SIGTERM and SIGUSR1."""
 
     def __init__(
         self,
@@ -44,6 +46,8 @@ class Server(uvicorn.Server):
         """Called every tenth of a second."""
         try:
             access.write()
+            if self.config.is_ssl and counter % _TICKS == 0:
+                self._hang_up()
             if self._on_tick is not None:
                 self._on_tick(self.server_state.connections)
         except Exception:  # it would end the server
@@ -63,9 +67,9 @@ class Server(uvicorn.Server):
         A client may be about to ask again on a connection that is idle: where its request crosses the close, it cannot
         know whether that was executed.
         """
-        for server in self.servers:
-            server.close()
-        self.servers = []
+        acceptors, self.servers = self.servers, []
+        for acceptor in acceptors:
+            acceptor.close()
         for each in sockets or ():
             each.close()
         if issubclass(self.config.http_protocol_class, FastProtocol):
@@ -80,10 +84,24 @@ class Server(uvicorn.Server):
         end = time.monotonic() + goodbye
         while time.monotonic() < end:
             await asyncio.sleep(0.02)  # what has just been accepted becomes a connection
-            if not self.server_state.connections:
+            if not self.server_state.connections and not any(getattr(each, "beginning", ()) for each in acceptors):
                 break
         self.config.timeout_graceful_shutdown = max(1, math.ceil(grace - goodbye))
+        hanging_up = asyncio.create_task(self._hang_up_often())
         await super().shutdown()
+        hanging_up.cancel()
+
+    async def _hang_up_often(self) -> None:
+        while self.config.is_ssl:
+            await asyncio.sleep(_GOODBYE / 2)
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        """End connections that were closed and wait for the client's own goodbye alone: with TLS many never say one."""
+        for connection in list(self.server_state.connections):
+            transport = connection.transport
+            if transport.is_closing() and not unsent(transport):
+                transport.abort()
 
     def _connection(self) -> asyncio.Protocol:
         made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
@@ -94,10 +112,17 @@ class Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave SIGINT to the supervisor."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop)
+        loop.add_signal_handler(signal.SIGUSR1, self._leave)
         yield
 
     def _stop(self) -> None:
+        self.should_exit = True
+
+    def _leave(self) -> None:
+        """A successor is there: nobody waits for this process, and what it has may take its time."""
+        self.config.timeout_graceful_shutdown = math.ceil(patience_of(self._settings.config))
         self.should_exit = True
 
 

@@ -45,7 +45,6 @@ def serve(settings: child.ChildSettings, service: Service) -> None:
     config = msgspec.structs.replace(
         settings.config,
         front_ends=settings.config.workers or hello.workers,  # they share what one machine has
-        grace=max(settings.config.grace, timeout),  # where a successor is there; at the end the supervisor is stricter
     )
     instance = service.instantiate()
     budget = Budget(config.max_requests, lambda: child.report(settings, child.Tired()))

@@ -52,9 +52,10 @@ class Setting:
         Raises:
             ServeError: the variable's value cannot be.
         """
+        given = ((name, environ.get(name, "")) for name in self.variables)
         # Kubernetes sets $BENTOPACK_PORT=tcp://… beside a service of that name.
-        given = ((name, environ.get(name)) for name in self.variables)
-        name, text = next(((name, text) for name, text in given if text and "://" not in text), ("", ""))
+        meant = ((name, text) for name, text in given if text and not (self.name == "port" and "://" in text))
+        name, text = next(meant, ("", ""))
         if not text:
             return None
         try:

@@ -64,14 +64,13 @@ class Slot:
             self._keeper = asyncio.create_task(self._keep())
         return started
 
-    async def replace(self, farewell: signal.Signals, grace: float) -> None:
+    async def replace(self, grace: float) -> None:
         """Start another process beside this one, and let this one leave once the other is ready.
 
         Nothing is refused in between: the two share the socket. Where the new one cannot serve, the old one stays.
 
         Args:
-            farewell: the signal by which a process of this role leaves.
-            grace: seconds that it may take.
+            grace: seconds that it may take to leave, which SIGUSR1 tells it to.
 
         Raises:
             ServeError: the new process cannot serve.
@@ -92,7 +91,7 @@ class Slot:
         finally:
             if not self._ending:
                 self._keeper = asyncio.create_task(self._keep())
-        await self._finish(old, grace, farewell)
+        await self._finish(old, grace, signal.SIGUSR1)
         self._leaving = None
 
     async def stop(self, grace: float) -> None:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from bentopack.errors import ServeError
-from bentopack.serve import leftovers
+from bentopack.serve import leftovers, tls
 from bentopack.serve.child import Started, worker_socket
-from bentopack.serve.config import ServeConfig
+from bentopack.serve.config import ServeConfig, patience_of
 from bentopack.serve.listening import listen, url_of
 from bentopack.serve.settings import check
 from bentopack.serve.slot import Slot
@@ -83,6 +83,11 @@ def environment(config: ServeConfig, runtime: str) -> dict[str, str]:
         found["TMPDIR"] = _MEMORY  # what had no place for our files has none for theirs
     # Read by prometheus_client when it is imported.
     return {**found, "PROMETHEUS_MULTIPROC_DIR": str(Path(runtime, "metrics"))}
+
+
+def _without_secret(environ: dict[str, str]) -> dict[str, str]:
+    """The same for processes that show nobody a certificate."""
+    return {name: value for name, value in environ.items() if name != tls.PASSWORD}
 
 
 class Supervisor:
@@ -174,6 +179,7 @@ class Supervisor:
         return await slot.start()
 
     def _slot(self, module: str, role: str, listener: socket.socket) -> Slot:
+        environ = environment(self._config, self._runtime)
         return Slot(
             module=module,
             role=role,
@@ -181,7 +187,7 @@ class Supervisor:
             runtime=self._runtime,
             listener=listener.fileno(),
             lifeline=self._lifeline,
-            environ=environment(self._config, self._runtime),
+            environ=_without_secret(environ) if module == _WORKER else environ,
             # Python imports from the working directory first: a front end has no business with the user's modules.
             folder=self._runtime if module == _FRONT_END else self._config.source,
             on_tired=self._tired,
@@ -212,20 +218,14 @@ class Supervisor:
 
     async def _replace(self, slot: Slot) -> bool:
         """Replace one process; the others wait, so that no more than one loads at a time."""
-        farewell = signal.SIGUSR1 if slot.module == _WORKER else signal.SIGTERM
         try:
-            await slot.replace(farewell, self._patience())
+            await slot.replace(patience_of(self._config) + 1)
         except ServeError as error:
             _log.error("%s\nthe process that was there serves on", error)
             return False
         finally:
             self._worn.discard(slot)
         return True
-
-    def _patience(self) -> float:
-        """Seconds that a process may take to answer what it has when its successor is there."""
-        timeout = self._config.timeout or self._config.service.traffic.get("timeout") or 60.0
-        return max(self._config.grace, float(timeout))
 
     def _renew_soon(self) -> None:
         self._outdated = True
@@ -244,18 +244,17 @@ class Supervisor:
         await self._started.wait()
         while self._outdated:
             self._outdated = False
-            for slot in self._renewed():
-                async with self._one_at_a_time:
-                    if not await self._replace(slot):
-                        break
-            else:
-                _log.info("SIGHUP: all processes with the service's code have been replaced")
+            if self._workers and self._config.ssl_certfile is not None:
+                await self._replace_all(self._front_ends, "certificate")
+            await self._replace_all(self._workers or self._front_ends, "code")
 
-    def _renewed(self) -> list[Slot]:
-        """The processes that SIGHUP replaces: those with the service's code, and those with a certificate."""
-        if not self._workers or self._config.ssl_certfile is not None:
-            return [*self._workers, *self._front_ends]
-        return [*self._workers]
+    async def _replace_all(self, slots: list[Slot], what: str) -> None:
+        """Replace the processes that have something, until one cannot be."""
+        for slot in slots:
+            async with self._one_at_a_time:
+                if not await self._replace(slot):
+                    return
+        _log.info("SIGHUP: all processes with the service's %s have been replaced", what)
 
     async def _start_or_tell(self) -> None:
         try:

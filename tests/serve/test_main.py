@@ -171,6 +171,14 @@ def test_a_variable_that_cannot_be_is_named(
         parse(["serve", str(bento)])
 
 
+def test_a_path_is_taken_from_where_it_was_given(bento: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes of a service work elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENTOPACK_SSL_KEYFILE", "key.pem")
+    config = parse(["serve", str(bento), "--ssl-certfile", "certificate.pem"])
+    assert (config.ssl_certfile, config.ssl_keyfile) == (str(tmp_path / "certificate.pem"), str(tmp_path / "key.pem"))
+
+
 def test_each_setting_goes_on_to_the_runtime_of_a_bento(bento: Path) -> None:
     """What ``run`` was told is typed to the runtime of a Bento's own environment so that it understands the same."""
     paths = {"ssl_certfile": "/certificate.pem", "ssl_keyfile": "/key.pem"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import signal
@@ -10,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,14 +21,16 @@ import httpx
 import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bentopack.errors import ServeError
 from bentopack.serve import tls
 from bentopack.serve.healthcheck import is_ready
+from bentopack.serve.unsent import unsent
 from tests.serve.running import Running, config_of, wait_for
 
 SOURCE = """
-import hashlib
+import hashlib, time
 import bentopack
 
 @bentopack.service
@@ -38,7 +42,22 @@ class Service:
     @bentopack.api
     def large(self, size: int) -> bytes:
         return bytes(size)
+
+    @bentopack.api
+    def wait(self, seconds: float) -> str:
+        time.sleep(seconds)
+        return "waited"
 """
+APP = """
+import asyncio
+
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        await asyncio.sleep(4)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"6")]})
+        await send({"type": "http.response.body", "body": b"waited"})
+"""
+PEM, PKCS8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
 BYTES = {"content-type": "application/octet-stream"}
 SIZES = [0, 1, 8_192, 65_536, 65_537, 600_000, 5_000_000]
 
@@ -149,15 +168,12 @@ def test_who_speaks_no_tls_is_hung_up_on(secure: Running) -> None:
 
 
 def test_the_healthcheck_asks_with_tls(secure: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An image's own health check finds the service, by the same variable that gives it its certificate."""
+    """An image's own health check finds the service, which may have its certificate by an option."""
     port = int(secure.client.base_url.port or 0)
     assert is_ready(port, tls=True)
     assert not is_ready(port)
     monkeypatch.setenv("BENTOPACK_PORT", str(port))
-    command = [sys.executable, "-m", "bentopack.serve.healthcheck"]
-    assert subprocess.run(command, check=False).returncode == 1
-    monkeypatch.setenv("BENTOPACK_SSL_CERTFILE", "/certificate.pem")
-    assert subprocess.run(command, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-m", "bentopack.serve.healthcheck"], check=False).returncode == 0
 
 
 def test_sighup_takes_a_renewed_certificate(tmp_path: Path, authority: Authority) -> None:
@@ -191,22 +207,123 @@ def test_sighup_takes_a_renewed_certificate(tmp_path: Path, authority: Authority
         assert shown(running, authority) == renewed
 
 
-def _encrypted(authority: Authority) -> None:
+@pytest.mark.parametrize("kind", ["service", "app"])
+def test_who_holds_the_old_certificate_finishes_what_it_has(tmp_path: Path, authority: Authority, kind: str) -> None:
+    """A request that takes longer than the grace is answered though its front end is replaced."""
+    source = SOURCE if kind == "service" else APP
+    config = config_of(tmp_path, source, kind=kind, grace=1.0, access_log=False, **authority.settings)
+    with Running(config, trust=authority.trust) as running, ThreadPoolExecutor(1) as client:
+        running.wait_ready()
+        answer = client.submit(running.client.post, "/wait", json={"seconds": 4})
+        time.sleep(1)
+        running.process.send_signal(signal.SIGHUP)
+        assert answer.result().text == "waited"
+        running.wait_output("have been replaced", 20)
+
+
+def test_a_certificate_is_renewed_though_the_new_code_cannot_be_loaded(tmp_path: Path, authority: Authority) -> None:
+    """One has nothing to do with the other."""
+    config = config_of(tmp_path, SOURCE, access_log=False, **authority.settings)
+    with Running(config, trust=authority.trust) as running:
+        running.wait_ready()
+        renewed = authority.issue()
+        (tmp_path / "svc.py").write_text("import nothing_of_that_name")
+        running.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: shown(running, authority) == renewed, 30, lambda: running.output)
+        running.wait_output("the process that was there serves on", 30)
+        assert running.client.post("/digest", content=b"", headers=BYTES).status_code == 200
+
+
+@pytest.mark.parametrize("way", [{}, {"inline": True}], ids=["workers", "inline"])
+def test_a_client_that_never_says_goodbye_is_not_waited_for(
+    tmp_path: Path, authority: Authority, way: dict[str, Any]
+) -> None:
+    """Clients keep connections that they do not read from; the end is no later for them."""
+    config = config_of(tmp_path, SOURCE, access_log=False, grace=20.0, **way, **authority.settings)
+    with Running(config, trust=authority.trust) as running:
+        assert running.wait_ready().client.get("/readyz").status_code == 200  # and its connection is kept
+        running.process.terminate()
+        assert running.process.wait(10) == 0
+        assert "graceful shutdown exceeded" not in running.output
+
+
+def test_who_has_been_accepted_may_finish_the_handshake(tmp_path: Path, authority: Authority) -> None:
+    """A client whose connection was accepted before SIGTERM gets its answer, slow as it is."""
+    config = config_of(tmp_path, SOURCE, access_log=False, **authority.settings)
+    with Running(config, trust=authority.trust) as running:
+        url = running.wait_ready().client.base_url
+        running.client.close()
+        with socket.create_connection((url.host, int(url.port or 0)), 10) as plain:
+            time.sleep(0.3)
+            running.process.terminate()
+            time.sleep(0.4)
+            with authority.trust.wrap_socket(plain, server_hostname=url.host) as connection:
+                connection.sendall(b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n")
+                assert connection.makefile("rb").readline().startswith(b"HTTP/1.1 200")
+
+
+def test_what_a_client_does_not_read_counts_as_unsent(authority: Authority) -> None:
+    """A transport of TLS says that it holds nothing, megabytes of which nobody has taken."""
+
+    async def send() -> tuple[int, int, int]:
+        made: asyncio.Future[asyncio.Transport] = asyncio.get_running_loop().create_future()
+
+        class Sender(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                assert isinstance(transport, asyncio.Transport)
+                made.set_result(transport)
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(authority.certificate, authority.key)
+        server = await asyncio.get_running_loop().create_server(Sender, "127.0.0.1", 0, ssl=context)
+        host, port = server.sockets[0].getsockname()
+        reader, writer = await asyncio.open_connection(host, port, ssl=authority.trust)
+        transport = await made
+        transport.write(bytes(30_000_000))
+        await asyncio.sleep(0.2)
+        held, before = transport.get_write_buffer_size(), unsent(transport)
+        await reader.readexactly(30_000_000)
+        await asyncio.sleep(0.2)
+        after = unsent(transport)
+        transport.abort()
+        writer.transport.abort()
+        server.close()
+        return held, before, after
+
+    held, before, after = asyncio.run(send())
+    assert held == 0
+    assert before > 100_000
+    assert after == 0
+
+
+def test_modern_clients_of_tls_1_2_are_understood(secure: Running) -> None:
+    """Those that offer authenticated encryption alone."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE+AESGCM")
+    with httpx.Client(base_url=secure.client.base_url, verify=context) as client:
+        assert client.get("/readyz").status_code == 200
+
+
+def _encrypt(authority: Authority) -> None:
     key = serialization.load_pem_private_key(authority.key.read_bytes(), None)
-    how = serialization.BestAvailableEncryption(b"secret")
-    form = serialization.PrivateFormat.PKCS8
-    authority.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, how))
+    authority.key.write_bytes(key.private_bytes(PEM, PKCS8, serialization.BestAvailableEncryption(b"secret")))
+
+
+def _damage(file: Path) -> None:
+    file.write_text(re.sub(r"(?<=-----\n)\w{8}", "AAAAAAAA", file.read_text()))
 
 
 def test_an_encrypted_key(tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its password comes by the environment alone; without it nothing asks at the terminal."""
-    _encrypted(authority)
+    _encrypt(authority)
     config = config_of(tmp_path, SOURCE, access_log=False, **authority.settings)
     monkeypatch.delenv(tls.PASSWORD, raising=False)
-    with pytest.raises(ServeError, match="the key is encrypted"):
+    with pytest.raises(ServeError, match="it is encrypted"):
         tls.options_of(config)
     monkeypatch.setenv(tls.PASSWORD, "wrong")
-    with pytest.raises(ServeError, match="the password is not its own") as refused:
+    with pytest.raises(ServeError, match="its password is another") as refused:
         tls.options_of(config)
     assert "wrong" not in str(refused.value)
     monkeypatch.setenv(tls.PASSWORD, "secret")
@@ -224,10 +341,15 @@ def test_an_encrypted_key(tmp_path: Path, authority: Authority, monkeypatch: pyt
         ("another's key", "--ssl-keyfile: .*key.pem is not the key of the certificate in .*certificate.pem"),
         ("key alone", "--ssl-keyfile without --ssl-certfile"),
         ("no key in the certificate's file", "--ssl-keyfile: .*certificate.pem: it holds no private key in PEM form"),
-        ("damaged", "--ssl-certfile: .*certificate.pem.*OpenSSL refuses them"),
+        ("another kind of key", "--ssl-keyfile: .*key.pem is not the key of the certificate in .*certificate.pem"),
+        ("damaged", "--ssl-certfile: .*certificate.pem: the certificate is damaged"),
+        ("damaged, with an encrypted key", "--ssl-certfile: .*certificate.pem: the certificate is damaged"),
+        ("damaged key", "--ssl-keyfile: .*key.pem: .*it is damaged"),
     ],
 )
-def test_a_certificate_that_cannot_be_used(tmp_path: Path, authority: Authority, broken: str, words: str) -> None:
+def test_a_certificate_that_cannot_be_used(
+    tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch, broken: str, words: str
+) -> None:
     """Each is one message, which names the option and the file, before anything is started."""
     settings: dict[str, Any] = authority.settings
     if broken == "no certificate":
@@ -246,8 +368,15 @@ def test_a_certificate_that_cannot_be_used(tmp_path: Path, authority: Authority,
         del settings["ssl_certfile"]
     elif broken == "no key in the certificate's file":
         del settings["ssl_keyfile"]
+    elif broken == "another kind of key":
+        key = rsa.generate_private_key(65537, 2048)
+        authority.key.write_bytes(key.private_bytes(PEM, PKCS8, serialization.NoEncryption()))
+    elif broken == "damaged key":
+        _damage(authority.key)
     else:
-        text = authority.certificate.read_text()
-        authority.certificate.write_text(re.sub(r"(?<=-----\n)\w{8}", "AAAAAAAA", text))
+        _damage(authority.certificate)
+    if broken == "damaged, with an encrypted key":
+        _encrypt(authority)
+        monkeypatch.setenv(tls.PASSWORD, "secret")
     with pytest.raises(ServeError, match=words):
         tls.options_of(config_of(tmp_path, SOURCE, **settings))
