@@ -120,9 +120,10 @@ class FastProtocol(HttpToolsProtocol):
         elif not turn.response_complete:
             if not turn.submitted and (error := overdue(silent, now - self._body_since, turn.received)):
                 self.give_up(error.status, error_body(error.message))
+        elif self.transport.is_closing():
+            return  # what it was sent last is on its way
         elif self._is_idle() and (now - self._head_since > _HEAD_TOTAL or silent > _KEEP_ALIVE):
-            if not self.transport.is_closing():  # what it was sent last is on its way
-                self.transport.close()
+            self.transport.close()
 
     def forgive(self, seconds: float) -> None:
         """Count so many seconds for nothing: it was not the client that took them."""
