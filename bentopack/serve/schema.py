@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 
 from bentopack.errors import ServeError
+from bentopack.serve.aliases import expanded
 from bentopack.serve.arrays import ArraySpec, array_spec, plain
 from bentopack.serve.errors import ApiError
 from bentopack.validators import DType, Shape
@@ -72,7 +73,7 @@ def read_signature(name: str, function: Callable[..., Any]) -> Signature:
         ServeError: a hint that cannot be resolved, or a parameter that no request can give.
     """
     try:
-        hints = typing.get_type_hints(function, include_extras=True)
+        hints = {name: expanded(hint) for name, hint in typing.get_type_hints(function, include_extras=True).items()}
     except (NameError, TypeError, AttributeError) as error:
         raise ServeError(
             f"API '{name}': its type hints cannot be resolved: {error}",

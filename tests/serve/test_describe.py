@@ -6,18 +6,38 @@ import asyncio
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Optional
+from types import GenericAlias
+from typing import Annotated, Any, Literal, Optional, TypeVar, get_args
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from typing_extensions import TypeAliasType
 
 import bentopack
 from bentopack.errors import ServeError
+from bentopack.serve.aliases import expanded
 from bentopack.serve.openapi import document
 from bentopack.serve.service import describe
 from bentopack.validators import DType, Shape
+from tests.serve.conftest import Start
 
+NAMED = """
+from dataclasses import dataclass
+import bentopack
+import numpy as np
+from numpy.typing import NDArray
+
+@dataclass
+class Holder:
+    rows: NDArray[np.float32]
+
+@bentopack.service
+class Service:
+    @bentopack.api
+    def total(self, x: Holder, more: list[NDArray[np.float32]]) -> float:
+        return float(x.rows.sum() + sum(each.sum() for each in more))
+"""
 Rows = Annotated[np.ndarray, Shape((-1, 4)), DType("float32")]
 
 
@@ -83,6 +103,54 @@ def test_optional_arrays_keep_shape_and_dtype(hint: Any) -> None:
     assert parameter.nullable
     assert parameter.array is not None
     assert parameter.array.dtype == "float32"
+
+
+class Tree:
+    """As ``type Tree = dict[str, Tree] | int``, for Python before 3.12."""
+
+    @property
+    def __value__(self) -> Any:
+        return dict[str, self] | int  # type: ignore[valid-type]
+
+
+Item = TypeVar("Item")
+Several = TypeAliasType("Several", list[Item], type_params=(Item,))
+Named = TypeAliasType("Named", NDArray[np.float32])
+
+
+@pytest.mark.parametrize(
+    ("hint", "dtype", "nullable"),
+    [
+        (Named, "float32", False),
+        (Optional[Named], "float32", True),  # noqa: UP045
+        (Annotated[Named, Shape((-1, 4))], "float32", False),
+    ],
+)
+def test_a_hint_may_have_a_name(hint: Any, dtype: str, nullable: bool) -> None:
+    """``type Named = NDArray[np.float32]`` is read as what it stands for."""
+    (api,) = describe(_service(_takes(hint)), "m:S").apis
+    (parameter,) = api.signature.parameters
+    assert parameter.array is not None
+    assert (parameter.array.dtype, parameter.nullable) == (dtype, nullable)
+
+
+def test_names_inside_of_hints() -> None:
+    """They are found wherever they stand; one that stands for itself ends, and what holds none is what it was."""
+    assert expanded(dict[str, Several[int]]) == dict[str, list[int]]
+    assert expanded(Several[Named]) == list[expanded(NDArray[np.float32])]  # type: ignore[misc]
+    assert expanded(Literal["a", "b"]) == Literal["a", "b"]
+    plain = list[tuple[int, ...]] | None
+    assert expanded(plain) is plain
+    tree = type("TypeAliasType", (Tree,), {})()
+    (once,) = get_args(expanded(GenericAlias(list, (tree,))))
+    assert get_args(once) == (GenericAlias(dict, (str, tree)), int)
+
+
+def test_arrays_inside_of_other_values_may_have_a_name(start: Start) -> None:
+    """numpy's own for arrays is one since 2.5: in a class and in a list of a service that answers."""
+    running = start(NAMED)
+    assert running.json("/total", {"x": {"rows": [[1, 2], [3, 4]]}, "more": [[1], [2, 3]]}).json() == 16
+    assert running.json("/total", {"x": {"rows": "no"}, "more": []}).status_code == 422
 
 
 def test_every_wrong_api_is_told() -> None:
