@@ -42,9 +42,10 @@ class Acceptor:
     def close(self) -> None:
         """Accept what has come, which closing the socket would reset, and then no more connections."""
         self._open = False
+        self._loop.remove_reader(self._listener.fileno())
         while self._accept():
             pass
-        self._loop.remove_reader(self._listener.fileno())
+        self._listener.close()  # at once: what comes between the two is reset
 
     async def wait_closed(self) -> None:
         """Wait for nothing: connections are their protocols' own."""
