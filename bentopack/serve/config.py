@@ -54,6 +54,11 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     access_log: bool = True
     """Log one line a request."""
 
+    @property
+    def speaks_tls(self) -> bool:
+        """Whether clients are answered by HTTPS alone."""
+        return self.ssl_certfile is not None
+
 
 def patience_of(config: ServeConfig) -> float:
     """Return how many seconds a process has, when its successor is there, to answer what it has accepted."""

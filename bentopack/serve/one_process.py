@@ -81,7 +81,7 @@ def serve(config: ServeConfig, *, on_ready: OnReady) -> None:
     with listen(config.host, config.port) as listener:
         os.chdir(config.source)
         child.import_from_source(config)
-        url = url_of(listener, tls=config.ssl_certfile is not None)
+        url = url_of(listener, tls=config.speaks_tls)
         server = _server(config, lambda: on_ready(f"Serving {config.service.name} on {url}"))
         loops.run(server.serve(sockets=[listener]))
 

@@ -52,16 +52,16 @@ class Setting:
         Raises:
             ServeError: the variable's value cannot be.
         """
-        given = ((name, environ.get(name, "")) for name in self.variables)
-        # Kubernetes sets $BENTOPACK_PORT=tcp://… beside a service of that name.
-        meant = ((name, text) for name, text in given if text and not (self.name == "port" and "://" in text))
-        name, text = next(meant, ("", ""))
-        if not text:
-            return None
-        try:
-            return _TRUTH[text.lower()] if self.kind is bool else self.kind(text)
-        except (ValueError, KeyError):
-            raise ServeError(f"${name}: expected {_WRITTEN[self.kind]}, found '{text}'") from None
+        for name in self.variables:
+            text = environ.get(name, "")
+            # Kubernetes sets $BENTOPACK_PORT=tcp://… beside a service of that name.
+            if not text or (self.name == "port" and "://" in text):
+                continue
+            try:
+                return _TRUTH[text.lower()] if self.kind is bool else self.kind(text)
+            except (ValueError, KeyError):
+                raise ServeError(f"${name}: expected {_WRITTEN[self.kind]}, found '{text}'") from None
+        return None
 
 
 def _count(value: int | None) -> bool:
@@ -164,12 +164,14 @@ def given(options: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, A
     Raises:
         ServeError: a variable's value cannot be.
     """
-    found = {each.name: _or(options.get(each.name), each, environ) for each in SETTINGS}
+    found = {each.name: _value_of(each, options, environ) for each in SETTINGS}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _or(value: Any, setting: Setting, environ: Mapping[str, str]) -> Any:
-    value = setting.told(environ) if value is None else value
+def _value_of(setting: Setting, options: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
+    value = options.get(setting.name)
+    if value is None:
+        value = setting.told(environ)
     return str(Path(value).absolute()) if setting.kind is Path and value is not None else value
 
 

@@ -85,11 +85,6 @@ def environment(config: ServeConfig, runtime: str) -> dict[str, str]:
     return {**found, "PROMETHEUS_MULTIPROC_DIR": str(Path(runtime, "metrics"))}
 
 
-def _without_secret(environ: dict[str, str]) -> dict[str, str]:
-    """The same for processes that show nobody a certificate."""
-    return {name: value for name, value in environ.items() if name != tls.PASSWORD}
-
-
 class Supervisor:
     """Runs one configuration. ``runtime`` is a folder that only this user can enter."""
 
@@ -98,7 +93,7 @@ class Supervisor:
         self._listener = listener
         self._runtime = runtime
         self._on_ready = on_ready
-        self._url = url_of(listener, tls=config.ssl_certfile is not None)
+        self._url = url_of(listener, tls=config.speaks_tls)
         self._lifeline, self._held = os.pipe()
         self._worker_listeners: list[socket.socket] = []
         self._front_ends: list[Slot] = []
@@ -180,6 +175,8 @@ class Supervisor:
 
     def _slot(self, module: str, role: str, listener: socket.socket) -> Slot:
         environ = environment(self._config, self._runtime)
+        if module == _WORKER:
+            environ.pop(tls.PASSWORD, None)  # it shows nobody a certificate
         return Slot(
             module=module,
             role=role,
@@ -187,7 +184,7 @@ class Supervisor:
             runtime=self._runtime,
             listener=listener.fileno(),
             lifeline=self._lifeline,
-            environ=_without_secret(environ) if module == _WORKER else environ,
+            environ=environ,
             # Python imports from the working directory first: a front end has no business with the user's modules.
             folder=self._runtime if module == _FRONT_END else self._config.source,
             on_tired=self._tired,
@@ -244,7 +241,7 @@ class Supervisor:
         await self._started.wait()
         while self._outdated:
             self._outdated = False
-            if self._workers and self._config.ssl_certfile is not None:
+            if self._workers and self._config.speaks_tls:
                 await self._replace_all(self._front_ends, "certificate")
             await self._replace_all(self._workers or self._front_ends, "code")
 

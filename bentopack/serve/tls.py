@@ -40,8 +40,8 @@ def options_of(config: ServeConfig) -> dict[str, Any]:
 def _load(certificate: Path, key: Path, password: str | None) -> None:
     import ssl  # only a service with a certificate has a use for it
 
-    _look("--ssl-certfile", certificate, b"CERTIFICATE-----")
-    _look("--ssl-keyfile", key, b"PRIVATE KEY-----")
+    _look("--ssl-certfile", certificate, "certificate")
+    _look("--ssl-keyfile", key, "private key")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_verify_locations(certificate)
@@ -67,11 +67,10 @@ def _load(certificate: Path, key: Path, password: str | None) -> None:
         raise ServeError(f"--ssl-keyfile: {key}: OpenSSL cannot use it: {reason or 'it is damaged'}") from None
 
 
-def _look(option: str, path: Path, words: bytes) -> None:
+def _look(option: str, path: Path, kind: str) -> None:
     try:
         text = path.read_bytes()
     except OSError as error:
         raise ServeError(f"{option}: {path}: {error.strerror}") from None
-    if words not in text:
-        kind = "certificate" if option == "--ssl-certfile" else "private key"
+    if f"{kind.upper()}-----".encode() not in text:
         raise ServeError(f"{option}: {path}: it holds no {kind} in PEM form, which begins with -----BEGIN")

@@ -52,6 +52,7 @@ class Running:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+        self.trust = trust
         self.client = httpx.Client(timeout=20, verify=trust or True)
 
     def __enter__(self) -> Running:

@@ -100,13 +100,21 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 
 
-def shown(running: Running, authority: Authority) -> bytes:
-    """The certificate that a new client is shown."""
+def connect(running: Running) -> socket.socket:
+    """A connection on which nothing has been said."""
     url = running.client.base_url
-    with (
-        socket.create_connection((url.host, int(url.port or 0)), 10) as plain,
-        authority.trust.wrap_socket(plain, server_hostname=url.host) as connection,
-    ):
+    return socket.create_connection((url.host, int(url.port or 0)), 10)
+
+
+def secured(plain: socket.socket, running: Running) -> ssl.SSLSocket:
+    """The same after the handshake."""
+    assert running.trust
+    return running.trust.wrap_socket(plain, server_hostname=running.client.base_url.host)
+
+
+def shown(running: Running) -> bytes:
+    """The certificate that a new client is shown."""
+    with connect(running) as plain, secured(plain, running) as connection:
         return connection.getpeercert(binary_form=True) or b""
 
 
@@ -137,13 +145,8 @@ def test_pieces_of_any_size(secure: Running) -> None:
     bodies = [b"a", b"b" * 100, b"c" * 70_000]
     head = "POST /digest HTTP/1.1\r\nHost: h\r\nContent-Type: application/octet-stream\r\nContent-Length: {}\r\n\r\n"
     data = b"".join(head.format(len(body)).encode() + body for body in bodies)
-    url = secure.client.base_url
-    trust = secure.client._transport._pool._ssl_context  # type: ignore[attr-defined]
     for piece in (1000, 16_384, len(data)):
-        with (
-            socket.create_connection((url.host, int(url.port or 0)), 10) as plain,
-            trust.wrap_socket(plain, server_hostname=url.host) as connection,
-        ):
+        with connect(secure) as plain, secured(plain, secure) as connection:
             for at in range(0, len(data), piece):
                 connection.sendall(data[at : at + piece])
             answers = connection.makefile("rb")
@@ -156,8 +159,7 @@ def test_pieces_of_any_size(secure: Running) -> None:
 
 def test_who_speaks_no_tls_is_hung_up_on(secure: Running) -> None:
     """Plain HTTP gets no answer, nobody else notices, and nothing is logged as a fault."""
-    url = secure.client.base_url
-    with socket.create_connection((url.host, int(url.port or 0)), 10) as plain:
+    with connect(secure) as plain:
         plain.sendall(b"GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n")
         answer = b""
         while part := plain.recv(1000):
@@ -181,7 +183,7 @@ def test_sighup_takes_a_renewed_certificate(tmp_path: Path, authority: Authority
     config = config_of(tmp_path, SOURCE, access_log=False, **authority.settings)
     with Running(config, trust=authority.trust) as running:
         running.wait_ready()
-        before = shown(running, authority)
+        before = shown(running)
         renewed = authority.issue()
         assert renewed != before
         stop = threading.Event()
@@ -196,7 +198,7 @@ def test_sighup_takes_a_renewed_certificate(tmp_path: Path, authority: Authority
         with ThreadPoolExecutor(4) as clients:
             asking = [clients.submit(ask) for _ in range(4)]
             running.process.send_signal(signal.SIGHUP)
-            wait_for(lambda: shown(running, authority) == renewed, 30, lambda: running.output)
+            wait_for(lambda: shown(running) == renewed, 30, lambda: running.output)
             running.wait_output("have been replaced", 30)
             stop.set()
             assert {status for each in asking for status in each.result()} == {200}
@@ -204,7 +206,7 @@ def test_sighup_takes_a_renewed_certificate(tmp_path: Path, authority: Authority
         running.process.send_signal(signal.SIGHUP)
         running.wait_output("the process that was there serves on", 30)
         assert f"--ssl-keyfile: {authority.key}: it holds no private key in PEM form" in running.output
-        assert shown(running, authority) == renewed
+        assert shown(running) == renewed
 
 
 @pytest.mark.parametrize("kind", ["service", "app"])
@@ -229,7 +231,7 @@ def test_a_certificate_is_renewed_though_the_new_code_cannot_be_loaded(tmp_path:
         renewed = authority.issue()
         (tmp_path / "svc.py").write_text("import nothing_of_that_name")
         running.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: shown(running, authority) == renewed, 30, lambda: running.output)
+        wait_for(lambda: shown(running) == renewed, 30, lambda: running.output)
         running.wait_output("the process that was there serves on", 30)
         assert running.client.post("/digest", content=b"", headers=BYTES).status_code == 200
 
@@ -251,13 +253,12 @@ def test_who_has_been_accepted_may_finish_the_handshake(tmp_path: Path, authorit
     """A client whose connection was accepted before SIGTERM gets its answer, slow as it is."""
     config = config_of(tmp_path, SOURCE, access_log=False, **authority.settings)
     with Running(config, trust=authority.trust) as running:
-        url = running.wait_ready().client.base_url
-        running.client.close()
-        with socket.create_connection((url.host, int(url.port or 0)), 10) as plain:
+        running.wait_ready().client.close()
+        with connect(running) as plain:
             time.sleep(0.3)
             running.process.terminate()
             time.sleep(0.4)
-            with authority.trust.wrap_socket(plain, server_hostname=url.host) as connection:
+            with secured(plain, running) as connection:
                 connection.sendall(b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n")
                 assert connection.makefile("rb").readline().startswith(b"HTTP/1.1 200")
 
