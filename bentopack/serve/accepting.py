@@ -11,6 +11,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from bentopack.serve import loops
 
@@ -24,7 +25,7 @@ class Acceptor:
     """A server on a listening socket; ends as ``asyncio.Server`` does."""
 
     def __init__(
-        self, listener: socket.socket, protocol: Callable[[], asyncio.Protocol], tls: ssl.SSLContext | None
+        self, listener: socket.socket, protocol: Callable[[socket.socket], asyncio.Protocol], tls: ssl.SSLContext | None
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._listener = listener
@@ -73,4 +74,6 @@ class Acceptor:
 
     async def _begin(self, accepted: socket.socket) -> None:
         with contextlib.suppress(OSError):  # a client that has gone, or that cannot speak TLS
-            await self._loop.connect_accepted_socket(self._protocol, accepted, ssl=self._tls, **self._patience)
+            await self._loop.connect_accepted_socket(
+                partial(self._protocol, accepted), accepted, ssl=self._tls, **self._patience
+            )

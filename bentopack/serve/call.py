@@ -18,10 +18,11 @@ from bentopack.serve.gate import CLIENT_GONE
 from bentopack.serve.heads import heads_of
 from bentopack.serve.held import FULL, Holder
 from bentopack.serve.hello import ApiRoute
+from bentopack.serve.plain import END
 from bentopack.serve.pool import Pool
-from bentopack.serve.request_ids import OURS, next_number, request_id
+from bentopack.serve.request_ids import next_id, request_id
 from bentopack.serve.shared import Slab
-from bentopack.serve.turn import Turn
+from bentopack.serve.turn import Turn, write_all
 from bentopack.serve.upload import Upload
 
 _log = logging.getLogger("bentopack.serve")
@@ -71,13 +72,17 @@ class Call:
 
     def submit(self, media: int, body: bytes, receiver: Receiver) -> None:
         """Send a request to a worker at the end of this turn of the loop; ``receiver`` gets the answer or a refusal."""
+        receivers, bodies, receiver.began = self.arriving(media)
+        receivers.append(receiver)
+        bodies.append(body)
+
+    def arriving(self, media: int) -> tuple[list[Receiver], list[bytes], float]:
+        """Return where the requests of this turn of the loop go, and their bodies, and when the first was read."""
         arrived = self._arrived.get(media)
         if arrived is None:
             arrived = self._arrived[media] = ([], [], perf_counter())
             self._loop.call_soon(self._send, media)
-        receivers, bodies, receiver.began = arrived
-        receivers.append(receiver)
-        bodies.append(body)
+        return arrived
 
     def submit_large(self, media: int, upload: Upload, receiver: Receiver) -> None:
         """Send a request whose body is in shared memory, at once."""
@@ -133,7 +138,9 @@ class Call:
         now, logged = perf_counter(), self._is_logged
         keep = self._tally.seconds[status].append
         heads = None
-        count = size = 0
+        turns: list[Turn] = []
+        answers: list[bytes] = []
+        size = 0
         for turn, body in zip(cast("Sequence[Turn | None]", receivers), bodies, strict=True):
             if turn is None:
                 continue
@@ -142,22 +149,20 @@ class Call:
                 continue
             # What Turn.answered does, where nothing is unusual, without a call of a function for each.
             if heads is None:
-                heads = heads_of(turn.state.default_headers, status, media, OURS)
+                heads = heads_of(turn.state.default_headers, status, media)
                 seen = turn.watch.now
-            count += 1
             size += turn.size
             turn.response_complete = True
             turn.seen = seen
             seconds = now - turn.began
             keep(seconds)
-            number = next_number()
-            try:
-                turn.write(b"%s%x\r\n\r\n%s" % (heads[len(body)], number, body))
-            except Exception:  # others have nothing to do with it
-                _log.exception("an answer could not be given to its client")
+            made = next_id()
+            turns.append(turn)
+            answers.append(heads[len(body)] + made + END + body)
             if logged:
-                access.note(turn.client, self._asked, status, seconds, b"%s%x" % (OURS, number))
-        self._begun(-count, -size)
+                access.note(turn.client, self._asked, status, seconds, made)
+        self._begun(-len(turns), -size)
+        write_all(turns, answers)
 
     def _begun(self, count: int, size: int) -> None:
         """So many requests, with so many bytes of bodies, wait more than before."""

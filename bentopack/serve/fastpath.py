@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import Iterable, Mapping
 from math import inf
@@ -21,6 +22,7 @@ from bentopack.serve.asgi import overdue
 from bentopack.serve.errors import error_body
 from bentopack.serve.frames import Media
 from bentopack.serve.plain import UNUSUAL, PlainReader
+from bentopack.serve.poller import Poller
 from bentopack.serve.request_ids import HEADER
 from bentopack.serve.shared import LARGE
 from bentopack.serve.turn import Prediction, Turn
@@ -64,6 +66,8 @@ class FastProtocol(HttpToolsProtocol):
     longest: int
     """Bytes of a body."""
     watch: Watch
+    poller: Poller | None = None
+    """Set while the loop runs, where there can be one."""
 
     # Objects of a class share the names of their attributes only as long as there are few: uvicorn has as many.
     __slots__ = (
@@ -74,6 +78,7 @@ class FastProtocol(HttpToolsProtocol):
         "_length",
         "_paused",
         "_rest",
+        "_socket",
         "_turn",
         "_unread",
         "url",
@@ -95,12 +100,20 @@ class FastProtocol(HttpToolsProtocol):
         """Bytes of the body of the current request."""
         self._asked: bytes | None = None
         """The id that it brings."""
+        self._socket: socket.socket | None = None
+        """What the transport reads from and writes to, where that can be done past it."""
 
     @classmethod
     def serving(cls, apis: Mapping[bytes, Prediction], longest: int, watch: Watch) -> type[FastProtocol]:
         """Return the class of the connections to a server."""
         plain = PlainReader(apis, longest)
         return type("Connection", (cls,), {"apis": apis, "plain": plain, "longest": longest, "watch": watch})
+
+    @classmethod
+    def begin(cls) -> None:
+        """Read past the transports, on the loop that runs."""
+        with contextlib.suppress(NotImplementedError):
+            cls.poller = Poller(cls.plain)
 
     @classmethod
     def end(cls) -> None:
@@ -152,11 +165,33 @@ class FastProtocol(HttpToolsProtocol):
         if self.client:
             self._turn.client = self.client[0]
 
+    def accepted(self, connection: socket.socket) -> None:
+        """Take the socket of the transport that is to come, if it adds nothing to what is sent and received."""
+        self._socket = connection
+
+    def pass_transport(self) -> None:
+        """Read and write past the transport, where nothing waits there: another plain request has come."""
+        if self.poller is None or self._socket is None or self.transport.get_write_buffer_size():
+            return
+        self.transport.pause_reading()
+        self.poller.add(self._socket, self._turn)
+        self._turn.socket = self._socket
+
     def take_back(self) -> None:
         """Have the place at the transport again."""
-        if self._turn.alone:
-            self._turn.alone = False
+        turn = self._turn
+        if turn.socket is not None and self.poller is not None:
+            self.poller.remove(turn.socket)
+            turn.socket = None
+            self.transport.resume_reading()
+        if turn.alone:
+            turn.alone = False
             self.transport.set_protocol(self)
+
+    def stay_with_transport(self) -> None:
+        """Have it for good: a client that reads slowly, or answers that are large, are what a transport is for."""
+        self.take_back()
+        self._socket = None
 
     def shutdown(self) -> None:
         self.take_back()

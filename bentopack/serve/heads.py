@@ -15,12 +15,11 @@ class Heads(dict[int, bytes]):
 
     Args:
         defaults: headers of every answer.
-        ids: how the ids begin.
     """
 
-    def __init__(self, defaults: Headers, status: int, media: int, ids: bytes) -> None:
+    def __init__(self, defaults: Headers, status: int, media: int) -> None:
         self._before = b"%s%scontent-type: %s\r\n" % (STATUS_LINE[status], _lines(defaults), TYPE_BYTES[Media(media)])
-        self._after = b"%sx-request-id: %s" % (_lines(RETRY) if status == 503 else b"", ids)
+        self._after = b"%sx-request-id: " % (_lines(RETRY) if status == 503 else b"")
 
     def __missing__(self, length: int) -> bytes:
         if len(self) >= _MOST:
@@ -29,19 +28,19 @@ class Heads(dict[int, bytes]):
         return made
 
 
-_made: dict[tuple[int, int, bytes], Heads] = {}
+_made: dict[tuple[int, int], Heads] = {}
 _made_of: Headers | None = None
 
 
-def heads_of(defaults: Headers, status: int, media: int, ids: bytes = b"") -> Heads:
+def heads_of(defaults: Headers, status: int, media: int) -> Heads:
     """Return the heads of answers with a status and a type of body; other ones when the date changes."""
     global _made_of  # noqa: PLW0603 - one server a process
     if defaults is not _made_of:
         _made.clear()
         _made_of = defaults
-    found = _made.get((status, media, ids))
+    found = _made.get((status, media))
     if found is None:
-        found = _made[status, media, ids] = Heads(defaults, status, media, ids)
+        found = _made[status, media] = Heads(defaults, status, media)
     return found
 
 

@@ -69,10 +69,11 @@ class Here:
         ids = range(self._next, self._next + len(bodies))
         self._next = ids.stop
         now = self._sent.note(ids.stop - 1)
-        self.pending.update(zip(ids, receivers, strict=True))
+        pending = self.pending
         for identity, receiver in zip(ids, receivers, strict=True):
             receiver.link = self
             receiver.identity = identity
+            pending[identity] = receiver
         self._lanes[api].put(Requests(api, media, now, ids, bodies), self)
         self._runners[api].notify()
         self._budget.take(len(ids))

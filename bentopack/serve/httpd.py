@@ -58,6 +58,8 @@ class Server(uvicorn.Server):
         """Run the application's startup and begin to accept."""
         await super().startup([])
         if self.started:
+            if issubclass(self.config.http_protocol_class, FastProtocol):
+                self.config.http_protocol_class.begin()
             self.servers = [Acceptor(each, self._connection, self.config.ssl) for each in sockets or ()]  # type: ignore[misc]
             child.report(self._settings, self._started)
 
@@ -103,10 +105,12 @@ class Server(uvicorn.Server):
             if transport.is_closing() and not unsent(transport):
                 transport.abort()
 
-    def _connection(self) -> asyncio.Protocol:
+    def _connection(self, accepted: socket.socket) -> asyncio.Protocol:
         made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
+        if isinstance(made, FastProtocol) and not self.config.is_ssl:
+            made.accepted(accepted)
         return made
 
     @contextlib.contextmanager

@@ -61,17 +61,17 @@ class PlainReader(Generic[A]):
         self._longest = longest
         self._shapes: dict[tuple[bytes, ...], Shape] = {}
         self.heads: dict[bytes, Head[A]] = {}
-        """The heads of plain requests that have come before, by their bytes."""
+        """The heads of plain requests with a body that have come before, by their bytes up to the empty line."""
         self._start()
 
     def read(self, data: bytes) -> tuple[A, int, bytes, bytes | None] | None:
         """Return the API, the type of body, the body and the id it brings; None where it is not one plain request."""
-        at = data.find(END) + len(END)
-        head = self.heads.get(data[:at])
+        start, _, body = data.partition(END)
+        head = self.heads.get(start)
         if head is not None:
             api, media, length = head
-            return (api, media, data[at:], None) if len(data) - at == length else None
-        found = self._parse(data, at, whole=True)
+            return (api, media, body, None) if len(body) == length else None
+        found = self._parse(data, len(start), whole=True)
         return found and found[:4]
 
     def forget(self) -> None:
@@ -85,13 +85,13 @@ class PlainReader(Generic[A]):
 
     def begin(self, data: bytes) -> tuple[A, int, bytes, bytes | None, int] | None:
         """Return the same, and the length of a body of which more is to come; None where it is not that."""
-        at = data.find(END) + len(END)
-        head = self.heads.get(data[:at])
+        start, end, body = data.partition(END)
+        head = self.heads.get(start) if end else None
         if head is not None:
             api, media, length = head
-            if len(data) - at < length:
-                return api, media, data[at:], None, length
-        found = self._parse(data, at, whole=False) if at >= len(END) else None
+            if len(body) < length:
+                return api, media, body, None, length
+        found = self._parse(data, len(start), whole=False) if end else None
         self._start()  # it waits for the rest
         return found
 
@@ -123,7 +123,8 @@ class PlainReader(Generic[A]):
                 media = api.media_of(b"" if kind is None else headers[kind])
                 if media is not None:
                     found = api, media, body, None if named is None else headers[named], size
-                    if named is None and at <= _LONGEST:  # an id makes each head another
+                    # An id makes each head another, and a head without its end looks like one without a body.
+                    if named is None and size and at <= _LONGEST:
                         self._remember(data[:at], (api, media, size))
         if found is None:
             self._start()

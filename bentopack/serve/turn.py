@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
@@ -29,6 +30,9 @@ class Prediction(Takes, Protocol):
 
     def slab_for(self, length: int) -> Slab | None:
         """Shared memory for a body of so many bytes, or None where it is to be received as any other."""
+
+    def arriving(self, media: int) -> tuple[list[Receiver], list[bytes], float]:
+        """Return where the requests of this turn of the loop go, and their bodies, and when the first was read."""
 
     def submit(self, media: int, body: bytes, turn: Turn) -> None:
         """Send a request to a worker; ``turn`` gets the answer or the refusal."""
@@ -74,6 +78,7 @@ class Turn(asyncio.Protocol):
         "response_complete",
         "seen",
         "size",
+        "socket",
         "state",
         "submitted",
         "upload",
@@ -85,6 +90,8 @@ class Turn(asyncio.Protocol):
         self.protocol = protocol
         self.alone = False
         """Whether it has the connection's place."""
+        self.socket: socket.socket | None = None
+        """The connection's, while it is read from and written to past the transport."""
         self.plain = protocol.plain
         self.write: Callable[[bytes], None]
         self.client = "-"
@@ -114,25 +121,37 @@ class Turn(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.response_complete:
             # As the reader does, and take() below, without a call of a function: nearly all requests come by here.
-            at = data.find(END) + len(END)
-            head = self.plain.heads.get(data[:at])
-            if head is not None and len(data) - at == head[2]:
+            start, _, body = data.partition(END)
+            head = self.plain.heads.get(start)
+            if head is not None and len(body) == head[2]:
                 self.api, media, self.size = head
                 self.asked = self.link = None
                 self.response_complete = False
-                self.api.submit(media, data[at:], self)
+                self.api.submit(media, body, self)
+                if self.socket is None:
+                    self.protocol.pass_transport()
                 return
             if len(data) < LARGE and (plain := self.plain.read(data)) is not None:
                 self.take(*plain)
                 return
+        self.hand_over(data)
+
+    def hand_over(self, data: bytes) -> None:
+        """Give the connection its place back, and what was read for it: nothing where the rest is the transport's."""
         self.protocol.take_back()
-        self.protocol.data_received(data)
+        if data:
+            self.protocol.data_received(data)
+
+    def write_rest(self, data: bytes) -> None:
+        """Leave to the transport what the socket does not take; it learns of a broken connection, too."""
+        self.protocol.stay_with_transport()
+        self.protocol.transport.write(data)
 
     def eof_received(self) -> None:
         self.protocol.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.alone = False
+        self.protocol.take_back()
         self.protocol.connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -195,8 +214,26 @@ class Turn(asyncio.Protocol):
         defaults = self.state.default_headers
         head = heads_of(defaults, status, media)[len(body)]
         goodbye = b"" if self.keep_alive or CLOSE in defaults else b"connection: close\r\n"
-        self.write(b"%s%s\r\n%s\r\n%s" % (head, self.id, goodbye, body))
+        write_all([self], [b"%s%s\r\n%s\r\n%s" % (head, self.id, goodbye, body)])
         if not self.keep_alive:
             self.protocol.transport.close()
         elif not self.alone:
             self.protocol.go_on()
+
+
+def write_all(turns: Sequence[Turn], answers: Sequence[bytes]) -> None:
+    """Send answers, each to its client."""
+    for turn, answer in zip(turns, answers, strict=True):
+        try:
+            connection = turn.socket
+            if connection is None:
+                turn.write(answer)
+                continue
+            try:
+                sent = connection.send(answer)
+            except OSError:
+                sent = 0
+            if sent != len(answer):
+                turn.write_rest(answer[sent:])
+        except Exception:  # others have nothing to do with it
+            _log.exception("an answer could not be given to its client")

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests.serve.conftest import Start
+from tests.serve.front_end import front_end
 from tests.serve.running import Running, wait_for
-from tests.serve.test_fastpath import front_end
 from tests.serve.test_lifecycle import SLOW
 
 APP = """

@@ -1,0 +1,88 @@
+"""Reads what has come by many connections at once, past their transports.
+
+A transport reads from a socket and hands over what it has read, one connection after the other: the kernel's code, the
+event loop's and Python's drive each other out of the processor's caches with each. Here everything that has come is
+read first, and looked at then. Connections are here while nothing but plain requests comes by them; all else is left to
+their transports, which have not seen what was read here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import select
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from bentopack.serve.plain import END, PlainReader
+from bentopack.serve.shared import LARGE
+
+if TYPE_CHECKING:
+    import socket
+
+    from bentopack.serve.turn import Prediction, Turn
+
+_log = logging.getLogger("bentopack.serve")
+_AT_ONCE = 1024  # connections, so that other events have their turn
+
+
+class Poller:
+    """The connections from which the running loop reads past their transports. Linux alone has what it needs."""
+
+    def __init__(self, plain: PlainReader[Prediction]) -> None:
+        if sys.platform != "linux":
+            raise NotImplementedError("epoll is Linux's")
+        self._plain = plain
+        self._read_by: dict[int, tuple[Turn, Callable[[int], bytes]]] = {}
+        self._epoll = select.epoll()
+        # To be told once of what comes (EPOLLET) spares a look at each socket. What is more than data, as the end of a
+        # connection or urgent bytes, is for the transport to read.
+        self._data = select.EPOLLIN
+        self._events = select.EPOLLIN | select.EPOLLPRI | select.EPOLLRDHUP | select.EPOLLET
+        asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._read)
+
+    def add(self, connection: socket.socket, turn: Turn) -> None:
+        """Read from a connection from now on; what has come already counts as coming."""
+        number = connection.fileno()
+        self._read_by[number] = turn, connection.recv
+        self._epoll.register(number, self._events)
+
+    def remove(self, connection: socket.socket) -> None:
+        """Leave a connection to its transport. It has not been closed yet."""
+        number = connection.fileno()
+        del self._read_by[number]
+        self._epoll.unregister(number)
+
+    def _read(self) -> None:
+        turns: list[Turn] = []
+        came: list[bytes] = []
+        for number, event in self._epoll.poll(0, _AT_ONCE):
+            turn, receive = self._read_by[number]
+            turns.append(turn)
+            try:
+                came.append(receive(LARGE) if event == self._data else b"")
+            except BlockingIOError:  # it was read before it was told of
+                turns.pop()
+            except OSError:
+                came.append(b"")
+        heads = self._plain.heads
+        for turn, read in zip(turns, came, strict=True):
+            try:
+                # As Turn.data_received does, without a call of a function for each: nearly all requests come by here.
+                start, _, body = read.partition(END)
+                head = heads.get(start)
+                if head is not None and len(body) == head[2] and turn.response_complete:
+                    turn.api, media, turn.size = head
+                    turn.asked = turn.link = None
+                    turn.response_complete = False
+                    receivers, bodies, turn.began = turn.api.arriving(media)
+                    receivers.append(turn)
+                    bodies.append(body)
+                elif read:
+                    turn.data_received(read)
+                else:
+                    turn.hand_over(read)
+            except Exception:  # others have nothing to do with it
+                _log.exception("a connection has failed")
+                turn.protocol.transport.abort()

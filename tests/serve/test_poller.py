@@ -1,0 +1,308 @@
+"""Reading past the transports gives a client the very answers that uvicorn gives, over real sockets and both loops."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from functools import partial
+from itertools import pairwise
+from typing import Any, TypeVar, cast
+
+import pytest
+import uvicorn
+import uvloop
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from bentopack.serve.accepting import Acceptor
+from bentopack.serve.fastpath import FastProtocol, Watch
+from bentopack.serve.frontend import FrontEnd
+from bentopack.serve.gate import Gate
+from bentopack.serve.shared import LARGE
+from tests.serve.front_end import LONGEST, ODD, Workers, as_one, front_end, post
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is no epoll elsewhere")
+
+T = TypeVar("T")
+Loop = Callable[[Coroutine[Any, Any, T]], T]
+LOOPS = pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+ANSWER = b"HTTP/1.1 200 OK\r\n"
+
+
+class Client(asyncio.Protocol):
+    """Keeps all that came back."""
+
+    def __init__(self) -> None:
+        self.came = b""
+        self.closed = False
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport: asyncio.Transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.came += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = True
+
+    async def send(self, data: bytes, *, last: bool = False) -> None:
+        """Send, and let the server do all that it can do with it."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
+            if last:
+                self.transport.write_eof()
+        await settled()
+
+    async def answers(self, count: int) -> bytes:
+        """Wait for so many answers, and return all that came."""
+        end = time.monotonic() + 10
+        while self.came.count(ANSWER) < count or not self.came.endswith(b"{}"):
+            assert time.monotonic() < end, self.came[-1000:]
+            await asyncio.sleep(0.001)
+        return self.came
+
+
+async def settled() -> None:
+    for _ in range(40):
+        await asyncio.sleep(0)
+
+
+class Server:
+    """A front end on a real socket."""
+
+    def __init__(self, *, fast: bool = True, longest: int = LONGEST) -> None:
+        self.app: FrontEnd = front_end()
+        gate = Gate(self.app, waiting_for=self.app.waiting_for, label=self.app.label)
+        config = uvicorn.Config(cast(Any, gate), http="httptools", ws="none", lifespan="off", log_config=None)
+        config.load()
+        self.state = ServerState()
+        self.state.default_headers = [(b"date", b"now")]
+        kind = FastProtocol.serving(cast(Any, self.app.calls), longest, Watch())
+        kind.begin()
+        self._make = partial(kind if fast else HttpToolsProtocol, config, self.state, {})
+        self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio looks at it
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen()
+        self._acceptor = Acceptor(self._listener, self._connection, None)
+
+    def _connection(self, accepted: socket.socket) -> asyncio.Protocol:
+        made = self._make()
+        if isinstance(made, FastProtocol):
+            made.accepted(accepted)
+        return made
+
+    async def client(self) -> Client:
+        """A client that has sent three plain requests, and has their answers."""
+        where = self._listener.getsockname()
+        _, client = await asyncio.get_running_loop().create_connection(Client, *where)
+        for count in range(1, 4):
+            await client.send(post(b"{}"))
+            await client.answers(count)
+        return client
+
+    @property
+    def polled(self) -> bool:
+        """Whether its only connection is read past its transport."""
+        (connection,) = self.connections
+        return connection._turn.socket is not None
+
+    @property
+    def connections(self) -> list[FastProtocol]:
+        return cast(list[FastProtocol], list(self.state.connections))
+
+    async def end(self) -> None:
+        """Make sure that nothing is left of what has been."""
+        self._acceptor.close()
+        for connection in self.connections:
+            connection.transport.abort()
+        await settled()
+        await asyncio.gather(*self.state.tasks)
+        assert not self.state.connections
+        assert (self.app.in_flight, self.app.held) == (0, 0)
+
+
+async def exchange(chunks: list[bytes], *, fast: bool, half: bool = False) -> tuple[bytes, bool]:
+    """Send chunks over one connection and return all that came back, and whether the server closed it.
+
+    ``half`` ends the client's side of it with the last one.
+    """
+    server = Server(fast=fast)
+    client = await server.client()
+    if fast:
+        assert server.polled
+    for chunk in chunks:
+        await client.send(chunk, last=half and chunk is chunks[-1])
+    await asyncio.sleep(0.002)
+    await settled()
+    answer = client.came, client.closed
+    client.transport.abort()
+    await settled()
+    await server.end()
+    return as_one(answer[0]), answer[1]
+
+
+def both(run: Loop[tuple[bytes, bool]], chunks: list[bytes]) -> None:
+    assert run(exchange(chunks, fast=True)) == run(exchange(chunks, fast=False))
+
+
+@LOOPS
+@pytest.mark.parametrize("request_", ODD, ids=lambda each: repr(each[:60]))
+def test_odd_requests_are_answered_alike(run: Loop[Any], request_: bytes) -> None:
+    """Alone, followed by a plain one, twice, and in two pieces, on a connection that brought plain ones before."""
+    both(run, [request_])
+    both(run, [request_ + post()])
+    both(run, [request_, post(), post()])
+    # Whether the answer or the client's end comes first is for the loop to say; that it ends is not.
+    assert run(exchange([request_], fast=True, half=True))[1]
+    for at in (1, len(request_) // 2, len(request_) - 2):
+        both(run, [request_[:at], request_[at:], post()])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from(ODD), min_size=1, max_size=4), st.data())
+def test_any_sequence_split_anywhere_is_answered_alike(requests: list[bytes], data: st.DataObject) -> None:
+    """Pipelined in any order, cut into any pieces."""
+    stream = b"".join(requests)
+    cuts = sorted({0, len(stream), *data.draw(st.lists(st.integers(1, len(stream)), max_size=5))})
+    both(uvloop.run, [stream[start:stop] for start, stop in pairwise(cuts)])
+
+
+@LOOPS
+def test_a_client_that_goes_is_forgotten(run: Loop[None]) -> None:
+    """By a reset or a goodbye, between requests or while one is being answered."""
+
+    async def go() -> None:
+        for reset in (True, False):
+            for sent in (b"", post()[:-1], post()):
+                server = Server()
+                client = await server.client()
+                client.transport.write(sent)
+                if reset:
+                    held = client.transport.get_extra_info("socket")
+                    held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.transport.abort()
+                await settled()
+                assert not server.state.connections
+                await server.end()
+
+    run(go())
+
+
+@LOOPS
+def test_a_request_that_comes_before_the_last_answer_waits(run: Loop[None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers go out in the order of the requests, each its own."""
+
+    def submit(self: Workers, api: int, media: int, bodies: list[bytes], receivers: list[Any]) -> None:
+        for body, receiver in zip(bodies, receivers, strict=True):
+            receiver.link, receiver.identity = self, 1
+            seconds = 0.01 * (9 - body[0]) if body[0] < 9 else 0.0  # each sooner than the one before
+            asyncio.get_running_loop().call_later(seconds, receiver.answered, 200, 0, body)
+
+    monkeypatch.setattr(Workers, "submit", submit)
+
+    async def go() -> None:
+        server = Server()
+        client = await server.client()
+        assert server.polled
+        for number in range(3):
+            await client.send(post(b"%c{}" % number))
+        answers = (await client.answers(6)).split(ANSWER)[4:]
+        assert [each[-3] for each in answers] == [0, 1, 2]
+        await server.end()
+
+    run(go())
+
+
+@LOOPS
+def test_a_slow_reader_gets_all_of_a_large_answer(run: Loop[None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its socket does not take is sent by the transport, in order, and requests after it are answered."""
+    large = b"y" * 20_000_000
+
+    def submit(self: Workers, api: int, media: int, bodies: list[bytes], receivers: list[Any]) -> None:
+        for body, receiver in zip(bodies, receivers, strict=True):
+            receiver.link, receiver.identity = self, 1
+            answer = large if body == b"large" else b"{}"
+            asyncio.get_running_loop().call_soon(receiver.answered, 200, 0, answer)
+
+    monkeypatch.setattr(Workers, "submit", submit)
+
+    async def go() -> None:
+        server = Server()
+        client = await server.client()
+        assert server.polled
+        client.came = b""
+        client.transport.pause_reading()
+        await client.send(post(b"large"))
+        assert not server.polled
+        await client.send(post(b"{}"))
+        client.transport.resume_reading()
+        answers = (await client.answers(2)).split(ANSWER)[1:]
+        assert [len(each.partition(b"\r\n\r\n")[2]) for each in answers] == [len(large), 2]
+        await server.end()
+
+    run(go())
+
+
+@LOOPS
+def test_a_request_as_long_as_what_is_read_at_once_hides_none_after_it(run: Loop[None]) -> None:
+    """The kernel tells once of what comes: what is left unread then must be the transport's."""
+
+    async def go() -> None:
+        for more in range(-2, 3):
+            server = Server(longest=LARGE * 2)
+            server.app._max_body = LARGE * 2
+            client = await server.client()
+            length = LARGE + more - (len(post(b"x" * (LARGE - 100))) - (LARGE - 100))
+            first = post(b"x" * length)
+            assert len(first) == LARGE + more
+            client.came = b""
+            await client.send(first + post(b"{}"))
+            await client.answers(2)
+            await server.end()
+
+    run(go())
+
+
+@LOOPS
+def test_urgent_bytes_are_the_transports(run: Loop[None]) -> None:
+    """They are no part of what is read, and end what the kernel gives at once."""
+
+    async def go() -> None:
+        server = Server()
+        client = await server.client()
+        number = client.transport.get_extra_info("socket").fileno()
+        with socket.socket(fileno=number) as held:
+            held.send(post(b"{}") + b"!", socket.MSG_OOB)
+            held.send(post(b"{}"))
+            held.detach()
+        await client.answers(5)
+        await server.end()
+
+    run(go())
+
+
+@LOOPS
+def test_one_connection_that_fails_keeps_no_other_from_its_answer(
+    run: Loop[None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read together is each client's own affair."""
+
+    async def go() -> None:
+        server = Server()
+        first, second = await server.client(), await server.client()
+        port = first.transport.get_extra_info("sockname")[1]
+        (broken,) = (each for each in server.connections if each.client and each.client[1] == port)
+        monkeypatch.setattr(broken, "data_received", None)
+        first.transport.write(b"GET / HTTP/1.1\r\n\r\n")
+        second.transport.write(post(b"{}"))
+        await second.answers(4)
+        assert first.closed
+        await server.end()
+
+    run(go())
