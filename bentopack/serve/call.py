@@ -72,16 +72,17 @@ class Call:
 
     def submit(self, media: int, body: bytes, receiver: Receiver) -> None:
         """Send a request to a worker at the end of this turn of the loop; ``receiver`` gets the answer or a refusal."""
+        if media not in self._arrived:
+            self._loop.call_soon(self.send, media)
         receivers, bodies, receiver.began = self.arriving(media)
         receivers.append(receiver)
         bodies.append(body)
 
     def arriving(self, media: int) -> tuple[list[Receiver], list[bytes], float]:
-        """Return where the requests of this turn of the loop go, and their bodies, and when the first was read."""
+        """Return where requests go that ``send`` is to take, and their bodies, and when the first was read."""
         arrived = self._arrived.get(media)
         if arrived is None:
             arrived = self._arrived[media] = ([], [], perf_counter())
-            self._loop.call_soon(self._send, media)
         return arrived
 
     def submit_large(self, media: int, upload: Upload, receiver: Receiver) -> None:
@@ -197,7 +198,10 @@ class Call:
                 give(receiver, 503, Media.JSON, refusal)
         return let_in
 
-    def _send(self, media: int) -> None:
+    def send(self, media: int) -> None:
+        """Send the requests that have arrived to the workers."""
+        if media not in self._arrived:  # others have taken them along
+            return
         receivers, bodies, _ = self._arrived.pop(media)
         receivers, bodies = self._let_in(receivers, bodies)
         start, status = 0, 503

@@ -20,11 +20,13 @@ class Costs:
         if not requests:  # all were refused
             return 0.0
         size = requests.bit_length()
-        before = self._means.get(size, (requests, took))
-        many, long = (mean + (now - mean) * _TREND for mean, now in zip(before, (requests, took), strict=True))
+        many, long = self._means.get(size, (requests, took))
+        many += (requests - many) * _TREND
+        long += (took - long) * _TREND
         self._means[size] = many, long
-        smaller = max((each for each in self._means if each < size), default=None)
-        if smaller is None:
+        while (size := size - 1) and size not in self._means:
+            pass
+        if not size:
             return took
-        few, short = self._means[smaller]
+        few, short = self._means[size]
         return min(took, max(0.0, long - (long - short) / (many - few) * many))

@@ -32,6 +32,8 @@ from bentopack.serve.upload import SmallPieces, Upload
 _KEEP_ALIVE = 75.0  # seconds without a request; longer than the minute of common load balancers, which must close first
 _HEAD_TOTAL = 15.0
 _FROZEN = 2.0
+FEW = 4
+"""Connections that there must be for some to be read together: to be told of one by way of a second epoll is slower."""
 
 
 class Watch:
@@ -171,7 +173,9 @@ class FastProtocol(HttpToolsProtocol):
 
     def pass_transport(self) -> None:
         """Read and write past the transport, where nothing waits there: another plain request has come."""
-        if self.poller is None or self._socket is None or self.transport.get_write_buffer_size():
+        if self.poller is None or self._socket is None or len(self.connections) < FEW:
+            return
+        if self.transport.get_write_buffer_size():
             return
         self.transport.pause_reading()
         self.poller.add(self._socket, self._turn)

@@ -46,8 +46,10 @@ class LastCall(NamedTuple):
 
         Each that is waited for is spared a call, and each that waits loses what the wait takes.
         """
+        if self.full or self.answered < _FEW or lane is not self.lane:
+            return 0.0  # nothing says that they come back
         waiting, oldest, newest = lane.waiting, lane.waiting_since, lane.waiting_until
-        if lane is not self.lane or oldest is None or newest is None:
+        if oldest is None or newest is None:
             return 0.0
         missing = self._expected(lane) - waiting
         if missing <= 0:
@@ -61,8 +63,6 @@ class LastCall(NamedTuple):
 
     def _expected(self, lane: Lane) -> int:
         """How many requests there will be when those just answered are back; 0 where nothing says that they come."""
-        if self.full or self.answered < _FEW:
-            return 0
         left, newest = lane.waiting_before(self.ended)
         alone = left * _FEW <= self.answered  # hardly any client but those that were answered
         early = left >= _FEW and newest < (self.began + self.ended) / 2  # back right after the call before

@@ -67,16 +67,23 @@ class Poller:
             except OSError:
                 came.append(b"")
         heads = self._plain.heads
+        sending: list[tuple[Prediction, int]] = []
+        last, kind = None, 0
         for turn, read in zip(turns, came, strict=True):
             try:
                 # As Turn.data_received does, without a call of a function for each: nearly all requests come by here.
                 start, _, body = read.partition(END)
                 head = heads.get(start)
                 if head is not None and len(body) == head[2] and turn.response_complete:
-                    turn.api, media, turn.size = head
+                    api, media, turn.size = head
+                    turn.api = api
                     turn.asked = turn.link = None
                     turn.response_complete = False
-                    receivers, bodies, turn.began = turn.api.arriving(media)
+                    if api is not last or media != kind:
+                        receivers, bodies, began = api.arriving(media)
+                        sending.append((api, media))
+                        last, kind = api, media
+                    turn.began = began
                     receivers.append(turn)
                     bodies.append(body)
                 elif read:
@@ -86,3 +93,5 @@ class Poller:
             except Exception:  # others have nothing to do with it
                 _log.exception("a connection has failed")
                 turn.protocol.transport.abort()
+        for api, media in sending:
+            api.send(media)

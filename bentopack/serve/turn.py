@@ -32,7 +32,10 @@ class Prediction(Takes, Protocol):
         """Shared memory for a body of so many bytes, or None where it is to be received as any other."""
 
     def arriving(self, media: int) -> tuple[list[Receiver], list[bytes], float]:
-        """Return where the requests of this turn of the loop go, and their bodies, and when the first was read."""
+        """Return where requests go that ``send`` is to take, and their bodies, and when the first was read."""
+
+    def send(self, media: int) -> None:
+        """Send the requests that have arrived to the workers."""
 
     def submit(self, media: int, body: bytes, turn: Turn) -> None:
         """Send a request to a worker; ``turn`` gets the answer or the refusal."""

@@ -7,7 +7,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from itertools import pairwise
 from typing import Any, TypeVar, cast
@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from bentopack.serve import fastpath
 from bentopack.serve.accepting import Acceptor
 from bentopack.serve.fastpath import FastProtocol, Watch
 from bentopack.serve.frontend import FrontEnd
@@ -33,6 +34,13 @@ T = TypeVar("T")
 Loop = Callable[[Coroutine[Any, Any, T]], T]
 LOOPS = pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
 ANSWER = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_is_enough() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fastpath, "FEW", 1)
+        yield
 
 
 class Client(asyncio.Protocol):
