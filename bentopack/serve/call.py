@@ -141,7 +141,7 @@ class Call:
         heads = None
         turns: list[Turn] = []
         answers: list[bytes] = []
-        size = 0
+        count = size = 0
         for turn, body in zip(cast("Sequence[Turn | None]", receivers), bodies, strict=True):
             if turn is None:
                 continue
@@ -152,17 +152,21 @@ class Call:
             if heads is None:
                 heads = heads_of(turn.state.default_headers, status, media)
                 seen = turn.watch.now
+            count += 1
             size += turn.size
             turn.response_complete = True
             turn.seen = seen
             seconds = now - turn.began
             keep(seconds)
             made = next_id()
-            turns.append(turn)
-            answers.append(heads[len(body)] + made + END + body)
+            try:
+                answers.append(heads[len(body)] + made + END + body)
+                turns.append(turn)
+            except Exception:  # one that is too large for the memory; others have nothing to do with it
+                turn.fail()
             if logged:
                 access.note(turn.client, self._asked, status, seconds, made)
-        self._begun(-len(turns), -size)
+        self._begun(-count, -size)
         write_all(turns, answers)
 
     def _begun(self, count: int, size: int) -> None:

@@ -114,7 +114,7 @@ class FastProtocol(HttpToolsProtocol):
     @classmethod
     def begin(cls) -> None:
         """Read past the transports, on the loop that runs."""
-        with contextlib.suppress(NotImplementedError):
+        with contextlib.suppress(NotImplementedError, OSError):
             cls.poller = Poller(cls.plain)
 
     @classmethod
@@ -177,9 +177,13 @@ class FastProtocol(HttpToolsProtocol):
             return
         if self.transport.get_write_buffer_size():
             return
-        self.transport.pause_reading()
-        self.poller.add(self._socket, self._turn)
-        self._turn.socket = self._socket
+        try:
+            self.poller.add(self._socket, self._turn)
+        except OSError:
+            self._socket = None
+        else:
+            self._turn.socket = self._socket
+            self.transport.pause_reading()
 
     def take_back(self) -> None:
         """Have the place at the transport again."""

@@ -43,10 +43,14 @@ class Poller:
         asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._read)
 
     def add(self, connection: socket.socket, turn: Turn) -> None:
-        """Read from a connection from now on; what has come already counts as coming."""
+        """Read from a connection from now on; what has come already counts as coming.
+
+        Raises:
+            OSError: the kernel watches no more.
+        """
         number = connection.fileno()
-        self._read_by[number] = turn, connection.recv
         self._epoll.register(number, self._events)
+        self._read_by[number] = turn, connection.recv
 
     def remove(self, connection: socket.socket) -> None:
         """Leave a connection to its transport. It has not been closed yet."""
@@ -64,7 +68,7 @@ class Poller:
                 came.append(receive(LARGE) if event == self._data else b"")
             except BlockingIOError:  # it was read before it was told of
                 turns.pop()
-            except OSError:
+            except Exception:  # what is wrong with it is the transport's to find out
                 came.append(b"")
         heads = self._plain.heads
         sending: list[tuple[Prediction, int]] = []
@@ -74,7 +78,8 @@ class Poller:
                 # As Turn.data_received does, without a call of a function for each: nearly all requests come by here.
                 start, _, body = read.partition(END)
                 head = heads.get(start)
-                if head is not None and len(body) == head[2] and turn.response_complete:
+                more = len(read) >= LARGE  # perhaps: it would not be told of again
+                if head is not None and len(body) == head[2] and turn.response_complete and not more:
                     api, media, turn.size = head
                     turn.api = api
                     turn.asked = turn.link = None
@@ -86,12 +91,14 @@ class Poller:
                     turn.began = began
                     receivers.append(turn)
                     bodies.append(body)
-                elif read:
+                elif read and not more:
                     turn.data_received(read)
                 else:
                     turn.hand_over(read)
             except Exception:  # others have nothing to do with it
-                _log.exception("a connection has failed")
-                turn.protocol.transport.abort()
+                turn.fail()
         for api, media in sending:
-            api.send(media)
+            try:
+                api.send(media)
+            except Exception:
+                _log.exception("requests could not be sent to a worker")

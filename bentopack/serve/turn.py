@@ -145,10 +145,15 @@ class Turn(asyncio.Protocol):
         if data:
             self.protocol.data_received(data)
 
-    def write_rest(self, data: bytes) -> None:
+    def write_rest(self, data: memoryview) -> None:
         """Leave to the transport what the socket does not take; it learns of a broken connection, too."""
         self.protocol.stay_with_transport()
         self.protocol.transport.write(data)
+
+    def fail(self) -> None:
+        """Tell of the exception that is being handled, and let no answer follow one that was not written whole."""
+        _log.exception("a connection has failed")
+        self.protocol.transport.abort()
 
     def eof_received(self) -> None:
         self.protocol.eof_received()
@@ -237,6 +242,6 @@ def write_all(turns: Sequence[Turn], answers: Sequence[bytes]) -> None:
             except OSError:
                 sent = 0
             if sent != len(answer):
-                turn.write_rest(answer[sent:])
+                turn.write_rest(memoryview(answer)[sent:])
         except Exception:  # others have nothing to do with it
-            _log.exception("an answer could not be given to its client")
+            turn.fail()

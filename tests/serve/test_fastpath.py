@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, cast
@@ -358,6 +359,7 @@ def test_an_answer_that_cannot_be_written_keeps_no_other_from_its_client() -> No
         app = front_end()
         ((_, call),) = list(app.calls.items())[:1]
         written: list[bytes] = []
+        failed: list[object] = []
 
         def broken(data: bytes) -> None:
             raise RuntimeError("its transport has been closed")
@@ -371,14 +373,16 @@ def test_an_answer_that_cannot_be_written_keeps_no_other_from_its_client() -> No
                 size=1,
                 client="-",
                 socket=None,
+                fail=partial(failed.append, write),
                 state=SimpleNamespace(default_headers=[]),
                 watch=Watch(),
                 write=write,
             )
-            for write in (broken, written.append)
+            for write in (broken, written.append, written.append)
         ]
-        call.in_flight = app.held = 2
-        call.answer(cast(Any, turns), 200, 0, [b"1", b"2"])
+        call.in_flight = app.held = 3
+        call.answer(cast(Any, turns), 200, 0, [b"1", b"2", cast(Any, "no bytes")])
+        assert failed == [written.append, broken]
         return written, call.in_flight + app.held
 
     written, waiting = asyncio.run(go())

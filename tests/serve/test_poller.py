@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import struct
 import sys
@@ -25,7 +26,9 @@ from bentopack.serve.accepting import Acceptor
 from bentopack.serve.fastpath import FastProtocol, Watch
 from bentopack.serve.frontend import FrontEnd
 from bentopack.serve.gate import Gate
+from bentopack.serve.poller import Poller
 from bentopack.serve.shared import LARGE
+from bentopack.serve.turn import Turn
 from tests.serve.front_end import LONGEST, ODD, Workers, as_one, front_end, post
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is no epoll elsewhere")
@@ -91,12 +94,13 @@ class Server:
         config.load()
         self.state = ServerState()
         self.state.default_headers = [(b"date", b"now")]
-        kind = FastProtocol.serving(cast(Any, self.app.calls), longest, Watch())
-        kind.begin()
-        self._make = partial(kind if fast else HttpToolsProtocol, config, self.state, {})
+        self.kind = FastProtocol.serving(cast(Any, self.app.calls), longest, Watch())
+        self.kind.begin()
+        self._make = partial(self.kind if fast else HttpToolsProtocol, config, self.state, {})
         self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio looks at it
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen()
+        self.where: tuple[str, int] = self._listener.getsockname()
         self._acceptor = Acceptor(self._listener, self._connection, None)
 
     def _connection(self, accepted: socket.socket) -> asyncio.Protocol:
@@ -107,8 +111,7 @@ class Server:
 
     async def client(self) -> Client:
         """A client that has sent three plain requests, and has their answers."""
-        where = self._listener.getsockname()
-        _, client = await asyncio.get_running_loop().create_connection(Client, *where)
+        _, client = await asyncio.get_running_loop().create_connection(Client, *self.where)
         for count in range(1, 4):
             await client.send(post(b"{}"))
             await client.answers(count)
@@ -269,6 +272,12 @@ def test_a_request_as_long_as_what_is_read_at_once_hides_none_after_it(run: Loop
             length = LARGE + more - (len(post(b"x" * (LARGE - 100))) - (LARGE - 100))
             first = post(b"x" * length)
             assert len(first) == LARGE + more
+            server.kind.plain.begin(first[:200])  # as whoever reads large bodies remembers heads
+            for each in [first] * 5 + [post(b"{}")] * 3:  # the kernel learns to take that much at once
+                client.came = b""
+                await client.send(each + post(b"{}") * (each is first))
+                await client.answers(1 + (each is first))
+            assert server.polled
             client.came = b""
             await client.send(first + post(b"{}"))
             await client.answers(2)
@@ -311,6 +320,81 @@ def test_one_connection_that_fails_keeps_no_other_from_its_answer(
         second.transport.write(post(b"{}"))
         await second.answers(4)
         assert first.closed
+        await server.end()
+
+    run(go())
+
+
+@LOOPS
+def test_a_socket_that_cannot_be_read_is_left_to_its_transport(run: Loop[None]) -> None:
+    """What was read of others, and what is still to be read, is not lost by it."""
+
+    async def go() -> None:
+        server = Server()
+        clients = [await server.client() for _ in range(3)]
+        poller = server.kind.poller
+        assert poller is not None
+        number, (turn, _) = list(poller._read_by.items())[1]
+
+        def fails(size: int) -> bytes:
+            raise MemoryError
+
+        poller._read_by[number] = turn, fails
+        for each in clients:
+            each.transport.write(post(b"{}"))
+        for each in clients:
+            await each.answers(4)
+        await server.end()
+
+    run(go())
+
+
+@LOOPS
+def test_where_the_kernel_watches_no_more_transports_go_on(run: Loop[None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its limits are no reason to close a connection."""
+
+    def full(self: Poller, connection: socket.socket, turn: Turn) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr(Poller, "add", full)
+
+    async def go() -> None:
+        server = Server()
+        client = await server.client()
+        assert not server.polled
+        await client.send(post(b"{}"))
+        await client.answers(4)
+        await server.end()
+
+    run(go())
+
+
+@LOOPS
+def test_no_answer_follows_half_of_another(run: Loop[None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the rest of an answer cannot be written its connection ends."""
+
+    class Half:
+        """A socket that takes the half of what it is given."""
+
+        def __init__(self, whole: socket.socket | None) -> None:
+            assert whole is not None
+            self.fileno = whole.fileno
+
+        def send(self, data: bytes) -> int:
+            return len(data) // 2
+
+    def fails(self: Turn, data: memoryview) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Turn, "write_rest", fails)
+
+    async def go() -> None:
+        server = Server()
+        client = await server.client()
+        turn = server.connections[0]._turn
+        turn.socket = cast(socket.socket, Half(turn.socket))
+        await client.send(post(b"{}"))
+        assert client.closed
         await server.end()
 
     run(go())
