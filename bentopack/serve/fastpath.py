@@ -171,11 +171,17 @@ class FastProtocol(HttpToolsProtocol):
         """Take the socket of the transport that is to come, if it adds nothing to what is sent and received."""
         self._socket = connection
 
-    def pass_transport(self) -> None:
-        """Read and write past the transport, where nothing waits there: another plain request has come."""
-        if self.poller is None or self._socket is None or len(self.connections) < FEW:
-            return
-        if self.transport.get_write_buffer_size():
+    def took_plain(self, media: int) -> None:
+        """A plain request has come by the transport, and the one before it was plain."""
+        count = len(self.connections)
+        if count >= FEW:
+            self._pass_transport()
+        elif count == 1:  # nothing else can arrive in this turn of the loop
+            self._turn.api.send(media)
+
+    def _pass_transport(self) -> None:
+        """Read and write past the transport where that can be, unless something waits there."""
+        if self.poller is None or self._socket is None or self.transport.get_write_buffer_size():
             return
         try:
             self.poller.add(self._socket, self._turn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
@@ -10,8 +11,11 @@ from bentopack.serve.gathering import LastCall
 from bentopack.serve.lanes import Lane
 
 
-def call(lane: Lane, instance: Any) -> LastCall:
-    """Take what waits in a lane, call its method, and answer; return when that was, and for how many requests."""
+def call(lane: Lane, instance: Any, flush: Callable[[float], None] = lambda took: None) -> LastCall:
+    """Take what waits in a lane, call its method, and answer; return when that was, and for how many requests.
+
+    ``flush`` is told how many seconds it took, and sends the answers before anything else is done.
+    """
     method = getattr(instance, lane.api.method)
     codec = lane.api.codec
     called = 0
@@ -26,4 +30,5 @@ def call(lane: Lane, instance: Any) -> LastCall:
             lane.finish(group, [error] * len(group.rows))
     ended = monotonic()
     lane.took = ended - began
+    flush(lane.took)
     return LastCall(lane, began, ended, called, full, lane.costs.fixed(called, lane.took))

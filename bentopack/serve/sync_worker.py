@@ -120,10 +120,12 @@ class SyncWorker:
             self._read(seconds)
 
     def _call(self, lane: Lane) -> None:
-        self._last = call(lane, self._instance)
+        self._last = call(lane, self._instance, self._flush)
         self._tell_at = self._tell_at or self._last.ended + tallies.TELLING
+
+    def _flush(self, took: float) -> None:
         for connection in list(self.connections):
-            connection.flush(self._last.took)
+            connection.flush(took)
 
     @contextlib.contextmanager
     def _signals(self) -> Any:

@@ -132,7 +132,7 @@ class Turn(asyncio.Protocol):
                 self.response_complete = False
                 self.api.submit(media, body, self)
                 if self.socket is None:
-                    self.protocol.pass_transport()
+                    self.protocol.took_plain(media)
                 return
             if len(data) < LARGE and (plain := self.plain.read(data)) is not None:
                 self.take(*plain)
