@@ -74,8 +74,9 @@ class Server(uvicorn.Server):
             acceptor.close()
         for each in sockets or ():
             each.close()
-        if issubclass(self.config.http_protocol_class, FastProtocol):
-            self.config.http_protocol_class.end()
+        kind = self.config.http_protocol_class
+        if issubclass(kind, FastProtocol):
+            kind.end()
         self.server_state.default_headers = [*self.server_state.default_headers, CLOSE]
         for connection in list(self.server_state.connections):
             cycle = getattr(connection, "cycle", None)
@@ -92,6 +93,8 @@ class Server(uvicorn.Server):
         hanging_up = asyncio.create_task(self._hang_up_often())
         await super().shutdown()
         hanging_up.cancel()
+        if issubclass(kind, FastProtocol) and kind.poller is not None:
+            kind.poller.close()
 
     async def _hang_up_often(self) -> None:
         while self.config.is_ssl:

@@ -40,7 +40,8 @@ class Poller:
         # connection or urgent bytes, is for the transport to read.
         self._data = select.EPOLLIN
         self._events = select.EPOLLIN | select.EPOLLPRI | select.EPOLLRDHUP | select.EPOLLET
-        asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._read)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._epoll.fileno(), self._read)
 
     def add(self, connection: socket.socket, turn: Turn) -> None:
         """Read from a connection from now on; what has come already counts as coming.
@@ -57,6 +58,11 @@ class Poller:
         number = connection.fileno()
         del self._read_by[number]
         self._epoll.unregister(number)
+
+    def close(self) -> None:
+        """Read no more, once all connections have been left to their transports."""
+        self._loop.remove_reader(self._epoll.fileno())
+        self._epoll.close()
 
     def _read(self) -> None:
         turns: list[Turn] = []

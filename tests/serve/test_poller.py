@@ -135,6 +135,9 @@ class Server:
         await settled()
         await asyncio.gather(*self.state.tasks)
         assert not self.state.connections
+        if self.kind.poller is not None:
+            assert not self.kind.poller._read_by
+            self.kind.poller.close()
         assert (self.app.in_flight, self.app.held) == (0, 0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import tempfile
@@ -233,6 +234,7 @@ def test_process_that_cannot_be_made(tmp_path: Path) -> None:
     async def go() -> None:
         slot = _slot(tmp_path)
         slot.folder = str(tmp_path / "gone")
+        gc.collect()  # what others have left is theirs
         before = len(list(Path("/proc/self/fd").iterdir()))
         with pytest.raises(ServeError, match=r"worker 0 cannot be started: .*No such file"):
             await slot.start()
