@@ -24,9 +24,8 @@ class Costs:
         many += (requests - many) * _TREND
         long += (took - long) * _TREND
         self._means[size] = many, long
-        while (size := size - 1) and size not in self._means:
-            pass
-        if not size:
+        smaller = max(filter(size.__gt__, self._means), default=None)
+        if smaller is None:
             return took
-        few, short = self._means[size]
+        few, short = self._means[smaller]
         return min(took, max(0.0, long - (long - short) / (many - few) * many))

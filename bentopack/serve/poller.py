@@ -81,7 +81,7 @@ class Poller:
         last, kind = None, 0
         for turn, read in zip(turns, came, strict=True):
             try:
-                # As Turn.data_received does, without a call of a function for each: nearly all requests come by here.
+                # As the reader does, and Turn.take, without a call of a function for each: most requests come by here.
                 start, _, body = read.partition(END)
                 head = heads.get(start)
                 more = len(read) >= LARGE  # perhaps: it would not be told of again

@@ -13,7 +13,7 @@ from bentopack.serve.asgi import CLOSE
 from bentopack.serve.errors import INTERNAL_ERROR
 from bentopack.serve.frames import Media
 from bentopack.serve.heads import heads_of
-from bentopack.serve.plain import END, Takes
+from bentopack.serve.plain import Takes
 from bentopack.serve.request_ids import request_id
 from bentopack.serve.shared import LARGE, Slab
 from bentopack.serve.upload import Upload
@@ -122,22 +122,13 @@ class Turn(asyncio.Protocol):
         self.response_complete = True
 
     def data_received(self, data: bytes) -> None:
-        if self.response_complete:
-            # As the reader does, and take() below, without a call of a function: nearly all requests come by here.
-            start, _, body = data.partition(END)
-            head = self.plain.heads.get(start)
-            if head is not None and len(body) == head[2]:
-                self.api, media, self.size = head
-                self.asked = self.link = None
-                self.response_complete = False
-                self.api.submit(media, body, self)
-                if self.socket is None:
-                    self.protocol.took_plain(media)
-                return
-            if len(data) < LARGE and (plain := self.plain.read(data)) is not None:
-                self.take(*plain)
-                return
-        self.hand_over(data)
+        plain = self.plain.read(data) if self.response_complete and len(data) < LARGE else None
+        if plain is None:
+            self.hand_over(data)
+            return
+        self.take(*plain)
+        if self.socket is None:
+            self.protocol.took_plain(plain[1])
 
     def hand_over(self, data: bytes) -> None:
         """Give the connection its place back, and what was read for it: nothing where the rest is the transport's."""

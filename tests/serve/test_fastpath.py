@@ -134,7 +134,7 @@ def test_the_plain_case_goes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("at", ["share", "submit"])
-def test_a_failure_of_our_own_is_toldas_one(monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+def test_a_failure_of_our_own_is_told_as_one(monkeypatch: pytest.MonkeyPatch, at: str) -> None:
     """What goes wrong behind the parser is a 500 and a line of the log, and no fault of the client's."""
     monkeypatch.setattr(Workers, at, lambda *arguments: 1 / 0)
     answer, _ = asyncio.run(exchange([post()], fast=True))

@@ -161,6 +161,18 @@ async def exchange(chunks: list[bytes], *, fast: bool, half: bool = False) -> tu
     return as_one(answer[0]), answer[1]
 
 
+def submitting(answer: Callable[[bytes], tuple[float, bytes]]) -> Callable[..., None]:
+    """What workers do that answer each body after so many seconds, with other bytes than it has."""
+
+    def submit(self: Workers, api: int, media: int, bodies: list[bytes], receivers: list[Any]) -> None:
+        for body, receiver in zip(bodies, receivers, strict=True):
+            receiver.link, receiver.identity = self, 1
+            seconds, found = answer(body)
+            asyncio.get_running_loop().call_later(seconds, receiver.answered, 200, 0, found)
+
+    return submit
+
+
 def both(run: Loop[tuple[bytes, bool]], chunks: list[bytes]) -> None:
     assert run(exchange(chunks, fast=True)) == run(exchange(chunks, fast=False))
 
@@ -212,13 +224,10 @@ def test_a_client_that_goes_is_forgotten(run: Loop[None]) -> None:
 def test_a_request_that_comes_before_the_last_answer_waits(run: Loop[None], monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers go out in the order of the requests, each its own."""
 
-    def submit(self: Workers, api: int, media: int, bodies: list[bytes], receivers: list[Any]) -> None:
-        for body, receiver in zip(bodies, receivers, strict=True):
-            receiver.link, receiver.identity = self, 1
-            seconds = 0.01 * (9 - body[0]) if body[0] < 9 else 0.0  # each sooner than the one before
-            asyncio.get_running_loop().call_later(seconds, receiver.answered, 200, 0, body)
+    def answer(body: bytes) -> tuple[float, bytes]:
+        return 0.01 * (9 - body[0]) if body[0] < 9 else 0.0, body  # each sooner than the one before
 
-    monkeypatch.setattr(Workers, "submit", submit)
+    monkeypatch.setattr(Workers, "submit", submitting(answer))
 
     async def go() -> None:
         server = Server()
@@ -238,13 +247,7 @@ def test_a_slow_reader_gets_all_of_a_large_answer(run: Loop[None], monkeypatch: 
     """What its socket does not take is sent by the transport, in order, and requests after it are answered."""
     large = b"y" * 20_000_000
 
-    def submit(self: Workers, api: int, media: int, bodies: list[bytes], receivers: list[Any]) -> None:
-        for body, receiver in zip(bodies, receivers, strict=True):
-            receiver.link, receiver.identity = self, 1
-            answer = large if body == b"large" else b"{}"
-            asyncio.get_running_loop().call_soon(receiver.answered, 200, 0, answer)
-
-    monkeypatch.setattr(Workers, "submit", submit)
+    monkeypatch.setattr(Workers, "submit", submitting(lambda body: (0.0, large if body == b"large" else b"{}")))
 
     async def go() -> None:
         server = Server()
