@@ -8,9 +8,13 @@ from copy import copy
 from functools import partial
 from typing import Any, ClassVar, cast
 
+import uvicorn
+from uvicorn.server import ServerState
+
 from bentopack.serve.asking import Receiver
 from bentopack.serve.config import ServeConfig
 from bentopack.serve.frontend import FrontEnd
+from bentopack.serve.gate import Gate
 from bentopack.serve.hello import ApiRoute, Hello
 from bentopack.serve.pool import Pool
 from bentopack.spec.manifest import ServiceInfo
@@ -58,6 +62,16 @@ def front_end() -> FrontEnd:
         Hello(service="s", workers=1, timeout=None, max_concurrency=None, pid=1, apis=apis, openapi=cast(Any, b"{}"))
     )
     return found
+
+
+def settings_of(app: FrontEnd) -> tuple[uvicorn.Config, ServerState]:
+    """What uvicorn gives each connection to a front end."""
+    gate = Gate(app, waiting_for=app.waiting_for, label=app.label)
+    config = uvicorn.Config(cast(Any, gate), http="httptools", ws="none", lifespan="off", log_config=None)
+    config.load()
+    state = ServerState()
+    state.default_headers = [(b"date", b"now")]
+    return config, state
 
 
 def as_one(answers: bytes) -> bytes:

@@ -9,16 +9,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
 
 from bentopack.serve.fastpath import FastProtocol, Watch
-from bentopack.serve.gate import Gate
 from bentopack.serve.held import relieve
-from tests.serve.front_end import LONGEST, ODD, Workers, as_one, front_end, post
+from tests.serve.front_end import LONGEST, ODD, Workers, as_one, front_end, post, settings_of
 
 
 class Wire(asyncio.Transport):
@@ -76,11 +73,7 @@ async def exchange(chunks: list[bytes], *, fast: bool, held: int = 0) -> tuple[b
     app = front_end()
     if held:
         app.held, app.max_held = held, 200
-    gate = Gate(app, waiting_for=app.waiting_for, label=app.label)
-    config = uvicorn.Config(cast(Any, gate), http="httptools", ws="none", lifespan="off", log_config=None)
-    config.load()
-    state = ServerState()
-    state.default_headers = [(b"date", b"now")]
+    config, state = settings_of(app)
     kind = FastProtocol.serving(cast(Any, app.calls), LONGEST, Watch())
     protocol = (kind if fast else HttpToolsProtocol)(config, state, {}, asyncio.get_running_loop())
     wire = Wire()
@@ -174,11 +167,8 @@ def test_a_refusal_does_not_make_a_request_of_what_follows_it() -> None:
 async def connected(watch: Watch, longest: int = LONGEST) -> tuple[FastProtocol, Wire]:
     """A connection that nothing has come by yet."""
     app = front_end()
-    gate = Gate(app, waiting_for=app.waiting_for, label=app.label)
-    config = uvicorn.Config(cast(Any, gate), http="httptools", ws="none", lifespan="off", log_config=None)
-    config.load()
     kind = FastProtocol.serving(cast(Any, app.calls), longest, watch)
-    protocol, wire = kind(config, ServerState(), {}, asyncio.get_running_loop()), Wire()
+    protocol, wire = kind(*settings_of(app), {}, asyncio.get_running_loop()), Wire()
     wire.set_protocol(protocol)
     protocol.connection_made(wire)
     return protocol, wire

@@ -14,22 +14,19 @@ from itertools import pairwise
 from typing import Any, TypeVar, cast
 
 import pytest
-import uvicorn
 import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
 
 from bentopack.serve import fastpath
 from bentopack.serve.accepting import Acceptor
 from bentopack.serve.fastpath import FastProtocol, Watch
 from bentopack.serve.frontend import FrontEnd
-from bentopack.serve.gate import Gate
 from bentopack.serve.poller import Poller
 from bentopack.serve.shared import LARGE
 from bentopack.serve.turn import Turn
-from tests.serve.front_end import LONGEST, ODD, Workers, as_one, front_end, post
+from tests.serve.front_end import LONGEST, ODD, Workers, as_one, front_end, post, settings_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is no epoll elsewhere")
 
@@ -89,11 +86,7 @@ class Server:
 
     def __init__(self, *, fast: bool = True, longest: int = LONGEST) -> None:
         self.app: FrontEnd = front_end()
-        gate = Gate(self.app, waiting_for=self.app.waiting_for, label=self.app.label)
-        config = uvicorn.Config(cast(Any, gate), http="httptools", ws="none", lifespan="off", log_config=None)
-        config.load()
-        self.state = ServerState()
-        self.state.default_headers = [(b"date", b"now")]
+        config, self.state = settings_of(self.app)
         self.kind = FastProtocol.serving(cast(Any, self.app.calls), longest, Watch())
         self.kind.begin()
         self._make = partial(self.kind if fast else HttpToolsProtocol, config, self.state, {})
