@@ -19,6 +19,7 @@ from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from bentopack.serve.asgi import overdue
+from bentopack.serve.awake import Awake
 from bentopack.serve.errors import error_body
 from bentopack.serve.frames import Media
 from bentopack.serve.plain import UNUSUAL, PlainReader
@@ -69,7 +70,8 @@ class FastProtocol(HttpToolsProtocol):
     """Bytes of a body."""
     watch: Watch
     poller: Poller | None = None
-    """Set while the loop runs, where there can be one."""
+    awake: Awake | None = None
+    """Both are set while the loop runs, where there can be one."""
 
     # Objects of a class share the names of their attributes only as long as there are few: uvicorn has as many.
     __slots__ = (
@@ -113,7 +115,8 @@ class FastProtocol(HttpToolsProtocol):
 
     @classmethod
     def begin(cls) -> None:
-        """Read past the transports, on the loop that runs."""
+        """Read past the transports, and stay awake, on the loop that runs."""
+        cls.awake = Awake()
         with contextlib.suppress(NotImplementedError, OSError):
             cls.poller = Poller(cls.plain)
 
@@ -178,6 +181,8 @@ class FastProtocol(HttpToolsProtocol):
             self._pass_transport()
         elif count == 1:  # nothing else can arrive in this turn of the loop
             self._turn.api.send(media)
+            if self.awake is not None:
+                self.awake.asked()
 
     def _pass_transport(self) -> None:
         """Read and write past the transport where that can be, unless something waits there."""

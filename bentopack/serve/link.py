@@ -229,8 +229,11 @@ class Link(asyncio.Protocol):
     def _send(self, frame: bytes) -> None:
         """Send at once: uvloop's transports first read whatever else has arrived by then."""
         if not self._transport.get_write_buffer_size():
-            with contextlib.suppress(OSError):  # it is full, or gone: the transport's to handle
-                frame = frame[os.write(self._descriptor, frame) :]
+            try:
+                sent = os.write(self._descriptor, frame)
+            except OSError:  # it is full, or gone: the transport's to handle
+                sent = 0
+            frame = frame[sent:]
         if frame:
             self._transport.write(frame)
 

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bentopack.serve import forks, tallies
+from bentopack.serve.awake import SOON, give_way
 from bentopack.serve.budget import Budget
 from bentopack.serve.frames import Kind, pack_sign
 from bentopack.serve.gathering import LastCall
@@ -70,6 +71,8 @@ class SyncWorker:
         self._listener = listener
         self._stopping = self._retiring = False
         self._last = LastCall()
+        self._awake_until = 0.0
+        """Until when the next request is looked for without sleeping."""
         self._tell_at: float | None = None
         """When the metrics are told of the calls since the last time, where there were any."""
 
@@ -85,7 +88,10 @@ class SyncWorker:
             while self.connections or not self._stopping:
                 if self._retiring:
                     self._retire()
-                self._read(self._quiet() if oldest(self.lanes) is None else 0)
+                if oldest(self.lanes) is None:
+                    self._wait()
+                else:
+                    self._read(0)
                 if (lane := oldest(self.lanes)) is not None:
                     self._gather(lane)
                     self._call(lane)
@@ -100,10 +106,20 @@ class SyncWorker:
         if self._tell_at is not None and time.monotonic() >= self._tell_at:
             self._tell_at = None if tallies.tell() else time.monotonic() + tallies.TELLING
 
-    def _read(self, seconds: float | None) -> None:
-        """Read what has arrived, or wait so long for something to arrive."""
-        for act in self.watch.wait(seconds):
+    def _wait(self) -> None:
+        """Read what arrives next: awake, where it is likely to come soon."""
+        while time.monotonic() < self._awake_until:
+            give_way()
+            if self._read(0):
+                return
+        self._read(self._quiet())
+
+    def _read(self, seconds: float | None) -> bool:
+        """Read what has arrived, or wait so long for something to arrive; whether anything has."""
+        found = self.watch.wait(seconds)
+        for act in found:
             act()
+        return bool(found)
 
     def _retire(self) -> None:
         """Let another process have the socket, and the front ends leave."""
@@ -120,7 +136,9 @@ class SyncWorker:
             self._read(seconds)
 
     def _call(self, lane: Lane) -> None:
-        self._last = call(lane, self._instance, self._flush)
+        before, self._last = self._last.ended, call(lane, self._instance, self._flush)
+        soon = self._last.answered == 1 and self._last.began - before < SOON
+        self._awake_until = self._last.ended + SOON if soon else 0.0
         self._tell_at = self._tell_at or self._last.ended + tallies.TELLING
 
     def _flush(self, took: float) -> None:

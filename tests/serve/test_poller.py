@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from bentopack.serve import fastpath
 from bentopack.serve.accepting import Acceptor
+from bentopack.serve.awake import Awake
 from bentopack.serve.fastpath import FastProtocol, Watch
 from bentopack.serve.frontend import FrontEnd
 from bentopack.serve.poller import Poller
@@ -394,6 +395,24 @@ def test_no_answer_follows_half_of_another(run: Loop[None], monkeypatch: pytest.
         turn.socket = cast(socket.socket, Half(turn.socket))
         await client.send(post(b"{}"))
         assert client.closed
+        await server.end()
+
+    run(go())
+
+
+@LOOPS
+def test_only_a_lone_client_keeps_the_loop_awake(run: Loop[None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fastpath, "FEW", 3)
+    asked: list[None] = []
+
+    async def go() -> None:
+        server = Server()
+        assert isinstance(server.kind.awake, Awake)
+        monkeypatch.setattr(server.kind.awake, "asked", lambda: asked.append(None))
+        await server.client()
+        assert len(asked) == 2  # the first one is a connection's, not yet a turn's
+        await server.client()
+        assert len(asked) == 2
         await server.end()
 
     run(go())
