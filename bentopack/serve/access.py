@@ -5,25 +5,18 @@ from __future__ import annotations
 import logging
 
 _log = logging.getLogger("bentopack.serve.access")
-_requests: list[tuple[str, str, int, float, bytes]] = []
+
+Line = tuple[str, str, int, float, bytes]
+"""The client's address, the method and the path, the status, the seconds until the answer, and the request's id."""
+
+_requests: list[Line] = []
+note = _requests.append
+"""Keep a request for the next time that lines are written. Only where ``is_on()``."""
 
 
 def is_on() -> bool:
     """Whether requests are logged."""
     return not _log.disabled
-
-
-def note(client: str, asked: str, status: int, seconds: float, request: bytes) -> None:
-    """Keep a request for the next time that lines are written, unless the access log is switched off.
-
-    Args:
-        client: its address.
-        asked: the method and the path.
-        seconds: until the answer.
-        request: its id.
-    """
-    if is_on():
-        _requests.append((client, asked, status, seconds, request))
 
 
 def write() -> None:

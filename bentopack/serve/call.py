@@ -127,7 +127,7 @@ class Call:
         if status == 500:
             _tell(turn.id.decode(), turn)
         if self._is_logged:
-            access.note(turn.client, self._asked, status, seconds, turn.id)
+            access.note((turn.client, self._asked, status, seconds, turn.id))
 
     def answer(self, receivers: Sequence[Receiver | None], status: int, media: int, bodies: Sequence[bytes]) -> None:
         """Give answers that have come together to those who wait; most ask this API."""
@@ -165,7 +165,7 @@ class Call:
             except Exception:  # one that is too large for the memory; others have nothing to do with it
                 turn.fail()
             if logged:
-                access.note(turn.client, self._asked, status, seconds, made)
+                access.note((turn.client, self._asked, status, seconds, made))
         self._begun(-count, -size)
         write_all(turns, answers)
 

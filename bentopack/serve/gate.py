@@ -79,7 +79,8 @@ class Gate:
             seconds = time.perf_counter() - began
             tallies.tally_of(self._label(scope["path"])).seconds[status].append(seconds)
             client = (scope.get("client") or ("-",))[0]
-            access.note(client, f"{scope['method']} {_asked(scope)}", status, seconds, identity)
+            if access.is_on():
+                access.note((client, f"{scope['method']} {_asked(scope)}", status, seconds, identity))
 
     async def _live(self, send: Send) -> None:
         await respond(send, 200, b'{"status":"live"}')
