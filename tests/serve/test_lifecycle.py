@@ -45,12 +45,14 @@ class Call(threading.Thread):
         self._body = {"seconds": seconds}
         self.response: httpx.Response | None = None
         self.error: Exception | None = None
+        self._client = httpx.Client(timeout=20)  # made here, since that takes long: the request is under way soon
         self.start()
 
     def run(self) -> None:
         began = time.perf_counter()
         try:
-            self.response = httpx.post(self._url, json=self._body, timeout=20)
+            with self._client:
+                self.response = self._client.post(self._url, json=self._body)
         except httpx.HTTPError as error:
             self.error = error
         self.seconds = time.perf_counter() - began
