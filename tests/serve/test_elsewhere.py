@@ -20,7 +20,7 @@ import urllib.request  # it asks macOS for proxies where it finds itself there
 selectors.DefaultSelector = selectors.PollSelector
 for module in (os, select, socket):
     for name in dir(module):
-        if name.startswith(("memfd_", "MFD_", "epoll", "EPOLL", "sched_getaffinity", "SO_PEERCRED")):
+        if name.startswith(("memfd_", "MFD_", "epoll", "EPOLL", "SO_PEERCRED")):
             delattr(module, name)
 found = ctypes.CDLL.__getattr__
 
