@@ -67,7 +67,9 @@ class Service:
         info = ServiceInfo(target="svc:Service", kind="service", name="svc", workers=1)
         settings = {"access_log": False, "port": 0, **settings}
         self.config = ServeConfig(service=info, source=str(self.folder), **settings)
-        self._environ = {**os.environ, "TMPDIR": str(self.temporary), **(environ or {})}
+        # Of code that was written twice within a second Python would take the bytecode of the first for the second.
+        fresh = {"PYTHONDONTWRITEBYTECODE": "1"}
+        self._environ = {**os.environ, **fresh, "TMPDIR": str(self.temporary), **(environ or {})}
         self._log = self.folder / "log"
         self._mark = f'"source":"{self.folder}"'.encode()
 
