@@ -25,15 +25,15 @@ class Awake:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._asked = self._until = 0.0
-        self._turns = False
+        self._is_turning = False
 
     def asked(self) -> None:
         """The only client has asked: its answer will come soon, and so may what it asks next."""
         before, self._asked = self._asked, time.monotonic()
         if self._asked - before < 2 * SOON:  # the answer took some of it
             self._until = self._asked + SOON
-            if not self._turns:
-                self._turns = True
+            if not self._is_turning:
+                self._is_turning = True
                 self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
@@ -42,4 +42,4 @@ class Awake:
             give_way()
             self._loop.call_soon(self._turn)
         else:
-            self._turns = False
+            self._is_turning = False

@@ -57,6 +57,12 @@ class Call(threading.Thread):
             self.error = error
         self.seconds = time.perf_counter() - began
 
+    def answer(self, seconds: float) -> httpx.Response:
+        """Wait so long for the answer, and return it."""
+        self.join(seconds)
+        assert self.response is not None, self.error
+        return self.response
+
 
 def test_killed_worker_answers_503_and_comes_back(start: Start) -> None:
     """A worker that is killed costs its own requests a 503 at once; a new one takes over."""
@@ -65,10 +71,9 @@ def test_killed_worker_answers_503_and_comes_back(start: Start) -> None:
     time.sleep(0.3)
     (worker,) = running.pids("serve.worker")
     running.signal(worker, signal.SIGKILL)
-    call.join(5)
-    assert call.response is not None, call.error
-    assert call.response.status_code == 503
-    assert call.response.headers["retry-after"] == "1"
+    answer = call.answer(5)
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
     assert running.client.get("/livez").status_code == 200
     wait_for(lambda: running.client.get("/readyz").status_code == 200, 10)
     assert running.client.post("/pid").json() != worker
@@ -81,9 +86,8 @@ def test_sigterm_answers_what_was_accepted(start: Start, tmp_path: Path, monkeyp
     call = Call(running, 1.0)
     time.sleep(0.3)
     running.process.terminate()
-    call.join(10)
-    assert call.response is not None, call.error
-    assert (call.response.status_code, call.response.text) == (200, "done")
+    answer = call.answer(10)
+    assert (answer.status_code, answer.text) == (200, "done")
     assert running.process.wait(10) == 0, running.output
     assert running.pids() == []
     assert list(tmp_path.glob("bentopack-*")) == []
@@ -97,9 +101,8 @@ def test_signal_to_the_whole_group_drains_too(start: Start, number: signal.Signa
     time.sleep(0.3)
     for pid in running.pids():
         running.signal(pid, number)
-    call.join(10)
-    assert call.response is not None, call.error
-    assert call.response.status_code == 200
+    answer = call.answer(10)
+    assert answer.status_code == 200
     assert running.process.wait(10) == 0, running.output
     assert running.pids() == []
 

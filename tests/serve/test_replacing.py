@@ -169,9 +169,8 @@ def test_sighup_waits_for_what_is_under_way(start: Start) -> None:
     running.wait_under_way(1)
     running.process.send_signal(signal.SIGHUP)
     wait_for(lambda: len(running.pids("serve.worker")) == 2, 10)
-    call.join(20)
-    assert call.response is not None, call.error
-    assert call.response.status_code == 200
+    answer = call.answer(20)
+    assert answer.status_code == 200
 
 
 def test_a_worker_is_replaced_after_its_requests(start: Start) -> None:
@@ -203,9 +202,8 @@ def test_a_worker_that_hangs_is_replaced(start: Start) -> None:
     """A call without an end is ended by the watchdog; the request is answered in time, and the next one too."""
     running = start(SLOW, timeout=0.5, watchdog=1.5)
     call = Call(running, 600.0)
-    call.join(10)
-    assert call.response is not None, call.error
-    assert call.response.status_code == 504
+    answer = call.answer(10)
+    assert answer.status_code == 504
     running.wait_output("is ended", 10)
     wait_for(lambda: running.client.post("/pid").status_code == 200, 20)
 
@@ -214,9 +212,8 @@ def test_a_worker_that_hangs_gets_no_more_requests(start: Start) -> None:
     """Once a request has timed out in a worker, the next go to the others, until it is replaced or answers again."""
     running = start(SLOW, workers=2, timeout=0.5, watchdog=60.0)
     call = Call(running, 3600.0)
-    call.join(10)
-    assert call.response is not None, call.error
-    assert call.response.status_code == 504
+    answer = call.answer(10)
+    assert answer.status_code == 504
     assert {running.client.post("/pid").status_code for _ in range(20)} == {200}
 
 
@@ -225,8 +222,7 @@ def test_a_long_call_is_no_hang(start: Start) -> None:
     running = start(SLOW, watchdog=30.0)
     first = running.client.post("/pid").json()
     call = Call(running, 3.0)
-    call.join(10)
-    assert call.response is not None, call.error
+    call.answer(10)
     assert running.client.post("/pid").json() == first
 
 
@@ -303,9 +299,8 @@ def test_sigusr1_twice_is_once(start: Start) -> None:
     for _ in range(2):
         running.signal(worker, signal.SIGUSR1)
         time.sleep(0.1)
-    call.join(20)
-    assert call.response is not None, call.error
-    assert call.response.status_code == 200
+    answer = call.answer(20)
+    assert answer.status_code == 200
     wait_for(lambda: running.client.post("/pid").status_code == 200, 20)
 
 
