@@ -11,6 +11,9 @@ from itertools import count
 from types import TracebackType
 
 SLOW = 5.0  # seconds; an answer that takes longer is counted as slow too
+_LONGEST_IDLE = 60.0
+"""Seconds; a client does not ask again on a connection that has been idle for longer, as the server may close it in the
+very moment. Load balancers do the same, most by this number."""
 _AGAIN = 0.01  # seconds until a connection that was refused is tried again
 
 _numbers = count(1)
@@ -244,7 +247,7 @@ class OpenLoop:
         self.lags: list[float] = []
         """Seconds by which this client itself was late: what the machine had not for it, it may not have for others."""
         self._port = port
-        self._free: list[Connection] = []
+        self._free: list[tuple[float, Connection]] = []
         self._all: set[Connection] = set()
 
     async def run(self, rate: float, seconds: float, *, most: int = 4000) -> None:
@@ -258,10 +261,8 @@ class OpenLoop:
         while (passed := loop.time() - began) < seconds:
             due = int(passed * rate)
             for _ in range(min(due - sent, 500)):
-                while self._free and not self._free[-1].is_open:
-                    self._free.pop()
-                if self._free:
-                    self._free.pop().ask()
+                if free := self._usable():
+                    free.ask()
                 elif len(self._all) < most:
                     connection = await self._connect()
                     connection.ask()
@@ -277,9 +278,22 @@ class OpenLoop:
         """Wait for the answers that are under way, and close the connections."""
         await _finish(self.account, self._all, patience)
 
+    def _usable(self) -> Connection | None:
+        """The connection that has become free last, unless that is too long ago."""
+        while self._free:
+            since, connection = self._free.pop()
+            if connection.is_open:
+                if time.monotonic() - since < _LONGEST_IDLE:
+                    return connection
+                connection.transport.close()
+        return None
+
+    def _give_back(self, connection: Connection) -> None:
+        self._free.append((time.monotonic(), connection))
+
     async def _connect(self) -> Connection:
         _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: Connection(self.account, self._free.append, self._all.discard), "127.0.0.1", self._port
+            lambda: Connection(self.account, self._give_back, self._all.discard), "127.0.0.1", self._port
         )
         self._all.add(connection)
         return connection
