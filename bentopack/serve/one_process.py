@@ -20,7 +20,7 @@ import msgspec
 import uvicorn
 
 from bentopack.errors import BentopackError
-from bentopack.serve import child, httpd, logs, loops
+from bentopack.serve import child, httpd, logs, loops, orphans
 from bentopack.serve.apps import as_asgi
 from bentopack.serve.config import ServeConfig
 from bentopack.serve.frontend import assemble
@@ -43,9 +43,11 @@ class Server(httpd.Server):
     def __init__(self, config: uvicorn.Config, on_tick: Any, ready: Callable[[], None]) -> None:
         super().__init__(config, cast(Any, None), on_tick, child.Started())
         self._ready = ready
+        self._reaping: object = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Run the application's startup and begin to accept."""
+        self._reaping = orphans.begin()
         await uvicorn.Server.startup(self, sockets)
         if self.started:
             self._ready()

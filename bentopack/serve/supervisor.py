@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bentopack.errors import ServeError
-from bentopack.serve import leftovers, tls
+from bentopack.serve import leftovers, orphans, tls
 from bentopack.serve.child import Started, worker_socket
 from bentopack.serve.config import ServeConfig, patience_of
 from bentopack.serve.listening import listen, url_of
@@ -116,6 +116,7 @@ class Supervisor:
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup means what it says
             closed = sys.stderr.isatty()  # the terminal that this runs in
             loop.add_signal_handler(signal.SIGHUP, self._signalled if closed else self._renew_soon)
+        reaping = orphans.begin()
         try:
             if self._config.reload:
                 await self._until_stopped(self._start_and_reload())
@@ -124,6 +125,8 @@ class Supervisor:
                 await self._stop.wait()
         finally:
             await self._end()
+            if reaping is not None:
+                reaping.cancel()
 
     async def _until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
         """Await ``work``, but no longer than until a signal arrives."""
