@@ -1,7 +1,7 @@
 """A folder of tagged things, shared by the Bento store and the model store.
 
     <root>/<name>/<version>/           the thing itself, whose bytes never tell when it was made
-    <root>/<name>/.<version>.created   when it was stored, the store's own knowledge
+    <root>/<name>/.<version>.created   when it was stored, the store's own knowledge, as is all beside the thing
 
 There is no index file to lock: two processes may store and delete at once, and the newest stamp is ``latest``.
 """
@@ -171,8 +171,12 @@ class Store:
     def _writing(self) -> contextlib.AbstractContextManager[None]:
         return writing(self.root, otherwise="set BENTOPACK_HOME to")
 
+    def beside(self, tag: Tag, what: str) -> Path:
+        """The file beside a thing that holds some knowledge of the store's own about it; it goes with the thing."""
+        return self.root / tag.name / f".{tag.version}.{what}"
+
     def _stamp(self, name: str, version: str) -> Path:
-        return self.root / name / f".{version}.created"
+        return self.beside(Tag(name, version), "created")
 
     def _created(self, name: str, version: str) -> datetime:
         try:
