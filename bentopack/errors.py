@@ -90,6 +90,12 @@ class ImageBuildError(BentopackError):
     exit_code = 7
 
 
+class PushError(BentopackError):
+    """An image was built, and its registry cannot be reached or does not take it."""
+
+    exit_code = 10
+
+
 class ServeError(BentopackError):
     """The server cannot start: the port is taken, the service cannot be loaded."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bentopack._report import Reporter
@@ -45,7 +45,9 @@ class FixedImages:
         self.asked.append(name)
         return LockedBase(image=name, digest=self.digest, unpinned=None if self.digest else "no registry answers")
 
-    def dockerfiles(self, manifest: Manifest) -> Mapping[str, bytes]:
+    def dockerfiles(
+        self, manifest: Manifest, packages: Mapping[str, Sequence[LockedPackage]], template: str | None
+    ) -> Mapping[str, bytes]:
         return {"env/docker/Dockerfile": b"FROM scratch\n"}
 
 

@@ -11,7 +11,7 @@ from bentopack._fs import sha256_file
 from bentopack._report import Reporter
 from bentopack.bento.assemble import Contents, assemble
 from bentopack.bento.digest import version_of
-from bentopack.bento.images import SETUP_SCRIPT, Images
+from bentopack.bento.images import SETUP_SCRIPT, TEMPLATE, Images
 from bentopack.bento.manifest import manifest_of
 from bentopack.bento.models import HashedModel, hash_model
 from bentopack.bento.options import BuildOptions
@@ -62,14 +62,22 @@ def build_bento(project: Project, options: BuildOptions, tools: Tools) -> BuiltB
         folder = scratch / "bento"
         folder.mkdir()
         copied = {manifest.runtime: runtime, **environment.wheels()}
-        if project.spec.docker.setup_script:
-            copied[SETUP_SCRIPT] = project.path / project.spec.docker.setup_script
-        written = {**environment.files(), **tools.images.dockerfiles(manifest), "README.md": readme(manifest)}
+        copied |= _docker_files(project)
+        template = copied[TEMPLATE].read_text("utf-8") if TEMPLATE in copied else None
+        dockerfiles = tools.images.dockerfiles(manifest, environment.packages(), template)
+        written = {**environment.files(), **dockerfiles, "README.md": readme(manifest)}
         written |= sbom_files(manifest, environment.packages(), sha256_file(runtime))
         digest = assemble(Contents(manifest, sources.files, models, copied, written), folder)
         built = _store(manifest, digest, folder)
     environment.commit()
     return replace(built, read=_read(project, environment), models=tuple(model.stored.path for model in models))
+
+
+def _docker_files(project: Project) -> dict[str, Path]:
+    """The project's own files that make the image, by their path in the Bento."""
+    docker = project.spec.docker
+    named = {SETUP_SCRIPT: docker.setup_script, TEMPLATE: docker.dockerfile_template}
+    return {place: project.path / name for place, name in named.items() if name}
 
 
 def lock_project(project: Project, options: BuildOptions, tools: Tools) -> Environment:
@@ -140,11 +148,12 @@ def _unpinned(variants: Mapping[str, LockedEnvironment]) -> Iterator[str]:
 
 
 def _read(project: Project, environment: Environment) -> tuple[Path, ...]:
-    python, script, files = project.spec.python, project.spec.docker.setup_script, environment.request.files
+    python, files = project.spec.python, environment.request.files
     sources = [read_source(line) for line in python.packages] + [each for file in files for each in file.sources]
     folders = [source.folder for source in sources if source]
-    named = [*python.wheels, *(file.name for file in files), python.lockfile, script, *folders]
-    return (*((project.path / name).resolve() for name in named if name), *environment.request.indexes.folders)
+    named = [*python.wheels, *(file.name for file in files), python.lockfile, *folders]
+    paths = [*(project.path / name for name in named if name), *_docker_files(project).values()]
+    return (*(path.resolve() for path in paths), *environment.request.indexes.folders)
 
 
 def _store(manifest: Manifest, digest: str, folder: Path) -> BuiltBento:

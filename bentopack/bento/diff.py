@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from bentopack.bento.digest import read_sums
-from bentopack.lock.requirements import locked_versions
+from bentopack.bento.packages import read_packages
 from bentopack.spec.manifest import Manifest, read_manifest
 
 Section = Literal["setting", "api", "model", "package", "file"]
@@ -90,8 +90,8 @@ def _packages(bento: Path, manifest: Manifest) -> dict[str, str]:
     several = len(manifest.variants) > 1
     return {
         f"{name} ({variant})" if several else name: version
-        for variant, info in manifest.variants.items()
-        for name, version in locked_versions((bento / info.requirements).read_text(encoding="utf-8")).items()
+        for variant in manifest.variants
+        for name, version in read_packages(bento, manifest, variant).items()
     }
 
 
@@ -100,5 +100,6 @@ def _files(bento: Path) -> dict[str, str]:
     return {
         name: f"sha256:{sha256[:16]}{' executable' if (bento / name).stat().st_mode & 0o100 else ''}"
         for name, sha256 in read_sums(bento).items()
-        if name.startswith(("src/", "env/runtime/", "env/docker/setup_script")) or "/wheels/" in name
+        if name.startswith(("src/", "env/runtime/", "env/docker/setup_script", "env/docker/Dockerfile.template"))
+        or "/wheels/" in name
     }

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from bentopack.bento.project import Project
 from bentopack.lock.lockfile import LockedBase
+from bentopack.lock.make import ChooseBase
+from bentopack.lock.resolver import LockedPackage
 from bentopack.spec.manifest import ImageInfo, Manifest
 
 SETUP_SCRIPT = "env/docker/setup_script"
+TEMPLATE = "env/docker/Dockerfile.template"
 
 
 class Images(Protocol):
     """Chooses bases, pins them, and renders Dockerfiles."""
 
-    def base(self, image: ImageInfo, variant: str, python: str) -> str:
-        """Return the name of a variant's base image; asks no one."""
+    def base(self, image: ImageInfo, variant: str, python: str) -> str | ChooseBase:
+        """Return the name of a variant's base image, or what chooses it by its packages; asks no one."""
 
     def cuda(self, version: str) -> str:
         """Return what ``docker.cuda_version`` comes to, as ``12.4``, or the version as it is where none is known."""
@@ -24,8 +27,16 @@ class Images(Protocol):
     def pin(self, name: str) -> LockedBase:
         """Ask for the digest of an image; where there is none, say why in it."""
 
-    def dockerfiles(self, manifest: Manifest) -> Mapping[str, bytes]:
-        """Render the files of ``env/docker``, by their path in the Bento."""
+    def dockerfiles(
+        self, manifest: Manifest, packages: Mapping[str, Sequence[LockedPackage]], template: str | None
+    ) -> Mapping[str, bytes]:
+        """Render the files of ``env/docker``, by their path in the Bento.
+
+        Args:
+            manifest: the Bento's.
+            packages: what is locked for each variant.
+            template: the text of the user's own template, where there is one.
+        """
 
 
 def image_info(project: Project) -> ImageInfo:
@@ -38,4 +49,5 @@ def image_info(project: Project) -> ImageInfo:
         system_packages=docker.system_packages,
         env=dict(docker.env),
         setup_script=SETUP_SCRIPT if docker.setup_script else None,
+        dockerfile_template=TEMPLATE if docker.dockerfile_template else None,
     )

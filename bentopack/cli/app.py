@@ -17,6 +17,7 @@ from bentopack.cli.import_ import import_
 from bentopack.cli.list import list_
 from bentopack.cli.lock import lock
 from bentopack.cli.models import models
+from bentopack.cli.plan import plan
 from bentopack.cli.run import run
 from bentopack.cli.serve import serve
 from bentopack.cli.verify import verify
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.command("build")(build)
 app.command("lock")(lock)
+app.command("plan")(plan)
 app.command("containerize")(containerize)
 app.command("run")(run)
 app.command("serve")(serve)
@@ -61,7 +63,8 @@ def main(
     """Pack ML services into reproducible Bentos and container images, and serve them.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad bentofile or service, 4 not found, 5 requirements cannot be
-    locked, 6 no container engine, 7 image build failed, 8 cannot serve, 9 damaged content, 130 interrupted.
+    locked, 6 no container engine, 7 image build failed, 8 cannot serve, 9 damaged content, 10 image not pushed, 130
+    interrupted.
     """
 
 

@@ -3,37 +3,56 @@
 from __future__ import annotations
 
 import os
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bentopack.cli.options import Format, OutputOption, VerboseOption
+from bentopack.cli.options import (
+    BaseImageOption,
+    Format,
+    GpuOption,
+    ImagePlatformOption,
+    OutputOption,
+    Progress,
+    TargetArgument,
+    VerboseOption,
+)
 
 if TYPE_CHECKING:
     from bentopack._report import Reporter
     from bentopack.cli.output import Output
     from bentopack.cli.target import ResolvedBento
     from bentopack.image.build import BuildOptions
-    from bentopack.image.client import Client
-    from bentopack.image.engine import Engine, ImageFacts
+    from bentopack.image.builder import Builder
+    from bentopack.image.engine import ImageFacts
     from bentopack.image.plan import ImagePlan
 
 
-TargetArgument = Annotated[
-    str | None,
-    typer.Argument(metavar="TARGET", help="A Bento of the store, or its folder. Default: the project here."),
-]
-GpuOption = Annotated[bool, typer.Option("--gpu", help="The gpu variant, on a CUDA base.")]
+class BuilderName(str, Enum):
+    """What may build an image."""
+
+    docker = "docker"
+    podman = "podman"
+    buildah = "buildah"
+
+
 TagOption = Annotated[
     list[str] | None,
     typer.Option("--tag", "-t", metavar="NAME[:TAG]", help="Name of the image; several. Default: the Bento's tag."),
 ]
-PlatformOption = Annotated[
-    str | None,
-    typer.Option(metavar="OS/ARCH", help="Such as linux/arm64. Default: the one that the Bento is locked for."),
+BuilderOption = Annotated[
+    BuilderName | None,
+    typer.Option("--builder", help="What builds. Default: Docker where its engine answers, else podman, else buildah."),
 ]
 NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Reuse no layer of earlier builds.")]
+CacheFromOption = Annotated[
+    list[str] | None, typer.Option(metavar="SOURCE", help="Reuse layers from there too, as docker build does; several.")
+]
+CacheToOption = Annotated[
+    list[str] | None, typer.Option(metavar="GOAL", help="Keep layers there for others, such as type=inline; several.")
+]
 BuildArgOption = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=VALUE", help="A build argument such as HTTPS_PROXY=http://proxy:3128; several."),
@@ -45,13 +64,27 @@ SecretOption = Annotated[
         help="A file for installing Python packages, kept out of the image; several. pip reads pip.conf, netrc.",
     ),
 ]
-BaseImageOption = Annotated[
+CaBundleOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Certificates that the build trusts, such as a company's; kept out of the image."
+    ),
+]
+SyntaxOption = Annotated[
     str | None,
-    typer.Option(metavar="IMAGE", help="Start from this image; it needs the Bento's Python, with venv."),
+    typer.Option(metavar="IMAGE", help="Build with this frontend of BuildKit's, such as docker/dockerfile:1."),
 ]
 DockerfileOption = Annotated[
     str | None,
     typer.Option(metavar="PATH|-", help="Only write the Dockerfile there (- is standard output); needs no engine."),
+]
+ExplainOption = Annotated[bool, typer.Option("--explain", help="Say why this base, step by step.")]
+PushOption = Annotated[bool, typer.Option("--push", help="Push every tag to its registry, once the image is built.")]
+MetadataOption = Annotated[
+    Path | None, typer.Option(metavar="PATH", help="Write what was built there too, as --output json does.")
+]
+ProgressOption = Annotated[
+    Progress, typer.Option(help="What is told on the way: plain, every line; json, every line as JSON; quiet, nothing.")
 ]
 
 
@@ -60,74 +93,133 @@ def containerize(
     *,
     gpu: GpuOption = False,
     tag: TagOption = None,
-    platform: PlatformOption = None,
+    platform: ImagePlatformOption = None,
+    base_image: BaseImageOption = None,
+    builder: BuilderOption = None,
     no_cache: NoCacheOption = False,
+    cache_from: CacheFromOption = None,
+    cache_to: CacheToOption = None,
     build_arg: BuildArgOption = None,
     secret: SecretOption = None,
-    base_image: BaseImageOption = None,
+    ca_bundle: CaBundleOption = None,
+    syntax: SyntaxOption = None,
     dockerfile: DockerfileOption = None,
+    explain: ExplainOption = False,
+    push: PushOption = False,
+    metadata_file: MetadataOption = None,
+    progress: ProgressOption = Progress.auto,
     output: OutputOption = Format.text,
     verbose: VerboseOption = False,
 ) -> None:
     """Compile a Bento into a container image.
 
     Without a target, the project in this folder is built first; a Bento that lay there already is proved file by file.
-    With --gpu the image has a CUDA base, which needs docker.cuda_version in the bentofile.
+    With --gpu the image is that of the gpu variant, which needs docker.cuda_version in the bentofile. Where
+    SOURCE_DATE_EPOCH is set, the image says that it was made then.
 
-    Example:  bentopack containerize iris:latest -t registry.example/iris:1.0
+    Example:  bentopack containerize iris:latest -t registry.example/iris:1.0 --push
     """
     from bentopack.cli.output import Output
     from bentopack.cli.target import resolve_bento
+    from bentopack.errors import UsageError
     from bentopack.image.build import BuildOptions
-    from bentopack.image.plan import plan_image
+    from bentopack.image.from_bento import plan_bento
+    from bentopack.image.probe import look_into
     from bentopack.image.secrets import parse_secret
     from bentopack.image.validate import image_reference
-    from bentopack.spec.manifest import read_manifest
 
-    out = Output(verbose=verbose)
+    out = Output(verbose=verbose, progress=progress)
     # All that can be wrong with the request and this machine is said before the work begins.
-    secrets = tuple(parse_secret(text) for text in secret or ())
-    tags = tuple(image_reference(text) for text in tag or ())
-    tools = _tools() if dockerfile is None else None
+    if dockerfile is not None and (push or metadata_file):
+        raise UsageError("--dockerfile only writes the Dockerfile: leave out --push and --metadata-file")
+    options = BuildOptions(
+        tuple(image_reference(text) for text in tag or ()),
+        no_cache,
+        tuple(cache_from or ()),
+        tuple(cache_to or ()),
+        tuple(build_arg or ()),
+        tuple(parse_secret(text) for text in secret or ()),
+        ca_bundle=_checked_bundle(ca_bundle) if ca_bundle else None,
+        syntax=syntax,
+        epoch=_epoch(),
+    )
+    tool = _builder(builder) if dockerfile is None else None
     with out.working() as reporter:
         bento = resolve_bento(target, reporter=reporter, platform=platform, proven=True)
         variant = "gpu" if gpu else "cpu"
-        plan = plan_image(read_manifest(bento.path), variant=variant, platform=platform, base_image=base_image)
-        if tools:
-            options = BuildOptions(tags or (str(bento.tag),), no_cache, tuple(build_arg or ()), secrets)
-            image = _build(tools, bento, plan, options, reporter)
+        plan = plan_bento(bento.path, variant=variant, platform=platform, base_image=base_image)
+        if tool and plan.base.checked:
+            reporter.step(f"looking into {plan.base.image}")
+            found = look_into(tool, plan.base.reference, plan.platform, os.environ)
+            plan = plan_bento(bento.path, variant=variant, platform=platform, base_image=base_image, found=found)
+        for reason in plan.base.reasons if explain else ():
+            reporter.note(reason)
+        if tool:
+            facts = _build(tool, bento, plan, options, reporter)
+            facts |= {"pushed": _push(tool, facts["tags"], reporter) if push else None}
     if dockerfile is not None:
-        _write_dockerfile(out, dockerfile, plan, [one.id for one in secrets])
+        _write_dockerfile(out, dockerfile, plan, options)
+        return
+    if metadata_file:
+        _write_metadata(metadata_file, facts)
+    if output is Format.json:
+        out.json(facts)
     else:
-        _tell(out, output, bento, image, options.tags)
+        _tell(out, facts)
 
 
-def _tools() -> tuple[Engine, Client]:
-    """The engine that this environment names, and the command that builds with it."""
-    from bentopack.image.client import find_client
-    from bentopack.image.engine import connect
+def _checked_bundle(path: Path) -> Path:
+    from bentopack.image.secrets import BadSecret
 
-    return connect(os.environ), find_client(os.environ.get("PATH", os.defpath))
+    try:
+        text = path.read_text(encoding="ascii", errors="replace")
+    except OSError as error:
+        raise BadSecret(f"--ca-bundle: {path} cannot be read: {error.strerror}") from None
+    if "-----BEGIN CERTIFICATE-----" not in text:
+        raise BadSecret(f"--ca-bundle: {path} holds no certificate", hint="give a file of certificates in PEM form")
+    return path.absolute()
+
+
+def _epoch() -> int | None:
+    """The time that the image counts as made at (https://reproducible-builds.org/specs/source-date-epoch/)."""
+    from bentopack.errors import UsageError
+
+    text = os.environ.get("SOURCE_DATE_EPOCH")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 11):
+        raise UsageError(f"SOURCE_DATE_EPOCH: expected seconds since 1970, found {text!r}")
+    return int(text)
+
+
+def _builder(name: BuilderName | None) -> Builder:
+    """The builder that is asked for, or that this environment has."""
+    from bentopack.image.builder import choose_builder
+
+    return choose_builder(name.value if name else None, os.environ, os.environ.get("PATH", os.defpath))
 
 
 def _build(
-    tools: tuple[Engine, Client], bento: ResolvedBento, plan: ImagePlan, options: BuildOptions, reporter: Reporter
-) -> ImageFacts:
+    builder: Builder, bento: ResolvedBento, plan: ImagePlan, options: BuildOptions, reporter: Reporter
+) -> dict[str, Any]:
+    """Build, and return what is told of it."""
     from dataclasses import replace
 
+    from bentopack.bento.origin import origin_of
     from bentopack.image.build import build_image
     from bentopack.image.labels import bento_labels
 
-    engine, client = tools
     for note in plan.notes:
         reporter.warn(note)
-    reporter.step(f"building {options.tags[0]} on {plan.base.image} with the engine {engine.version}")
-    options = replace(options, labels=bento_labels(bento.tag, bento.digest, plan))
-    return build_image(engine, client, bento.path, plan, options, environ=os.environ, reporter=reporter)
+    labels = bento_labels(bento.tag, bento.digest, plan, origin=origin_of(bento.tag), epoch=options.epoch)
+    options = replace(options, tags=options.tags or (str(bento.tag),), labels=labels)
+    reporter.step(f"building {options.tags[0]} on {plan.base.image} with {builder.name}")
+    image = build_image(builder, bento.path, plan, options, environ=os.environ, reporter=reporter)
+    return _facts(bento, image, options.tags)
 
 
-def _tell(out: Output, form: Format, bento: ResolvedBento, image: ImageFacts, tags: tuple[str, ...]) -> None:
-    facts: dict[str, Any] = {
+def _facts(bento: ResolvedBento, image: ImageFacts, tags: tuple[str, ...]) -> dict[str, Any]:
+    return {
         "image": tags[0],
         "tags": list(tags),
         "id": image.id,
@@ -136,19 +228,47 @@ def _tell(out: Output, form: Format, bento: ResolvedBento, image: ImageFacts, ta
         "bento_digest": bento.digest,
         "size": image.size,
     }
-    if form is Format.json:
-        out.json(facts)
-        return
+
+
+def _push(builder: Builder, tags: list[str], reporter: Reporter) -> dict[str, str | None]:
+    """Push every tag, and return the digest that each has in its registry."""
+    from bentopack.image.push import push_image
+
+    pushed = {}
     for tag in tags:
-        out.result(f"{tag}  {image.digest or image.id}  {image.size / 1e6:.0f} MB")
+        reporter.step(f"pushing {tag}")
+        pushed[tag] = push_image(builder, tag, environ=os.environ, reporter=reporter)
+    return pushed
 
 
-def _write_dockerfile(out: Output, path: str, plan: ImagePlan, secrets: list[str]) -> None:
+def _write_metadata(path: Path, facts: dict[str, Any]) -> None:
+    import json
+
     from bentopack._fs import write_atomic
+
+    write_atomic(path, json.dumps(facts, indent=2) + "\n")
+
+
+def _tell(out: Output, facts: dict[str, Any]) -> None:
+    size = f"  {facts['size'] / 1e6:.0f} MB" if facts["size"] is not None else ""
+    for tag in facts["tags"]:
+        digest = (facts["pushed"] or {}).get(tag) or facts["digest"] or facts["id"]
+        out.result(f"{tag}  {digest}{size}{'  pushed' if facts['pushed'] else ''}")
+
+
+def _write_dockerfile(out: Output, path: str, plan: ImagePlan, options: BuildOptions) -> None:
+    from bentopack._fs import write_atomic
+    from bentopack.image.dialect import BUILDKIT, CLASSIC, with_frontend
     from bentopack.image.render import render_dockerfile
 
-    # Which builder will read it is not known; only secrets need BuildKit.
-    text = render_dockerfile(plan, buildkit=bool(secrets), secrets=secrets)
+    # Which builder will read it is not known; only what the older one has not needs BuildKit.
+    needy = options.secrets or options.ca_bundle or options.syntax
+    text = render_dockerfile(
+        plan,
+        with_frontend(BUILDKIT if needy else CLASSIC, options.syntax),
+        secrets=[secret.id for secret in options.secrets],
+        ca_bundle=options.ca_bundle is not None,
+    )
     if path == "-":
         out.result(text.rstrip("\n"))
     else:

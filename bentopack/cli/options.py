@@ -20,6 +20,16 @@ class Format(str, Enum):
     json = "json"
 
 
+class Progress(str, Enum):
+    """How progress is told, on standard error."""
+
+    auto = "auto"
+    tty = "tty"
+    plain = "plain"
+    json = "json"
+    quiet = "quiet"
+
+
 class BentoFormat(str, Enum):
     """How a Bento is written: for people, or just the part that a script needs."""
 
@@ -39,6 +49,19 @@ BentoArgument = Annotated[str, typer.Argument(metavar="TAG", help="name:version,
 ModelArgument = Annotated[str, typer.Argument(metavar="TAG", help="name:version, or name for the newest.")]
 ProjectArgument = Annotated[Path, typer.Argument(metavar="PROJECT", help="The folder with the bentofile.")]
 NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="Only those of this name.")]
+TargetArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="TARGET", help="A Bento of the store, or its folder. Default: the project here."),
+]
+GpuOption = Annotated[bool, typer.Option("--gpu", help="The gpu variant, on a CUDA base.")]
+ImagePlatformOption = Annotated[
+    str | None,
+    typer.Option(metavar="OS/ARCH", help="Such as linux/arm64. Default: the one that the Bento is locked for."),
+]
+BaseImageOption = Annotated[
+    str | None,
+    typer.Option(metavar="IMAGE", help="Start from this image; it needs the Bento's Python, with venv."),
+]
 
 
 def checked_platform(text: str) -> str:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from bentopack.cli.options import Progress
+
 if TYPE_CHECKING:
     from rich.status import Status
 
@@ -15,14 +17,20 @@ if TYPE_CHECKING:
 class Output:
     """A reporter for people and for CI.
 
+    Args:
+        verbose: whether every line of a tool is told, on a terminal or not.
+        progress: how it is told; by itself, as fits what standard error is.
+
     On a terminal the current step turns beside a spinner and a tool's own lines scroll above it; elsewhere only
     warnings are written, unless ``verbose`` asks for all. Standard output carries results alone, so that it can be
     piped.
     """
 
-    def __init__(self, *, verbose: bool = False) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._verbose = verbose or self._terminal
+    def __init__(self, *, verbose: bool = False, progress: Progress = Progress.auto) -> None:
+        self._terminal = sys.stderr.isatty() if progress is Progress.auto else progress is Progress.tty
+        self._verbose = verbose or self._terminal or progress in (Progress.plain, Progress.json)
+        self._silent = progress is Progress.quiet
+        self._as_json = progress is Progress.json
         self._status: Status | None = None
 
     @contextmanager
@@ -46,14 +54,18 @@ class Output:
 
             self._status.update(escape(message))
         elif self._verbose:
-            self._line(message)
+            self._line(message, kind="step")
 
     def output(self, line: str) -> None:
         if self._verbose:
-            self._line(f"  {line}")
+            self._line(line if self._as_json else f"  {line}", kind="output")
+
+    def note(self, message: str) -> None:
+        """Write what was asked for beside the result."""
+        self._line(message, kind="note")
 
     def warn(self, message: str) -> None:
-        self._line(f"warning: {message}", style="yellow")
+        self._line(message if self._as_json else f"warning: {message}", kind="warning", style="yellow")
 
     def error(self, message: str, hint: str | None = None) -> None:
         self._line(f"error: {message}", style="bold red")
@@ -79,7 +91,13 @@ class Output:
         for row in (header, *rows):
             self.result("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
-    def _line(self, text: str, *, style: str | None = None) -> None:
+    def _line(self, text: str, *, kind: str = "error", style: str | None = None) -> None:
+        if self._silent and kind != "error":
+            return
+        if self._as_json:
+            import json
+
+            text = json.dumps({kind: text}, ensure_ascii=False)
         if not self._terminal:
             sys.stderr.write(f"{text}\n")
             return

@@ -53,10 +53,12 @@ def build_project(folder: Path, options: BuildOptions, reporter: Reporter) -> Bu
     Raises:
         BentopackError: whatever ``build_bento`` raises.
     """
+    from bentopack.bento.origin import note_origin
     from bentopack.bento.unchanged import Remembering, look, recall, remember
 
     seen = look(folder, options)
     if again := recall(seen, reporter):
+        note_origin(again.tag, folder)
         return again
     from bentopack.bento.build import build_bento  # takes longer to import than all of the above to run
 
@@ -64,6 +66,7 @@ def build_project(folder: Path, options: BuildOptions, reporter: Reporter) -> Bu
     project, tools = open_project(folder, remembering, locking=reporter)
     built = build_bento(project, options, tools)
     remember(seen, built, remembering.warnings)
+    note_origin(built.tag, folder)
     return built
 
 

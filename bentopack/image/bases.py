@@ -1,41 +1,61 @@
-"""Chooses the base image from the table, and says why."""
+"""Chooses the base image of a variant from the tables and from what is locked, and says why."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from bentopack.errors import did_you_mean
 from bentopack.image import validate
-from bentopack.image.table import (
-    CUDA,
-    DEFAULT_CUDA,
-    DISTROS,
-    PYTHON_IMAGE,
-    PYTHONS,
-    REFUSED_DISTROS,
-    CudaRelease,
-    Distro,
-    PackageManager,
-)
+from bentopack.image.gpu import GpuNeeds, Packages, driver_of, read_needs
+from bentopack.image.nvidia import CudaTag, cuda_release, differences, fitting_release, read_cuda_image, superseded
+from bentopack.image.table import DISTROS, PYTHON_IMAGE, PYTHONS, CudaRelease, Distro, PackageManager
 from bentopack.image.validate import PlanError
+from bentopack.spec.manifest import ImageInfo
+
+# What uv takes its platform of Linux to be; a wheel that needs a newer one is not locked.
+# https://docs.astral.sh/uv/reference/cli/#uv-pip-compile--python-platform
+LOCKED_GLIBC = (2, 28)
+
+
+@dataclass(frozen=True)
+class BaseFacts:
+    """What a base image of the user's own was found to have.
+
+    ``python`` is the version of one with venv and a pip that is new enough, ``glibc`` that of its C library.
+    """
+
+    python: str | None = None
+    glibc: tuple[int, int] | None = None
+    package_manager: PackageManager | None = None
 
 
 @dataclass(frozen=True)
 class Base:
     """The image to start from.
 
-    ``interpreter_image`` is set where the base has no Python of the right version: a stage of that image fetches one,
-    and it is copied over. ``checked`` says that the base is the user's own, so that the build first looks whether the
-    right Python is in it. ``digest`` pins the image to the bytes that it had when it was locked.
+    ``reasons`` lead to it, one after the other; ``warnings`` are what the user should know of it before the build.
+    ``release`` is the distribution's, where it is known. ``interpreter_image`` is set where the base has no Python of
+    the right version: a stage of that image fetches one, and it is copied over. ``builder_image`` is set where packages
+    are compiled with more than the base has. Of a base of the user's own, ``checked`` says that the build first looks
+    whether the right Python is in it, ``user_may_differ`` that it may begin as a user who may install nothing.
+    ``digest`` pins the image to the bytes that it had when it was locked.
     """
 
     image: str
-    reason: str
+    reasons: tuple[str, ...]
     package_manager: PackageManager | None = "apt"
+    release: str | None = None
     missing: tuple[str, ...] = ()
     interpreter_image: str | None = None
+    builder_image: str | None = None
     checked: bool = False
+    user_may_differ: bool = False
     digest: str | None = None
+    warnings: tuple[str, ...] = ()
+    library_folders: tuple[str, ...] = ()
+    """Folders of ``site-packages`` in which the loader is to look for libraries."""
 
     @property
     def reference(self) -> str:
@@ -44,71 +64,223 @@ class Base:
 
 
 def choose_base(
-    *, variant: str, python: str, distro: str, cuda_version: str | None, base_image: str | None, override: str | None
+    image: ImageInfo,
+    *,
+    variant: str,
+    python: str,
+    packages: Packages,
+    override: str | None = None,
+    found: BaseFacts | None = None,
 ) -> Base:
     """Choose the base of a variant.
 
-    ``base_image`` is the bentofile's wish, ``override`` the command line's, which wins.
+    Args:
+        image: what the bentofile asks for.
+        variant: ``cpu`` or ``gpu``.
+        python: the image's, such as ``3.11``.
+        packages: what is locked for the variant.
+        override: the command line's base image, which wins over the bentofile's.
+        found: what a base of the user's own has; where that is not known, it is taken to have the right Python.
 
     Raises:
         PlanError: nothing in the table fits, or a name is not valid.
     """
     if python not in PYTHONS:
         raise PlanError(f"Python {python} has no base image", hint=f"supported: {', '.join(PYTHONS)}")
-    if override:
-        return _given(override, "given with --base-image", distro)
-    if base_image:
-        return _given(base_image, "given as docker.base_image in the bentofile", distro)
+    needs = read_needs(packages)
+    if name := override or image.base_image:
+        told = "given with --base-image" if override else "given as docker.base_image in the bentofile"
+        base = _given(name, told, image.distro, variant, needs)
+        return base if found is None else _completed(base, python, found)
     if variant == "gpu":
-        return _cuda(distro, cuda_version, python)
-    return _plain(_distro(distro), python)
+        return _gpu(image, python, needs)
+    return _plain(_distro(image.distro), python, warnings=tuple(_idle_cuda(needs)))
 
 
-def cuda_release(version: str) -> CudaRelease:
-    """Find the last point release of ``12.4``, of ``12.4.0``, or of the ``default``.
-
-    Raises:
-        PlanError: NVIDIA has no such image any more, or never had.
-    """
-    asked = DEFAULT_CUDA if version == "default" else validate.cuda_version(version)
-    minor = ".".join(asked.split(".")[:2])
-    for release in CUDA:
-        if release.minor == minor:
-            return release
-    known = ", ".join(release.minor for release in CUDA)
-    raise PlanError(f"docker.cuda_version: no image of CUDA {version!r} is known", hint=f"choose one of {known}")
+def follows_from_packages(image: ImageInfo, variant: str) -> bool:
+    """Whether the base of a variant is known only once its packages are."""
+    return variant == "gpu" and not image.base_image
 
 
-def _given(image: str, reason: str, distro: str) -> Base:
-    managers = {row.name: row.package_manager for row in DISTROS}
-    return Base(validate.image_reference(image), reason, managers.get(distro), checked=True)
+def _given(image: str, reason: str, distro: str, variant: str, needs: GpuNeeds) -> Base:
+    row = next((row for row in DISTROS if row.name == distro), None)
+    base = Base(
+        validate.image_reference(image),
+        (reason,),
+        row.package_manager if row else None,
+        checked=True,
+        user_may_differ=True,
+    )
+    tag = read_cuda_image(image)
+    if variant != "gpu":
+        return base
+    warnings = (*_unsuited(tag, needs), *_without_gpu(needs)) if tag else tuple(_without_gpu(needs))
+    return replace(base, reasons=(*needs.reasons(), reason), warnings=warnings)
 
 
-def _plain(distro: Distro, python: str) -> Base:
-    brings_python = "{python}" in distro.image
-    return Base(
-        distro.image.format(python=python),
-        f"docker.distro is {distro.name}: {distro.about}",
-        distro.package_manager,
-        distro.missing,
-        None if brings_python else PYTHON_IMAGE.format(python=python),
+def _completed(base: Base, python: str, found: BaseFacts) -> Base:
+    """A base of the user's own with what it lacks."""
+    if found.glibc and found.glibc < LOCKED_GLIBC:
+        has, needs = (".".join(map(str, version)) for version in (found.glibc, LOCKED_GLIBC))
+        raise PlanError(
+            f"the base image {base.image} has glibc {has}, and packages are locked for {needs} and newer",
+            hint="choose a newer base: Debian 10, Ubuntu 20.04, RHEL 8 and Amazon Linux 2023 have it",
+        )
+    manager = found.package_manager or base.package_manager
+    if found.python == python:
+        return replace(base, package_manager=manager, checked=False, user_may_differ=True)
+    has = f"Python {found.python}" if found.python else "no Python with venv and a pip that is new enough"
+    if found.glibc is None:
+        raise PlanError(
+            f"the base image {base.image} has {has}, and none can be brought to it: its C library is not glibc",
+            hint=f"choose one with Python {python}, venv and pip 22.3 or newer",
+        )
+    return replace(
+        base,
+        package_manager=manager,
+        reasons=(*base.reasons, f"it has {has}, so Python {python} comes with it"),
+        interpreter_image=PYTHON_IMAGE.format(python=python),
+        checked=False,
+        user_may_differ=True,
     )
 
 
-def _cuda(distro: str, version: str | None, python: str) -> Base:
-    if version is None:
+def _plain(distro: Distro, python: str, warnings: tuple[str, ...] = ()) -> Base:
+    brings_python = "{python}" in distro.image
+    return Base(
+        distro.image.format(python=python),
+        (f"docker.distro is {distro.name}: {distro.about}",),
+        distro.package_manager,
+        distro.release,
+        distro.missing,
+        None if brings_python else PYTHON_IMAGE.format(python=python),
+        warnings=warnings,
+    )
+
+
+def _gpu(image: ImageInfo, python: str, needs: GpuNeeds) -> Base:
+    if image.cuda_version is None:
         raise PlanError("the gpu variant names no CUDA version", hint=ADD_CUDA_VERSION)
-    if distro not in ("debian", "ubuntu"):
+    if needs.libraries == "none" and needs.use_gpu and not needs.compiled:
+        return _on_plain(image, python, needs)
+    if image.distro not in ("debian", "ubuntu"):
         raise PlanError(
-            f"docker.distro: NVIDIA has no CUDA image for {distro!r} that bentopack can build on",
+            f"docker.distro: NVIDIA has no CUDA image for {image.distro!r} that bentopack can build on",
             hint="leave docker.distro out, or give docker.base_image",
         )
-    release = cuda_release(version)
-    reason = f"docker.cuda_version is {version}: {release.version} is its last point release, the one NVIDIA keeps"
-    reason += f"; with cuDNN, on {release.distros[0]}"
-    reason += f" (there is none on {distro}); " if distro == "debian" else "; "
-    reason += f"the host needs driver {release.driver} or newer"
-    return Base(release.image, reason, "apt", interpreter_image=PYTHON_IMAGE.format(python=python))
+    release = fitting_release(image.cuda_version, needs)
+    if needs.libraries == "none" and needs.use_gpu:
+        return _compiled_on_plain(image, python, needs, release)
+    return _on_nvidia(image, python, needs, release)
+
+
+def _on_plain(image: ImageInfo, python: str, needs: GpuNeeds) -> Base:
+    """No library of the base's is needed: NVIDIA's image would hold a second copy of gigabytes."""
+    base = _plain(_distro(image.distro), python)
+    return replace(
+        base,
+        reasons=(*needs.reasons(), f"nothing needs CUDA of the base, so it is a plain one; {base.reasons[0]}"),
+        warnings=(*_without_gpu(needs), *_without_compiler(needs, image), *_other_major(image, needs)),
+        library_folders=needs.folders,
+    )
+
+
+def _compiled_on_plain(image: ImageInfo, python: str, needs: GpuNeeds, release: CudaRelease) -> Base:
+    """Compiled on NVIDIA's image, run on the distribution that it is made of: the same libraries of C and Python."""
+    names = ", ".join(need.name for need in needs.compiled)
+    base = _plain(_distro("ubuntu"), python)
+    return replace(
+        base,
+        builder_image=release.image("devel"),
+        reasons=(
+            *needs.reasons(),
+            f"{names}: compiled with CUDA {release.version} on NVIDIA's devel image, in a stage that does not stay",
+            f"nothing needs CUDA of the base, so it is what NVIDIA's image is made of; {base.reasons[0]}",
+        ),
+        warnings=(
+            *_without_gpu(needs),
+            *_without_compiler(needs, image),
+            *differences("the builder", release.version, needs),
+        ),
+        library_folders=needs.folders,
+    )
+
+
+def _on_nvidia(image: ImageInfo, python: str, needs: GpuNeeds, release: CudaRelease) -> Base:
+    known = needs.use_gpu
+    cudnn = needs.libraries != "runtime"
+    kind: Literal["runtime", "devel"] = "devel" if needs.libraries == "devel" else "runtime"
+    reasons = [*needs.reasons()]
+    if not known:
+        reasons.append("what the packages need of CUDA is not known, so the base has all of it")
+    asked = image.cuda_version
+    told = (
+        f"CUDA {release.minor} fits them all"
+        if asked == "default" and needs.demanding
+        else f"docker.cuda_version is {asked}"
+    )
+    reasons.append(f"{told}: {release.version} is its last point release, the one that NVIDIA keeps")
+    reasons.append(
+        f"its {kind} image{' with cuDNN' if cudnn else ''} is made of {release.distros[0]}"
+        f"{'; there is none of debian' if image.distro == 'debian' else ''}"
+    )
+    reasons.append(f"the host needs driver {driver_of(release.version)} or newer")
+    return Base(
+        release.image(kind, cudnn=cudnn),
+        tuple(reasons),
+        "apt",
+        release.distros[0],
+        interpreter_image=PYTHON_IMAGE.format(python=python),
+        builder_image=release.image("devel", cudnn=cudnn) if needs.compiled and kind == "runtime" else None,
+        warnings=(
+            *_without_gpu(needs),
+            *_without_compiler(needs, image),
+            *differences("the base", release.version, needs),
+        ),
+    )
+
+
+def _without_gpu(needs: GpuNeeds) -> Iterator[str]:
+    """Yield warnings where nothing in the gpu variant uses a GPU."""
+    if needs.use_gpu:
+        return
+    for need in needs.found:
+        yield f"{need.name} {need.row.about}" + (f"; {need.row.instead} uses a GPU" if need.row.instead else "")
+    yield "no package of the gpu variant is known to use a GPU"
+
+
+def _without_compiler(needs: GpuNeeds, image: ImageInfo) -> Iterator[str]:
+    """Yield a warning for what compiles C while it serves, where nothing is installed to do it."""
+    has_one = {"gcc", "build-essential", "build-base", "clang"}.intersection(image.system_packages)
+    if needs.libraries != "devel" and not has_one and (need := next((n for n in needs.found if n.row.needs_cc), None)):
+        yield f"{need.name} compiles kernels while it serves: add gcc and libc6-dev to docker.system_packages"
+
+
+def _idle_cuda(needs: GpuNeeds) -> Iterator[str]:
+    if needs.brought:
+        yield (
+            f"the packages of the cpu variant bring CUDA {needs.brought}, which nothing there uses: let "
+            "python.torch_index choose the build, or leave out what asks for them"
+        )
+
+
+def _other_major(image: ImageInfo, needs: GpuNeeds) -> Iterator[str]:
+    if not needs.brought or image.cuda_version in (None, "default"):
+        return
+    asked = cuda_release(str(image.cuda_version))
+    if needs.brought.partition(".")[0] != asked.major:
+        yield f"the packages bring CUDA {needs.brought}, docker.cuda_version is {asked.minor}: they need another driver"
+
+
+def _unsuited(tag: CudaTag, needs: GpuNeeds) -> Iterator[str]:
+    """Yield what is wrong with an image of NVIDIA's that the user chose."""
+    if kept := superseded(tag):
+        yield f"NVIDIA deletes superseded point releases such as CUDA {tag.version}; {kept} is the last one"
+    if needs.libraries != "none" and tag.kind == "base":
+        yield f"{needs.demanding[0].name} needs CUDA's libraries, and a base image of NVIDIA's has none"
+    elif needs.libraries in ("cudnn", "devel") and not tag.cudnn:
+        yield f"{needs.demanding[0].name} needs cuDNN, and this image of NVIDIA's has none"
+    yield from differences("the base", tag.version, needs)
 
 
 def _distro(name: str) -> Distro:
@@ -116,11 +288,6 @@ def _distro(name: str) -> Distro:
         if row.name == name:
             return row
     known = [row.name for row in DISTROS]
-    if name in REFUSED_DISTROS:
-        raise PlanError(
-            f"docker.distro: {name} is not supported yet",
-            hint=f"choose one of {', '.join(known)}, or give docker.base_image",
-        )
     raise PlanError(f"docker.distro: expected one of {', '.join(known)}, found {name!r}{did_you_mean(name, known)}")
 
 

@@ -1,31 +1,27 @@
-"""Builds an image out of a Bento's folder with the engine's own command line."""
+"""Builds an image out of a Bento's folder with a builder's own command line."""
 
 from __future__ import annotations
 
 import shlex
-import signal
-import subprocess
 import tempfile
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bentopack._report import Reporter
 from bentopack.errors import ImageBuildError
 from bentopack.image import validate
-from bentopack.image.client import Client
-from bentopack.image.engine import Engine, ImageFacts
+from bentopack.image.builder import Builder
+from bentopack.image.dialect import BUILDKIT, with_frontend
+from bentopack.image.engine import ImageFacts
 from bentopack.image.failure import find_failure
 from bentopack.image.plan import ImagePlan
-from bentopack.image.render import render_dockerfile
+from bentopack.image.render import CA_BUNDLE, INSTALL_BUILDX, render_dockerfile
+from bentopack.image.running import run
 from bentopack.image.secrets import Secret
+from bentopack.image.validate import PlanError
 
-# Enough to find the failing step of a build whose steps run side by side.
-_KEPT_LINES = 5000
-# CI systems kill some seconds after they asked to stop; the scratch folder is to be gone by then.
-_STOP_SECONDS = 5
+_IGNORED = "Dockerfile.dockerignore"
 
 
 @dataclass(frozen=True)
@@ -34,14 +30,21 @@ class BuildOptions:
 
     tags: tuple[str, ...]
     no_cache: bool = False
+    cache_from: tuple[str, ...] = ()
+    cache_to: tuple[str, ...] = ()
     build_args: tuple[str, ...] = ()
     secrets: tuple[Secret, ...] = ()
+    ca_bundle: Path | None = None
+    """Certificates that the build is to trust, and the image is not to hold."""
+    syntax: str | None = None
+    """The frontend that BuildKit is to fetch and build with."""
+    epoch: int | None = None
+    """When the image counts as made, in seconds since 1970."""
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def build_image(
-    engine: Engine,
-    client: Client,
+    builder: Builder,
     bento: Path,
     plan: ImagePlan,
     options: BuildOptions,
@@ -52,48 +55,74 @@ def build_image(
     """Build ``plan`` with the folder ``bento`` as context; nothing is written into that folder.
 
     Args:
-        engine: where the image will be.
-        client: the command that builds.
+        builder: what builds.
         bento: the Bento's folder.
         plan: what the image is to be.
         options: tags, labels, secrets and what else the user asked.
-        environ: the environment of the client, so that it finds its engine and its settings.
+        environ: the environment of the builder, so that it finds its engine and its settings.
         reporter: gets every line that the build prints.
 
     Raises:
         ImageBuildError: the build failed; the message holds the failing step and its last lines. Or the image would
             hold files that the service may not read.
-        PlanError: a tag is no image name, or secrets are asked of a builder that has none.
+        PlanError: a tag is no image name, or the builder does not know what is asked of it.
     """
-    dockerfile = render_dockerfile(plan, buildkit=client.buildkit, secrets=[secret.id for secret in options.secrets])
+    dockerfile = render_dockerfile(
+        plan,
+        with_frontend(builder.dialect, options.syntax),
+        secrets=[secret.id for secret in options.secrets],
+        ca_bundle=options.ca_bundle is not None,
+    )
     _require_readable(bento, plan)
     with tempfile.TemporaryDirectory(prefix="bentopack-build-") as scratch:
         folder = Path(scratch)
         _write(folder, dockerfile, plan)
-        environment = {**environ, "DOCKER_BUILDKIT": "1" if client.buildkit else "0"}
-        _run(build_command(client, bento, folder, plan, options), environment, reporter)
+        code, log = run(
+            build_command(builder, bento, folder, plan, options), {**environ, **builder.environment}, reporter
+        )
+        if code:
+            raise _failed(log)
         image = (folder / "id").read_text().strip()
-    return engine.inspect(image)
+    return builder.inspect(image)
 
 
-def build_command(client: Client, bento: Path, folder: Path, plan: ImagePlan, options: BuildOptions) -> list[str]:
-    """The client's arguments; ``folder`` holds the Dockerfile and gets the image's id."""
-    command = [client.command, "build", "--file", str(folder / "Dockerfile"), "--iidfile", str(folder / "id")]
+def build_command(builder: Builder, bento: Path, folder: Path, plan: ImagePlan, options: BuildOptions) -> list[str]:
+    """The builder's arguments; ``folder`` holds the Dockerfile and gets the image's id.
+
+    Raises:
+        PlanError: the builder does not know what is asked of it.
+    """
+    command = [builder.command, "build", "--file", str(folder / "Dockerfile"), "--iidfile", str(folder / "id")]
     # The plan's, even where it is the engine's own: packages were locked for it.
-    command += ["--platform", plan.platform]
-    if client.buildkit:
-        command += ["--progress", "plain"]
+    command += ["--platform", plan.platform, *builder.options]
+    if builder.names_ignorefile:
+        command += ["--ignorefile", str(folder / _IGNORED)]
     for tag in options.tags:
         command += ["--tag", validate.image_reference(tag)]
     for key, value in sorted(options.labels.items()):
         command += ["--label", f"{key}={value}"]
     if options.no_cache:
         command += ["--no-cache"]
+    for source in options.cache_from:
+        command += ["--cache-from", source]
+    for goal in options.cache_to:
+        command += _cache_to(builder, goal)
+    if options.epoch is not None and builder.dialect.mounts:  # known to BuildKit since 0.11, and harmless before
+        command += ["--build-arg", f"SOURCE_DATE_EPOCH={options.epoch}"]
     for argument in options.build_args:
         command += ["--build-arg", argument]
-    for secret in options.secrets:
+    trusted = [Secret(CA_BUNDLE, options.ca_bundle)] if options.ca_bundle else []
+    for secret in (*options.secrets, *trusted):
         command += ["--secret", secret.option]
     return [*command, str(bento.absolute())]
+
+
+def _cache_to(builder: Builder, goal: str) -> list[str]:
+    if builder.exports_cache:
+        return ["--cache-to", goal]
+    if goal == "type=inline" and builder.dialect == BUILDKIT:  # the one that it has without the plugin
+        return ["--build-arg", "BUILDKIT_INLINE_CACHE=1"]
+    raise PlanError(f"--cache-to {goal}: {builder.name} cannot export a cache there", hint=INSTALL_BUILDX)
 
 
 def dockerignore(plan: ImagePlan) -> str:
@@ -118,53 +147,7 @@ def _require_readable(bento: Path, plan: ImagePlan) -> None:
 def _write(folder: Path, dockerfile: str, plan: ImagePlan) -> None:
     (folder / "Dockerfile").write_text(dockerfile)
     # Only BuildKit looks here; the classic builder reads a file in the context itself, which is not ours to write.
-    (folder / "Dockerfile.dockerignore").write_text(dockerignore(plan))
-
-
-def _run(command: Sequence[str], environment: Mapping[str, str], reporter: Reporter) -> None:
-    log: deque[str] = deque(maxlen=_KEPT_LINES)
-    with _started(command, environment) as process:
-        assert process.stdout is not None  # noqa: S101 - it is a pipe
-        for line in process.stdout:
-            log.append(line.rstrip())
-            reporter.output(log[-1])
-    if process.returncode != 0:
-        raise _failed(list(log))
-
-
-@contextmanager
-def _started(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """Run the client, and end it whatever happens here: neither Ctrl-C nor SIGTERM may leave a build behind."""
-    process = subprocess.Popen(
-        command,
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    try:
-        yield process
-        process.wait()
-    finally:
-        if process.poll() is None:
-            end_client(process)
-        if process.stdout is not None:
-            process.stdout.close()
-
-
-def end_client(process: subprocess.Popen[str]) -> None:
-    """Ask as a terminal would, so that the client cancels its build in the engine; then insist."""
-    try:
-        process.send_signal(signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_STOP_SECONDS)
-    finally:
-        # Also where a second Ctrl-C interrupts the waiting.
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+    (folder / _IGNORED).write_text(dockerignore(plan))
 
 
 def _failed(log: list[str]) -> ImageBuildError:

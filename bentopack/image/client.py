@@ -24,6 +24,8 @@ class Client:
     command: str
     version: str
     buildkit: bool
+    buildx: bool = False
+    """Whether it has that plugin, which knows more options."""
 
 
 def find_client(search_path: str) -> Client:
@@ -47,7 +49,8 @@ def _clients(search_path: str) -> Iterator[Client]:
         if folder and command.is_file() and os.access(command, os.X_OK):
             version = _version(command)
             if version is not None:
-                yield Client(str(command), version, _drives_buildkit(command, version))
+                buildx = bool(_say(command, "buildx", "version"))
+                yield Client(str(command), version, buildx or _has_buildkit(version), buildx)
 
 
 def _version(command: Path) -> str | None:
@@ -56,11 +59,9 @@ def _version(command: Path) -> str | None:
     return match[1] if match else None
 
 
-def _drives_buildkit(command: Path, version: str) -> bool:
-    major = int(version.partition(".")[0])
-    if major < _NEEDS_BUILDX:
-        return major >= _FIRST_BUILDKIT
-    return bool(_say(command, "buildx", "version"))
+def _has_buildkit(version: str) -> bool:
+    """Whether BuildKit is built into a client of this version."""
+    return _FIRST_BUILDKIT <= int(version.partition(".")[0]) < _NEEDS_BUILDX
 
 
 def _say(command: Path, *arguments: str) -> str:

@@ -20,13 +20,13 @@ _SECONDS = 30
 class ImageFacts:
     """What the engine says of an image. ``digest`` is its manifest's, which only a registry or containerd gives it.
 
-    ``size`` is in bytes, with the base's.
+    ``size`` is in bytes, with the base's, where the builder tells.
     """
 
     id: str
     digest: str | None
     tags: tuple[str, ...]
-    size: int
+    size: int | None
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from bentopack.image.bases import choose_base, cuda_release
+from bentopack.image.bases import choose_base, follows_from_packages
+from bentopack.image.nvidia import cuda_release
 from bentopack.image.plan import plan_image
 from bentopack.image.render import render_dockerfile
 from bentopack.image.validate import PlanError
 from bentopack.lock.lockfile import LockedBase
+from bentopack.lock.make import ChooseBase
+from bentopack.lock.resolver import LockedPackage
 from bentopack.spec.manifest import ImageInfo, Manifest
 
 _NAMES = {"cpu": "env/docker/Dockerfile", "gpu": "env/docker/Dockerfile.gpu"}
@@ -21,21 +23,17 @@ class EngineImages:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
 
-    def base(self, image: ImageInfo, variant: str, python: str) -> str:
-        """Return the name of a variant's base.
+    def base(self, image: ImageInfo, variant: str, python: str) -> str | ChooseBase:
+        """Return the name of a variant's base, or what chooses it by its packages.
 
         Raises:
             PlanError: the bentofile asks for what no image can be.
         """
-        chosen = choose_base(
-            variant=variant,
-            python=python,
-            distro=image.distro,
-            cuda_version=image.cuda_version,
-            base_image=image.base_image,
-            override=None,
-        )
-        return chosen.image
+
+        def choose(packages: Sequence[LockedPackage]) -> str:
+            return choose_base(image, variant=variant, python=python, packages=_versions(packages)).image
+
+        return choose if follows_from_packages(image, variant) else choose(())
 
     def cuda(self, version: str) -> str:
         """Return the CUDA of the gpu variant's base; on a base of the user's own it is the version that they name."""
@@ -57,19 +55,25 @@ class EngineImages:
         except EngineError as error:
             return LockedBase(image=name, unpinned=error.message)
 
-    def dockerfiles(self, manifest: Manifest) -> dict[str, bytes]:
+    def dockerfiles(
+        self, manifest: Manifest, packages: Mapping[str, Sequence[LockedPackage]], template: str | None = None
+    ) -> dict[str, bytes]:
         """Render one Dockerfile a variant, by its path in the Bento.
 
-        They follow from the manifest alone, so the same Bento always carries the same bytes. By hand, from its folder:
+        They follow from the Bento alone, so the same one always carries the same bytes. By hand, from its folder:
         ``docker build -f env/docker/Dockerfile .``, with any builder: a newer docker command without its buildx plugin
         has the classic one only.
 
         Raises:
             PlanError: the manifest asks for what no image can be; better said now than when it is containerized.
         """
-        plans: dict[str, Any] = {
-            path: plan_image(manifest, variant=variant)
+        plans = {
+            path: plan_image(manifest, _versions(packages.get(variant, ())), variant=variant, template=template)
             for variant, path in _NAMES.items()
             if variant in manifest.variants
         }
-        return {path: render_dockerfile(plan, buildkit=False).encode() for path, plan in plans.items()}
+        return {path: render_dockerfile(plan).encode() for path, plan in plans.items()}
+
+
+def _versions(packages: Sequence[LockedPackage]) -> dict[str, str]:
+    return {package.name: package.url or package.version for package in packages}

@@ -1,4 +1,4 @@
-"""The plan of an image: pure data, made from the manifest alone.
+"""The plan of an image: pure data, made from the manifest and what is locked.
 
 Everything that renders or builds an image reads the plan and nothing else of the Bento. Its layers stand in the order
 in which they lie in the image, from what changes least to what changes most.
@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from bentopack.image import validate
-from bentopack.image.bases import ADD_CUDA_VERSION, Base, choose_base
+from bentopack.image.bases import ADD_CUDA_VERSION, Base, BaseFacts, choose_base
+from bentopack.image.gpu import Packages
 from bentopack.image.validate import PlanError
 from bentopack.spec.manifest import Manifest, ModelInfo, VariantInfo
 from bentopack.tag import is_name, is_version
@@ -37,6 +38,8 @@ class Layer:
 
     ``paths`` are the files and folders of the Bento that it is made from, and so what decides whether a rebuild can
     reuse it; ``packages`` are the system packages that it installs; ``target`` is where it lands in the image.
+    ``key`` and ``size`` (bytes) are known once the Bento's files are (``bentopack.image.keys``); what is installed has
+    no size before it is.
     """
 
     kind: LayerKind
@@ -44,6 +47,8 @@ class Layer:
     paths: tuple[str, ...] = ()
     target: str = ""
     packages: tuple[str, ...] = ()
+    key: str | None = None
+    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,8 @@ class ImagePlan:
     workdir: str = f"{BENTO}/src"
     entrypoint: tuple[str, ...] = (f"{VENV}/bin/python", "-m", "bentopack", "serve", BENTO)
     stop_signal: str = "SIGTERM"
+    template: str | None = None
+    """The text of the user's own template, which extends ours."""
     notes: tuple[str, ...] = ()
     """What the user should know before the build."""
 
@@ -90,36 +97,37 @@ class ImagePlan:
 
 def plan_image(
     manifest: Manifest,
+    packages: Packages,
     *,
     variant: str = "cpu",
     platform: str | None = None,
     base_image: str | None = None,
+    template: str | None = None,
+    found: BaseFacts | None = None,
 ) -> ImagePlan:
     """Plan the image of one variant of a Bento.
 
     Args:
         manifest: what the Bento says of itself.
+        packages: what is locked for the variant, which decides whether the base needs CUDA.
         variant: ``cpu`` or ``gpu``.
         platform: such as ``linux/arm64``; the variant's own where None.
         base_image: wins over the bentofile's.
+        template: the text of the user's own template of a Dockerfile.
+        found: what a base of the user's own has, where somebody has looked.
 
     Raises:
         PlanError: the Bento has no such variant, or asks for what no image can be.
     """
-    info = _variant(manifest, variant)
+    info = require_variant(manifest, variant)
     image = manifest.image
     base = choose_base(
-        variant=variant,
-        python=manifest.python,
-        distro=image.distro,
-        cuda_version=image.cuda_version,
-        base_image=image.base_image,
-        override=base_image,
+        image, variant=variant, python=manifest.python, packages=packages, override=base_image, found=found
     )
     # The lock's digest is of the base that was chosen then; another release may choose another, or the caller does.
     if info.base and info.base.digest and info.base.image == base.image and "@" not in base.image:
         base = replace(base, digest=validate.image_digest(info.base.digest))
-    environment = _environment(manifest, variant)
+    environment = _environment(manifest, variant, base)
     return ImagePlan(
         base=base,
         variant=variant,
@@ -130,11 +138,17 @@ def plan_image(
         labels=_labels(manifest),
         port=_port(dict(environment)),
         health_check=HealthCheck((f"{VENV}/bin/python", "-m", "bentopack.serve.healthcheck")),
-        notes=_notes(platform, info.platform),
+        template=template,
+        notes=(*base.warnings, *_notes(platform, info.platform)),
     )
 
 
-def _variant(manifest: Manifest, variant: str) -> VariantInfo:
+def require_variant(manifest: Manifest, variant: str) -> VariantInfo:
+    """Return what the manifest says of a variant.
+
+    Raises:
+        PlanError: it has none such.
+    """
     if variant in manifest.variants:
         return manifest.variants[variant]
     hint = ADD_CUDA_VERSION if variant == "gpu" else f"it has: {', '.join(manifest.variants)}"
@@ -150,13 +164,17 @@ def _layers(manifest: Manifest, base: Base, requirements: str, count: int) -> It
     folder = validate.bento_path(requirements).rpartition("/")[0] or "."
     yield Layer("python", f"{count} Python packages", (folder, requirements), VENV)
     runtime = validate.bento_path(manifest.runtime)
-    yield Layer("runtime", "the serving runtime", (runtime,), f"{VENV}/lib/python{manifest.python}/site-packages/")
+    yield Layer("runtime", "the serving runtime", (runtime,), f"{_site_packages(manifest)}/")
     if manifest.image.setup_script:
         yield Layer("setup", "what the setup script changes", (validate.bento_path(manifest.image.setup_script),))
     for model in manifest.models:
         yield _model(model)
     yield Layer("manifest", "the manifest", ("bento.yaml",), f"{BENTO}/bento.yaml")
     yield Layer("source", "the source", ("src",), f"{BENTO}/src/")
+
+
+def _site_packages(manifest: Manifest) -> str:
+    return f"{VENV}/lib/python{manifest.python}/site-packages"
 
 
 def _model(model: ModelInfo) -> Layer:
@@ -177,8 +195,9 @@ def _system_packages(base: Base, asked: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted({*base.missing, *(validate.system_package(name) for name in asked)}))
 
 
-def _environment(manifest: Manifest, variant: str) -> tuple[tuple[str, str], ...]:
+def _environment(manifest: Manifest, variant: str, base: Base) -> tuple[tuple[str, str], ...]:
     given = {name: value for name, value in manifest.envs.items() if value}
+    folders = [f"{_site_packages(manifest)}/{folder}" for folder in base.library_folders]
     merged = {
         # Logs leave at once; nobody writes bytecode, as the files belong to root and have theirs already.
         "PYTHONUNBUFFERED": "1",
@@ -186,6 +205,7 @@ def _environment(manifest: Manifest, variant: str) -> tuple[tuple[str, str], ...
         # A uid that /etc/passwd does not know has no home; libraries that keep a cache there need some place.
         "HOME": "/tmp",  # noqa: S108 - the container's own
         **(_NVIDIA if variant == "gpu" else {}),
+        **({"LD_LIBRARY_PATH": ":".join(folders)} if folders else {}),
         **manifest.image.env,
         **given,
     }

@@ -1,8 +1,7 @@
 """Renders a plan as the text of a Dockerfile: pure, from the templates alone.
 
-Two dialects: BuildKit's, with mounts for the cache, secrets and the setup script, and the classic builder's, without,
-which every builder reads. Neither begins with a ``# syntax=`` line, which would make every build fetch an image of the
-frontend first.
+There is one text a dialect (``bentopack.image.dialect``). None begins with a ``# syntax=`` line unless it is asked for:
+that makes every build fetch an image of the frontend first.
 """
 
 from __future__ import annotations
@@ -10,43 +9,81 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bentopack._resources import resource_dir
 from bentopack.image import validate
-from bentopack.image.plan import ImagePlan
+from bentopack.image.dialect import CLASSIC, Dialect
+from bentopack.image.plan import BENTO, USER, VENV, ImagePlan
 from bentopack.image.table import UV_VERSION
 from bentopack.image.validate import PlanError
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
 
 # What pip reads from a file that a variable names: https://pip.pypa.io/en/stable/topics/configuration/ and
 # https://requests.readthedocs.io/en/latest/user/authentication/#netrc-authentication.
 _SECRET_VARIABLES = {"pip.conf": "PIP_CONFIG_FILE", "netrc": "NETRC"}
 
+# By which programs are told whom to trust: OpenSSL's (uv, Python), pip's, requests', curl's, and apk's.
+_TRUST = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CA_CERT_FILE")
 
-def render_dockerfile(plan: ImagePlan, *, buildkit: bool = True, secrets: Iterable[str] = ()) -> str:
+
+def render_dockerfile(
+    plan: ImagePlan, dialect: Dialect = CLASSIC, *, secrets: Iterable[str] = (), ca_bundle: bool = False
+) -> str:
     """Render the Dockerfile of ``plan``; its context is the Bento's folder.
 
     Args:
         plan: what the image is to be.
-        buildkit: whether the builder is BuildKit.
+        dialect: what the builder understands.
         secrets: ids of build secrets, mounted while Python packages are installed. ``pip.conf`` and ``netrc`` are
             used by pip, one named as variables are fills in ``${NAME}`` in the address of an index, and others are
             there for what a package's own build may look for.
+        ca_bundle: whether there is a secret ``ca-bundle``, with the certificates that the build is to trust.
 
     Raises:
         PlanError: secrets for a builder that has none, or an id that is no file name.
     """
     ids = tuple(validate.secret_id(name) for name in secrets)
-    if ids and not buildkit:
-        raise PlanError("--secret needs BuildKit, and this engine's client has none", hint=INSTALL_BUILDX)
-    template = _templates().get_template("Dockerfile.j2")
-    options = tuple(_pip_options(ids)) if buildkit else ()
-    return template.render(plan=plan, buildkit=buildkit, pip_options=options, uv_version=UV_VERSION)
+    if (ids or ca_bundle) and not dialect.mounts:
+        option = "--secret" if ids else "--ca-bundle"
+        raise PlanError(f"{option} needs BuildKit, and this engine's client has none", hint=INSTALL_BUILDX)
+    values: dict[str, Any] = {
+        "plan": plan,
+        "dialect": dialect,
+        "ca_bundle": CA_BUNDLE if ca_bundle else None,
+        "copy": lambda: "COPY --link " if dialect.links else "COPY ",
+        "run": lambda mounts=(): _run(mounts, ca_bundle=ca_bundle),
+        "pip_mounts": _pip_mounts(ids) if dialect.mounts else (),
+        "pip_variables": tuple(_pip_variables(ids)),
+        "uv_version": UV_VERSION,
+    }
+    ours = _templates().get_template("Dockerfile.j2")
+    return ours.render(values) if plan.template is None else _extended(plan.template, ours, values)
+
+
+def _extended(text: str, ours: Template, values: dict[str, Any]) -> str:
+    """Render the user's own template, which may extend ours under the name that BentoML gives its own."""
+    names = {
+        "bento_base_template": ours,
+        "bento__entrypoint": f"{VENV}/bin/python",
+        "bento__path": BENTO,
+        "bento__home": "/tmp",  # noqa: S108 - the container's own
+        "bento__user": USER.partition(":")[0],
+        "bento__uid_gid": USER,
+    }
+    try:
+        return _templates().from_string(text).render(values | names)
+    except Exception as error:
+        line = getattr(error, "lineno", None)
+        place = f"docker.dockerfile_template:{line}" if line else "docker.dockerfile_template"
+        raise PlanError(f"{place}: {error}", hint=_HOW_TO_EXTEND) from None
+
+
+_HOW_TO_EXTEND = "it is a Jinja template that begins with {% extends bento_base_template %}; docs/images.md shows one"
 
 
 def quoted(text: str) -> str:
@@ -61,11 +98,26 @@ def exec_form(words: Iterable[str]) -> str:
     return json.dumps(list(words))
 
 
-def _pip_options(secrets: tuple[str, ...]) -> Iterable[str]:
-    """What stands before pip in the RUN that installs the packages: mounts, then variables."""
-    yield "--mount=type=cache,target=/root/.cache/pip"
-    for name in secrets:
-        yield f"--mount=type=secret,id={name},required=true"
+def _run(mounts: Sequence[str], *, ca_bundle: bool) -> str:
+    """Begin an instruction whose command uses the network: what it mounts, and which certificates it trusts."""
+    words = [*mounts]
+    if ca_bundle:
+        words.append(f"--mount=type=secret,id={CA_BUNDLE},required=true,mode=0444")
+    begun = "RUN " + "".join(f"{word} \\\n    " for word in words)
+    if not ca_bundle:
+        return begun
+    return f'{begun}for name in {" ".join(_TRUST)}; do export "$name=/run/secrets/{CA_BUNDLE}"; done \\\n && '
+
+
+def _pip_mounts(secrets: Sequence[str]) -> list[str]:
+    return [
+        "--mount=type=cache,target=/root/.cache/pip",
+        *(f"--mount=type=secret,id={name},required=true" for name in secrets),
+    ]
+
+
+def _pip_variables(secrets: Sequence[str]) -> Iterator[str]:
+    """What tells pip of the secrets."""
     for name in secrets:
         if name in _SECRET_VARIABLES:
             yield f"{_SECRET_VARIABLES[name]}=/run/secrets/{name}"
@@ -73,14 +125,19 @@ def _pip_options(secrets: tuple[str, ...]) -> Iterable[str]:
             yield f'{name}="$(cat /run/secrets/{name})"'
 
 
+CA_BUNDLE = "ca-bundle"
+"""The id of the secret that holds the certificates of ``--ca-bundle``."""
+
 INSTALL_BUILDX = "install the docker-buildx plugin (Debian: docker-buildx, Docker's own packages: docker-buildx-plugin)"
 
 
 @cache
 def _templates() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import FileSystemLoader, StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    environment = Environment(  # noqa: S701 - a Dockerfile is not HTML; free text goes through the filters below
+    # Somebody else's Bento may bring a template, which is to write text and nothing else.
+    environment = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(resource_dir("templates") / "dockerfile"),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bentopack.errors import BentopackError
 from bentopack.image import validate
+from bentopack.image.render import CA_BUNDLE
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ def parse_secret(text: str) -> Secret:
     if "id" not in fields or unknown or fields.get("type", "file") != "file":
         raise BadSecret(f"--secret: expected id=NAME,src=FILE, found {text!r}")
     name = validate.secret_id(fields["id"])
+    if name == CA_BUNDLE:
+        raise BadSecret(f"--secret: the id {CA_BUNDLE} is that of --ca-bundle")
     source = Path(fields.get("src") or fields.get("source") or name).expanduser().absolute()
     if not source.is_file():
         raise BadSecret(f"--secret {name}: there is no file {source}")

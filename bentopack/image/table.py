@@ -1,4 +1,4 @@
-"""What is known of base images, as data. Each row says where the fact comes from.
+"""What is known of base images, as data. Each row says where the fact comes from, and when it was looked up.
 
 A row is added when its image has been seen to exist: nothing here is made up out of a pattern.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-PackageManager = Literal["apt", "apk"]
+PackageManager = Literal["apt", "apk", "microdnf"]
 
 PYTHON_IMAGE = "python:{python}-slim-bookworm"
 """The official Python image on Debian 12. Source: https://hub.docker.com/_/python."""
@@ -26,24 +26,26 @@ class Distro:
 
     name: str
     image: str
+    release: str
+    """The release, as the table of system packages names it."""
     package_manager: PackageManager
     about: str
     source: str
+    seen: str
     missing: tuple[str, ...] = ()
     """System packages that serving needs and the image lacks."""
 
 
 @dataclass(frozen=True)
 class CudaRelease:
-    """The last point release of a CUDA version, as NVIDIA publishes it in images."""
+    """The last point release of a CUDA version, as NVIDIA publishes it in images.
+
+    ``cudnn`` is the infix of a tag with cuDNN, ``distros`` are those that have such images, the preferred one first.
+    """
 
     version: str
     cudnn: str
-    """The infix of the tag; ``base`` images have no cuDNN, so a ``runtime`` one is what serving starts from."""
     distros: tuple[str, ...]
-    """Those that have a cuDNN image, the preferred one first."""
-    driver: str
-    """The oldest driver on the host that it runs with."""
 
     @property
     def minor(self) -> str:
@@ -51,33 +53,75 @@ class CudaRelease:
         return self.version.rpartition(".")[0]
 
     @property
-    def image(self) -> str:
-        return f"nvidia/cuda:{self.version}-{self.cudnn}-runtime-{self.distros[0]}"
+    def major(self) -> str:
+        """``12`` of ``12.4.1``."""
+        return self.version.partition(".")[0]
 
+    @property
+    def cudnn_major(self) -> str:
+        """The major version of its cuDNN."""
+        return "8" if self.cudnn == "cudnn8" else "9"
+
+    def image(self, kind: Literal["runtime", "devel"] = "runtime", *, cudnn: bool = True) -> str:
+        """Name one of its images; ``base`` ones are left out, as they have none of the libraries that models call."""
+        infix = f"{self.cudnn}-" if cudnn else ""
+        return f"nvidia/cuda:{self.version}-{infix}{kind}-{self.distros[0]}"
+
+
+_PYTHON = "https://hub.docker.com/_/python"
+_REDHAT = "https://catalog.redhat.com/software/containers/"
 
 DISTROS = (
     Distro(
-        "debian", PYTHON_IMAGE, "apt", "the official Python image on Debian 12, slim", "https://hub.docker.com/_/python"
+        "debian", PYTHON_IMAGE, "debian12", "apt", "the official Python image on Debian 12, slim", _PYTHON, "2026-11-23"
     ),
     Distro(
         "ubuntu",
         "ubuntu:22.04",
+        "ubuntu22.04",
         "apt",
         "Ubuntu 22.04, which NVIDIA's images build on too",
         "https://hub.docker.com/_/ubuntu",
+        "2026-11-23",
         missing=("ca-certificates",),
     ),
     Distro(
         "alpine",
         "python:{python}-alpine3.22",
+        "alpine3.22",
         "apk",
         "the official Python image on Alpine; every package needs a musllinux wheel, or a compiler that is not there",
-        "https://hub.docker.com/_/python",
+        _PYTHON,
+        "2026-11-23",
+    ),
+    Distro(
+        "ubi8",
+        "registry.access.redhat.com/ubi8/ubi-minimal:8.10",
+        "ubi8",
+        "microdnf",
+        "Red Hat's universal base image 8, minimal",
+        f"{_REDHAT}ubi8/ubi-minimal",
+        "2026-11-23",
+    ),
+    Distro(
+        "ubi9",
+        "registry.access.redhat.com/ubi9/ubi-minimal:9.6",
+        "ubi9",
+        "microdnf",
+        "Red Hat's universal base image 9, minimal",
+        f"{_REDHAT}ubi9/ubi-minimal",
+        "2026-11-23",
+    ),
+    Distro(
+        "amazonlinux",
+        "amazonlinux:2023-minimal",
+        "amazonlinux2023",
+        "microdnf",
+        "Amazon Linux 2023, minimal",
+        "https://hub.docker.com/_/amazonlinux",
+        "2026-11-23",
     ),
 )
-
-# In BentoML's list, or asked for often, and not supported yet.
-REFUSED_DISTROS = ("ubi8", "ubi9", "amazonlinux")
 
 _UBUNTU_22 = ("ubuntu22.04",)
 # 22.04 stays the preferred one: its package names are those that most bentofiles know; 24.04 renamed many (``t64``).
@@ -86,19 +130,33 @@ _UBUNTU_BOTH = ("ubuntu22.04", "ubuntu24.04")
 DEFAULT_CUDA = "12.6"
 """What ``docker.cuda_version: default`` means: every PyTorch since 2.6 is built for it."""
 
+DRIVERS = {"11": "450.80.02", "12": "525.60.13", "13": "580"}
+"""The oldest driver of the host for each major version of CUDA (minor versions are compatible with each other).
+
+Source: https://docs.nvidia.com/cuda/cuda-toolkit-release-notes/, "CUDA Toolkit and Minimum Required Driver".
+"""
+
+ARCHITECTURES = (("Hopper (sm_90)", "11.8", "2.0.1"), ("Blackwell (sm_100, sm_120)", "12.8", "2.7"))
+"""Generations of GPUs, and the oldest CUDA and PyTorch that know them, the older first.
+
+Source: https://docs.nvidia.com/cuda/cuda-toolkit-release-notes/ and https://github.com/pytorch/pytorch/releases.
+"""
+
 # Tags: https://gitlab.com/nvidia/container-images/cuda/-/blob/master/doc/supported-tags.md. NVIDIA deletes a
-# superseded point release after six months, so that only the last one is sure to be there. The infix is ``cudnn8`` up
-# to 12.3.1, ``cudnn9`` for 12.3.2, and plain ``cudnn`` from 12.4.
-# Drivers: https://docs.nvidia.com/cuda/cuda-toolkit-release-notes/, "CUDA Toolkit and Minimum Required Driver".
+# superseded point release after six months, so that only the last one is sure to be there; 12.8.1 is here since 12.8.2
+# has no image with cuDNN. The infix is ``cudnn8`` up to 12.3.1, ``cudnn9`` for 12.3.2, and plain ``cudnn`` from 12.4.
 CUDA = (
-    CudaRelease("11.8.0", "cudnn8", _UBUNTU_22, "450.80.02"),
-    CudaRelease("12.1.1", "cudnn8", _UBUNTU_22, "525.60.13"),
-    CudaRelease("12.2.2", "cudnn8", _UBUNTU_22, "525.60.13"),
-    CudaRelease("12.3.2", "cudnn9", _UBUNTU_22, "525.60.13"),
-    CudaRelease("12.4.1", "cudnn", _UBUNTU_22, "525.60.13"),
-    CudaRelease("12.5.1", "cudnn", _UBUNTU_22, "525.60.13"),
-    CudaRelease("12.6.3", "cudnn", _UBUNTU_BOTH, "525.60.13"),
-    CudaRelease("12.8.1", "cudnn", _UBUNTU_BOTH, "525.60.13"),
-    CudaRelease("12.9.1", "cudnn", _UBUNTU_BOTH, "525.60.13"),
-    CudaRelease("13.0.2", "cudnn", _UBUNTU_BOTH, "580"),
+    CudaRelease("11.8.0", "cudnn8", _UBUNTU_22),
+    CudaRelease("12.1.1", "cudnn8", _UBUNTU_22),
+    CudaRelease("12.2.2", "cudnn8", _UBUNTU_22),
+    CudaRelease("12.3.2", "cudnn9", _UBUNTU_22),
+    CudaRelease("12.4.1", "cudnn", _UBUNTU_22),
+    CudaRelease("12.5.1", "cudnn", _UBUNTU_22),
+    CudaRelease("12.6.3", "cudnn", _UBUNTU_BOTH),
+    CudaRelease("12.8.1", "cudnn", _UBUNTU_BOTH),
+    CudaRelease("12.9.1", "cudnn", _UBUNTU_BOTH),
+    CudaRelease("13.0.3", "cudnn", _UBUNTU_BOTH),
+    CudaRelease("13.1.2", "cudnn", _UBUNTU_BOTH),
+    CudaRelease("13.2.1", "cudnn", _UBUNTU_BOTH),
 )
+"""The oldest first; looked up on 2026-11-23."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ from bentopack.lock.torch_index import of_family
 Environments = dict[str, dict[str, LockedEnvironment]]
 Pin = Callable[[str], LockedBase]
 """Asks for the digest of an image by its name; says why where there is none."""
+ChooseBase = Callable[[Sequence[LockedPackage]], str]
+"""Names the base image that fits some packages."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,19 @@ class LockInputs:
 
     request: Request
     target: Target
-    bases: Mapping[str, str]
-    """The base image of each variant, by its name."""
+    bases: Mapping[str, str | ChooseBase]
+    """The base image of each variant, by its name, or what chooses it where it follows from the packages."""
     models: Sequence[LockedModel]
     runtime: str
     """The runtime's version."""
     parts: dict[str, Any]
     torch: Mapping[str, TorchIndex] = field(default_factory=dict)
     """Where PyTorch's packages come from, for each variant for which that is not the indexes like any other's."""
+
+    def base(self, variant: str, packages: Sequence[LockedPackage]) -> str:
+        """Name the base image of a variant that has these packages."""
+        chosen = self.bases[variant]
+        return chosen if isinstance(chosen, str) else chosen(packages)
 
 
 def fresh_lock(
@@ -90,11 +98,11 @@ def stale(old: Lock | None, wanted: LockInputs) -> list[str]:
     """Say what a lock does not hold for: nothing where it is fresh."""
     if old is None:
         return ["there is no lock yet"]
-    now = _inputs(wanted, old.variants)
+    now, changed = _inputs(wanted, old.variants), _changed(old, wanted)
     return [
-        *(told_change(name, old.inputs.get(name), now.get(name)) for name in _changed(old, wanted) if name != BUILT),
+        *(told_change(name, old.inputs.get(name), now.get(name)) for name in changed if name != BUILT),
         *changed_pins(pins_in(old), dict(wanted.request.built)),
-        *_lacking(old, wanted),
+        *_lacking(old, wanted, packages_hold=not changed),
         *changed_models(old.models, wanted.models),
         *([f"the runtime is {wanted.runtime}, locked was {old.runtime}"] if old.runtime != wanted.runtime else []),
     ]
@@ -128,13 +136,15 @@ def _require_locked(lock: Lock, request: Request, names: tuple[str, ...]) -> Non
         )
 
 
-def _lacking(old: Lock, wanted: LockInputs) -> Iterator[str]:
-    for variant, image in wanted.bases.items():
+def _lacking(old: Lock, wanted: LockInputs, *, packages_hold: bool) -> Iterator[str]:
+    for variant, chosen in wanted.bases.items():
         environment = old.variants.get(variant, {}).get(wanted.target.platform)
         if environment is None:
             yield f"{variant} on {wanted.target.platform} is not locked"
-        elif environment.base.image != image:
-            yield f"the base image of {variant} is {image}, locked was {environment.base.image}"
+        elif packages_hold or isinstance(chosen, str):  # of packages that change follows nothing
+            image = wanted.base(variant, environment.packages)
+            if environment.base.image != image:
+                yield f"the base image of {variant} is {image}, locked was {environment.base.image}"
 
 
 def _environments(
@@ -151,10 +161,11 @@ def _environments(
     before: Environments = old.variants if old else {}
     platforms = sorted({wanted.target.platform, *(name for found in before.values() for name in found)})
     places = [(variant, platform) for variant in wanted.bases for platform in platforms]
-    bases = {place: _kept_base(before.get(place[0], {}).get(place[1]), wanted, renewal, place[0]) for place in places}
-    # A registry and an index are waited for together.
-    unknown = sorted({wanted.bases[variant] for (variant, _), base in bases.items() if base is None})
-    pinned = {image: aside(pin, image) for image in unknown}
+    pins = _Pins(pin)
+    for variant, platform in places:  # a registry and an index are waited for together
+        chosen, kept = wanted.bases[variant], before.get(variant, {}).get(platform)
+        if isinstance(chosen, str) and not _holds_base(kept, chosen, renewal):
+            pins.ask(chosen)
     resolutions = _Resolutions(resolver, reporter)
     environments: Environments = {}
     for variant, platform in places:
@@ -167,16 +178,35 @@ def _environments(
             request = _preferring(wanted.request, kept or next(others, None), renewal)
             request = replace(request, torch=wanted.torch.get(variant))
             packages = resolutions.of(request, Target(wanted.target.python, platform))
-        base = bases[variant, platform] or pinned[wanted.bases[variant]].result()
+        image = wanted.base(variant, packages)
+        base = kept.base if kept and _holds_base(kept, image, renewal) else pins.of(image)
         environments.setdefault(variant, {})[platform] = LockedEnvironment(base=base, packages=packages)
     return environments
 
 
-def _kept_base(kept: LockedEnvironment | None, wanted: LockInputs, renewal: Renewal, variant: str) -> LockedBase | None:
-    """The base that is locked, where it need not be asked for again."""
-    if kept is None or renewal.upgrade or kept.base.image != wanted.bases[variant]:
-        return None
-    return None if kept.base.digest is None and renewal.pin else kept.base
+def _holds_base(kept: LockedEnvironment | None, image: str, renewal: Renewal) -> bool:
+    """Whether the base that is locked need not be asked for again."""
+    if kept is None or renewal.upgrade or kept.base.image != image:
+        return False
+    return kept.base.digest is not None or not renewal.pin
+
+
+class _Pins:
+    """Asks for every image's digest once."""
+
+    def __init__(self, pin: Pin) -> None:
+        self._pin = pin
+        self._asked: dict[str, Future[LockedBase]] = {}
+
+    def ask(self, image: str) -> Future[LockedBase]:
+        """Ask, and do not wait."""
+        if image not in self._asked:
+            self._asked[image] = aside(self._pin, image)
+        return self._asked[image]
+
+    def of(self, image: str) -> LockedBase:
+        """Return what is known of an image, once it is."""
+        return self.ask(image).result()
 
 
 class _Resolutions:

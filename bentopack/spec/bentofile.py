@@ -141,7 +141,7 @@ class Docker(Section):
     )
     setup_script: fields.FilePath | None = Field(default=None, description="A script to run while the image is built.")
     dockerfile_template: fields.FilePath | None = Field(
-        default=None, description="A Dockerfile template to extend ours. Refused for now."
+        default=None, description="A template of yours that extends the Dockerfile's blocks (docs/images.md)."
     )
 
 

@@ -86,6 +86,8 @@ class ImageInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     env: dict[str, str] = {}
     setup_script: str | None = None
     """Path in the Bento (``env/docker/setup_script``), where there is one."""
+    dockerfile_template: str | None = None
+    """Path in the Bento (``env/docker/Dockerfile.template``), where there is one."""
 
 
 class BaseInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -101,6 +101,7 @@ _REFERENCES = (
     _Row("python", "lockfile", _lockfile),
     _Row("python", "wheels", _wheel),
     _Row("docker", "setup_script", _path),
+    _Row("docker", "dockerfile_template", _path),
     _Row("docker", "env", _dotenv),
 )
 

@@ -35,10 +35,6 @@ class Row:
 
 REFUSED = (
     Row(("conda", "*"), _CONDA),
-    Row(
-        ("docker", "dockerfile_template"),
-        "Dockerfile templates are not supported yet; use docker.setup_script, or docker.base_image with your own image",
-    ),
     Row(("models", "*", "filter"), "model filters are not supported yet; give the whole tag, such as iris:v2"),
     Row(
         ("envs", "*", "stage"),

@@ -6,8 +6,11 @@ from itertools import product
 
 from msgspec.structs import replace
 
+from bentopack.image.dialect import BUILDAH, BUILDKIT, CLASSIC, LINKING, with_frontend
+from bentopack.image.gpu import Packages
 from bentopack.image.plan import plan_image
 from bentopack.image.render import render_dockerfile
+from bentopack.image.table import CUDA, DISTROS, PYTHONS
 from bentopack.spec.manifest import ImageInfo, Manifest
 
 FULL = ImageInfo(
@@ -16,34 +19,60 @@ FULL = ImageInfo(
     env={"GREETING": 'say "hi" to $USER', "PATTERN": r"\d+"},
     setup_script="env/docker/setup_script",
 )
+TORCH: Packages = {"torch": "2.6.0+cu124", "nvidia-cuda-runtime-cu12": "12.4.127"}
+FLASH: Packages = {**TORCH, "flash-attn": "2.7.4.post1"}
+"""Compiled with CUDA while it is installed."""
+DIALECTS = (CLASSIC, BUILDAH, BUILDKIT, LINKING, with_frontend(BUILDKIT, "docker/dockerfile:1"))
 
 
 def golden(manifest: Manifest) -> dict[str, str]:
     """A few, by the name of their file."""
     full = _with(manifest, FULL)
     return {
-        "cpu": render_dockerfile(plan_image(manifest)),
-        "gpu": render_dockerfile(plan_image(manifest, variant="gpu")),
-        "cpu-full": render_dockerfile(plan_image(full), secrets=["pip.conf", "token"]),
-        "gpu-full-classic": render_dockerfile(plan_image(full, variant="gpu"), buildkit=False),
-        "own-base": render_dockerfile(plan_image(manifest, base_image="registry.example:5000/team/python:1")),
-        "alpine": render_dockerfile(plan_image(_with(manifest, ImageInfo(distro="alpine", system_packages=("git",))))),
+        "cpu": render_dockerfile(plan_image(manifest, {}), BUILDKIT),
+        "cpu-linking": render_dockerfile(plan_image(manifest, {}), LINKING),
+        "cpu-full": render_dockerfile(plan_image(full, {}), BUILDKIT, secrets=["pip.conf", "token"], ca_bundle=True),
+        "gpu": render_dockerfile(plan_image(manifest, {}, variant="gpu"), BUILDKIT),
+        "gpu-torch": render_dockerfile(plan_image(manifest, TORCH, variant="gpu"), BUILDKIT),
+        "gpu-compiled": render_dockerfile(plan_image(manifest, FLASH, variant="gpu"), BUILDKIT),
+        "gpu-full-classic": render_dockerfile(plan_image(full, {}, variant="gpu"), CLASSIC),
+        "own-base": render_dockerfile(
+            plan_image(manifest, {}, base_image="registry.example:5000/team/python:1"), BUILDKIT
+        ),
+        "alpine": render_dockerfile(
+            plan_image(_with(manifest, ImageInfo(distro="alpine", system_packages=("git",))), {}), BUILDKIT
+        ),
+        "ubi9": render_dockerfile(
+            plan_image(_with(manifest, ImageInfo(distro="ubi9", system_packages=("git",))), {}), BUILDKIT
+        ),
     }
 
 
 def matrix(manifest: Manifest) -> dict[str, str]:
-    """All combinations of variant, distro, builder and options."""
+    """Every distro and CUDA with every Python, and all combinations of the options with every dialect."""
     texts = golden(manifest)
-    images = {"plain": ImageInfo(cuda_version="12.6"), "full": FULL, "ubuntu": ImageInfo(distro="ubuntu")}
-    for variant, (name, image), base, buildkit in product(
-        ("cpu", "gpu"), images.items(), (None, "mine:1"), (True, False)
+    packages = ("git",)
+    for python, distro in product(PYTHONS, DISTROS):
+        image = ImageInfo(distro=distro.name, system_packages=packages)
+        plan = plan_image(replace(_with(manifest, image), python=python), {})
+        texts[f"{distro.name}-{python}"] = render_dockerfile(plan, BUILDKIT)
+    for python, release in product(PYTHONS, CUDA):
+        image = ImageInfo(cuda_version=release.version, system_packages=packages)
+        plan = plan_image(replace(_with(manifest, image), python=python), {}, variant="gpu")
+        texts[f"cuda-{release.version}-{python}"] = render_dockerfile(plan, BUILDKIT)
+    for variant, image, base, held, dialect, trusting in product(
+        ("cpu", "gpu"),
+        (ImageInfo(cuda_version="12.6"), FULL),
+        (None, "mine:1"),
+        ({}, TORCH, FLASH),
+        DIALECTS,
+        (False, True),
     ):
-        if variant == "gpu" and image.cuda_version is None:
-            continue
-        plan = plan_image(_with(manifest, image), variant=variant, base_image=base)
-        secrets = ["netrc"] if buildkit else []
-        texts[f"{variant}-{name}-{base}-{buildkit}"] = render_dockerfile(plan, buildkit=buildkit, secrets=secrets)
-    return texts
+        plan = plan_image(_with(manifest, image), held, variant=variant, base_image=base)
+        secret = trusting and dialect.mounts
+        text = render_dockerfile(plan, dialect, secrets=["netrc"] if secret else [], ca_bundle=secret)
+        texts[f"options-{len(texts)}"] = text
+    return {name: text for text, name in {text: name for name, text in texts.items()}.items()}
 
 
 def _with(manifest: Manifest, image: ImageInfo) -> Manifest:

@@ -76,15 +76,16 @@ def write_bento(folder: Path, manifest: Manifest) -> Path:
 
     Nothing in it needs the network, so a build takes seconds and fails only for the reasons that a test gives it.
     """
-    env = folder / "env/python/cpu"
-    write_wheel(env / "wheels/tiny-1.0-py3-none-any.whl", {"tiny.py": "ANSWER = 42\n"})
-    digest = sha256_file(env / "wheels/tiny-1.0-py3-none-any.whl")
+    for variant in manifest.variants:
+        write_wheel(folder / f"env/python/{variant}/wheels/tiny-1.0-py3-none-any.whl", {"tiny.py": "ANSWER = 42\n"})
+    digest = sha256_file(folder / "env/python/cpu/wheels/tiny-1.0-py3-none-any.whl")
+    lock = f"--no-index\n--find-links wheels\ntiny==1.0 --hash=sha256:{digest}\n"
     write_wheel(folder / RUNTIME, {f"bentopack/{name}": text for name, text in _RUNTIME.items()})
     files = {
         "bento.yaml": to_yaml(manifest).decode(),
         "README.md": "not for the image",
         "src/service.py": "ANSWER = 42\n",
-        "env/python/cpu/requirements.lock": f"--no-index\n--find-links wheels\ntiny==1.0 --hash=sha256:{digest}\n",
+        **{info.requirements: lock for info in manifest.variants.values()},
         **{f"{model.path}/model.bin": model.version for model in manifest.models},
     }
     if manifest.image.setup_script:

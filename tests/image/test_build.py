@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
 import re
@@ -14,13 +15,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import trustme
 
 from bentopack._report import Silent
 from bentopack.errors import ImageBuildError
-from bentopack.image.build import BuildOptions, build_image, dockerignore, end_client
+from bentopack.image.build import BuildOptions, build_image, dockerignore
+from bentopack.image.builder import Builder, of_docker
 from bentopack.image.client import Client
 from bentopack.image.engine import Engine, ImageFacts
 from bentopack.image.plan import plan_image
+from bentopack.image.running import end_client
 from bentopack.image.secrets import Secret
 from bentopack.spec.manifest import ImageInfo, Manifest
 
@@ -46,12 +50,10 @@ def build(engine: Engine, client: Client, base_image: str, bento: Write) -> Iter
             edit(folder)
         if buildkit and not client.buildkit:
             pytest.skip("this machine's docker command has no BuildKit")
-        chosen = replace(client, buildkit=buildkit)
         return build_image(
-            engine,
-            chosen,
+            of_docker(engine, replace(client, buildkit=buildkit)),
             folder,
-            plan_image(manifest, base_image=base_image),
+            plan_image(manifest, {}, base_image=base_image),
             BuildOptions((TAG,), **options),
             environ=os.environ,
             reporter=Silent(),
@@ -59,6 +61,12 @@ def build(engine: Engine, client: Client, base_image: str, bento: Write) -> Iter
 
     yield built
     subprocess.run(["docker", "image", "rm", "--force", TAG], capture_output=True, check=False)
+
+
+def command(path: str) -> Builder:
+    """A builder that is any command, without an engine."""
+    engine = Engine(client=cast("Any", None), endpoint="none", version="20.10.24")
+    return of_docker(engine, Client(path, "20.10.24", buildkit=True))
 
 
 def run(*options: str) -> str:
@@ -149,10 +157,41 @@ def test_secret_in_no_layer(build: Callable[..., ImageFacts], manifest: Make, tm
 
     archive = tmp_path / "image.tar"
     subprocess.run(["docker", "save", "--output", str(archive), TAG], check=True)
+    for content in contents(archive):
+        assert word.encode() not in content
+
+
+TRUSTING = """#!/bin/sh
+set -e
+sha256sum < "$SSL_CERT_FILE" > /opt/trusted
+"""
+
+
+@pytest.mark.engine
+def test_ca_bundle_is_in_no_layer(build: Callable[..., ImageFacts], manifest: Make, tmp_path: Path) -> None:
+    """The build trusts the user's certificates, and neither they nor a variable that names them stay in the image."""
+    bundle = tmp_path / "company.pem"
+    trustme.CA(organization_name="of a company").cert_pem.write_to_path(str(bundle))
+    known = [line for line in bundle.read_bytes().splitlines() if len(line) == 64]
+
+    def trusting(folder: Path) -> None:
+        folder.joinpath("env/docker/setup_script").write_text(TRUSTING)
+
+    build(manifest(image=ImageInfo(setup_script="env/docker/setup_script")), ca_bundle=bundle, edit=trusting)
+    assert shell("cat /opt/trusted")[0] == hashlib.sha256(bundle.read_bytes()).hexdigest()
+    assert shell("env | grep -c -e CERT -e CA_BUNDLE || true; ls /run/secrets 2>/dev/null | wc -l") == ["0", "0"]
+    archive = tmp_path / "image.tar"
+    subprocess.run(["docker", "save", "--output", str(archive), TAG], check=True)
+    for content in contents(archive):
+        assert not any(line in content for line in known)
+
+
+def contents(archive: Path) -> Iterator[bytes]:
+    """All that a saved image holds, as far as it is read: its configuration, and its layers."""
     with tarfile.open(archive) as outer:
         for member in outer.getmembers():
-            file = outer.extractfile(member)
-            assert file is None or word.encode() not in unpacked(file.read()), member.name
+            if file := outer.extractfile(member):
+                yield unpacked(file.read())
 
 
 def unpacked(blob: bytes) -> bytes:
@@ -177,7 +216,7 @@ def test_base_without_the_right_python(build: Callable[..., ImageFacts], manifes
 
 def test_context_holds_what_layers_need(manifest: Make) -> None:
     """Of the Bento's folder only what a layer is made from goes to the engine."""
-    kept = dockerignore(plan_image(manifest())).split()
+    kept = dockerignore(plan_image(manifest(), {})).split()
     assert kept[0] == "*"
     assert "!src" in kept
     assert "!models/iris/1.0" in kept
@@ -209,14 +248,11 @@ def test_unreadable_files_are_refused(manifest: Make, bento: Write, path: str, m
     """A Bento that was unpacked under a strict umask is told at once, not by a container that does not start."""
     folder = bento(manifest())
     folder.joinpath(path).chmod(mode)
-    nothing = Client("/bin/false", "20.10.24", buildkit=True)
-    engine = Engine(client=cast("Any", None), endpoint="none", version="none")
     with pytest.raises(ImageBuildError) as caught:
         build_image(
-            engine,
-            nothing,
+            command("/bin/false"),
             folder,
-            plan_image(manifest()),
+            plan_image(manifest(), {}),
             BuildOptions((TAG,)),
             environ=os.environ,
             reporter=Silent(),
@@ -238,13 +274,10 @@ def test_ctrl_c_ends_the_client(manifest: Make, bento: Write, tmp_path: Path) ->
     script = tmp_path / "docker"
     script.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\necho building\nexec sleep 60\n")
     script.chmod(0o755)
-    engine = Engine(client=cast("Any", None), endpoint="none", version="none")
-    client = Client(str(script), "20.10.24", buildkit=True)
-    plan = plan_image(manifest())
+    plan = plan_image(manifest(), {})
     with pytest.raises(KeyboardInterrupt):
         build_image(
-            engine,
-            client,
+            command(str(script)),
             bento(manifest()),
             plan,
             BuildOptions((TAG,)),

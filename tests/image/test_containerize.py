@@ -34,7 +34,7 @@ def test_only_render(manifest: Make, bento: Write) -> None:
     """``--dockerfile -`` writes the Dockerfile that the Bento itself carries, without an engine."""
     done = bentopack("containerize", bento(manifest()), "--dockerfile", "-", DOCKER_HOST="unix:///nowhere")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == EngineImages({}).dockerfiles(manifest())["env/docker/Dockerfile"].decode()
+    assert done.stdout == EngineImages({}).dockerfiles(manifest(), {})["env/docker/Dockerfile"].decode()
 
 
 def test_a_folder_is_proved(manifest: Make, bento: Write) -> None:
@@ -98,7 +98,7 @@ def endless(tmp_path: Path) -> Iterator[dict[str, str]]:
     (tmp_path / "bin").mkdir()
     (tmp_path / "tmp").mkdir()
     docker = tmp_path / "bin/docker"
-    version = '[ "$1" = --version ] && echo "Docker version 20.10.24, build 0" && exit 0'
+    version = '[ "$1" = --version ] && echo "Docker version 20.10.24, build 0" && exit 0; [ "$1" = buildx ] && exit 1'
     docker.write_text(
         f"#!/bin/sh\n{version}\necho $$ > {tmp_path}/new && mv {tmp_path}/new {tmp_path}/pid\nexec sleep 60\n"
     )

@@ -14,6 +14,7 @@ def project(tmp_path: Path) -> Path:
         "README.md",
         "requirements.txt",
         "setup.sh",
+        "Dockerfile.template",
         "production.env",
         "wheels/tokenizer-1.0-py3-none-any.whl",
         "lib/other-2.0-py3-none-any.whl",

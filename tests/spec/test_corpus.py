@@ -19,7 +19,6 @@ REFUSED = {
         ("6:3", f"conda.dependencies: {_CONDA}"),
         ("10:3", f"conda.pip: {_CONDA}"),
     ],
-    "dockerfile_template": [("6:3", "docker.dockerfile_template: Dockerfile templates are not supported yet")],
     "envs_for_the_build": [("4:5", "envs[0].stage: variables for the build alone are not supported yet")],
     "models_with_filter": [("4:5", "models[0].filter: model filters are not supported yet")],
     "options_among_packages": [

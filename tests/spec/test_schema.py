@@ -60,7 +60,7 @@ def test_the_example_fits_the_schema() -> None:
 
 def test_the_example_loads(tmp_path: Path) -> None:
     """What the example shows is accepted by bentopack too, once the files it names are there."""
-    for name in ("requirements.txt", "wheels/petals-1.0-py3-none-any.whl", "scripts/setup.sh"):
+    for name in ("requirements.txt", "wheels/petals-1.0-py3-none-any.whl", "scripts/setup.sh", "Dockerfile.template"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "bentofile.yaml").write_bytes(EXAMPLE.read_bytes())

@@ -1,6 +1,7 @@
 # Made by bentopack, to be built from the Bento's folder: docker build -f env/docker/Dockerfile .
-# The cpu base: docker.distro is alpine: the official Python image on Alpine; every package needs a musllinux wheel,
-# or a compiler that is not there.
+# The cpu base, and why:
+# - docker.distro is alpine: the official Python image on Alpine; every package needs a musllinux wheel, or a compiler
+#   that is not there.
 
 # What both the building and the running of packages may need.
 FROM python:3.11-alpine3.22 AS base

@@ -1,12 +1,15 @@
 # Made by bentopack, to be built from the Bento's folder: docker build -f env/docker/Dockerfile .
-# The cpu base: docker.distro is debian: the official Python image on Debian 12, slim.
+# The cpu base, and why:
+# - docker.distro is debian: the official Python image on Debian 12, slim.
 
 # What both the building and the running of packages may need.
 FROM python:3.11-slim-bookworm AS base
 # No versions: a Debian mirror keeps only the newest of each release.
 # hadolint ignore=DL3008
-RUN apt-get update \
- && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
+RUN --mount=type=secret,id=ca-bundle,required=true,mode=0444 \
+    for name in SSL_CERT_FILE PIP_CERT REQUESTS_CA_BUNDLE CURL_CA_BUNDLE SSL_CA_CERT_FILE; do export "$name=/run/secrets/ca-bundle"; done \
+ && apt-get -o Acquire::https::CAInfo=/run/secrets/ca-bundle update \
+ && DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::https::CAInfo=/run/secrets/ca-bundle install --yes --no-install-recommends \
     curl \
     libgomp1 \
  && rm -rf /var/lib/apt/lists/*
@@ -24,8 +27,10 @@ COPY ["env/python/cpu/", "python/"]
 RUN --mount=type=cache,target=/root/.cache/pip \
     --mount=type=secret,id=pip.conf,required=true \
     --mount=type=secret,id=token,required=true \
-    PIP_CONFIG_FILE=/run/secrets/pip.conf \
-    pip/bin/pip --python /opt/venv/bin/python install --no-compile --require-hashes \
+    --mount=type=secret,id=ca-bundle,required=true,mode=0444 \
+    for name in SSL_CERT_FILE PIP_CERT REQUESTS_CA_BUNDLE CURL_CA_BUNDLE SSL_CA_CERT_FILE; do export "$name=/run/secrets/ca-bundle"; done \
+ && PIP_CONFIG_FILE=/run/secrets/pip.conf \
+pip/bin/pip --python /opt/venv/bin/python install --no-compile --require-hashes \
         --requirement python/requirements.lock \
  && { /opt/venv/bin/python -m compileall -qq -j 0 --invalidation-mode unchecked-hash /opt/venv/lib || true; }
 
@@ -48,7 +53,9 @@ ENV PYTHONUNBUFFERED="1" \
     GREETING="say \"hi\" to \$USER" \
     PATTERN="\\d+"
 RUN --mount=type=bind,source=env/docker/setup_script,target=/run/setup_script,rw \
-    chmod +x /run/setup_script && /run/setup_script
+    --mount=type=secret,id=ca-bundle,required=true,mode=0444 \
+    for name in SSL_CERT_FILE PIP_CERT REQUESTS_CA_BUNDLE CURL_CA_BUNDLE SSL_CA_CERT_FILE; do export "$name=/run/secrets/ca-bundle"; done \
+ && chmod +x /run/setup_script && /run/setup_script
 COPY ["models/iris/1.0/", "/bento/models/iris/1.0/"]
 COPY ["bento.yaml", "/bento/bento.yaml"]
 COPY ["src/", "/bento/src/"]

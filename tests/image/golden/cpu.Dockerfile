@@ -1,5 +1,6 @@
 # Made by bentopack, to be built from the Bento's folder: docker build -f env/docker/Dockerfile .
-# The cpu base: docker.distro is debian: the official Python image on Debian 12, slim.
+# The cpu base, and why:
+# - docker.distro is debian: the official Python image on Debian 12, slim.
 
 # What both the building and the running of packages may need.
 FROM python:3.11-slim-bookworm AS base

@@ -1,6 +1,9 @@
 # Made by bentopack, to be built from the Bento's folder: docker build -f env/docker/Dockerfile.gpu .
-# The gpu base: docker.cuda_version is 12.4: 12.4.1 is its last point release, the one NVIDIA keeps; with cuDNN, on
-# ubuntu22.04 (there is none on debian); the host needs driver 525.60.13 or newer.
+# The gpu base, and why:
+# - what the packages need of CUDA is not known, so the base has all of it.
+# - docker.cuda_version is 12.4: 12.4.1 is its last point release, the one that NVIDIA keeps.
+# - its runtime image with cuDNN is made of ubuntu22.04; there is none of debian.
+# - the host needs driver 525.60.13 or newer.
 
 # The base has no Python 3.11: a build of it that runs on any glibc comes from here.
 FROM python:3.11-slim-bookworm AS interpreter

@@ -1,5 +1,6 @@
 # Made by bentopack, to be built from the Bento's folder: docker build -f env/docker/Dockerfile .
-# The cpu base: given with --base-image.
+# The cpu base, and why:
+# - given with --base-image.
 
 # What both the building and the running of packages may need.
 FROM registry.example:5000/team/python:1 AS base

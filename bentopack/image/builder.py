@@ -1,0 +1,86 @@
+"""What builds images: a command, what it understands, and how it wants to be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bentopack.errors import EngineError
+from bentopack.image.client import Client, find_client
+from bentopack.image.dialect import BUILDAH, Dialect, dialect_of_engine
+from bentopack.image.engine import Engine, ImageFacts, connect
+from bentopack.image.podman import Podman, find_podman
+
+Kind = Literal["docker", "podman", "buildah"]
+KINDS: tuple[Kind, ...] = ("docker", "podman", "buildah")
+
+
+@dataclass(frozen=True)
+class Builder:
+    """A command that builds images, and the images that it has."""
+
+    name: str
+    """Its own and its version, for people."""
+    command: str
+    dialect: Dialect
+    inspect: Callable[[str], ImageFacts]
+    """Look an image up by tag or id; raises NotFound."""
+    options: tuple[str, ...] = ()
+    """What ``build`` is always told."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    names_ignorefile: bool = False
+    """Whether it has to be told which file says what to leave out; BuildKit finds it beside the Dockerfile."""
+    exports_cache: bool = False
+    """Whether it knows ``--cache-to``."""
+    runs: bool = True
+    """Whether it can run an image."""
+    digest_of_push: bool = False
+    """Whether ``push`` writes a digest with ``--digestfile``; else the image is asked for it afterwards."""
+
+
+def choose_builder(wanted: Kind | None, environ: Mapping[str, str], search_path: str) -> Builder:
+    """Choose what builds: what is asked for, else Docker where its engine answers, else podman, else buildah.
+
+    Raises:
+        EngineError: there is none such.
+    """
+    if wanted in ("podman", "buildah"):
+        return of_podman(find_podman(search_path, [wanted]))
+    try:
+        return of_docker(connect(environ), find_client(search_path))
+    except EngineError as error:
+        if wanted == "docker" or environ.get("DOCKER_HOST"):
+            raise
+        try:
+            return of_podman(find_podman(search_path, ["podman", "buildah"]))
+        except EngineError:
+            raise error from None
+
+
+def of_docker(engine: Engine, client: Client) -> Builder:
+    """An engine of Docker's and the command that builds with it."""
+    dialect = dialect_of_engine(engine.version, buildkit=client.buildkit)
+    return Builder(
+        name=f"Docker {engine.version}",
+        command=client.command,
+        dialect=dialect,
+        inspect=engine.inspect,
+        options=("--progress", "plain") if client.buildkit else (),
+        environment={"DOCKER_BUILDKIT": "1" if client.buildkit else "0"},
+        exports_cache=client.buildx,
+    )
+
+
+def of_podman(found: Podman) -> Builder:
+    """Podman or buildah: no engine, and the format that has a health check."""
+    return Builder(
+        name=f"{found.kind} {found.version}",
+        command=found.command,
+        dialect=BUILDAH,
+        inspect=found.inspect,
+        options=("--format", "docker"),
+        names_ignorefile=True,
+        runs=found.kind == "podman",
+        digest_of_push=True,
+    )

@@ -1,0 +1,98 @@
+"""Podman and buildah: builders without an engine, asked by their command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bentopack.errors import EngineError, NotFound
+from bentopack.image.engine import ImageFacts
+
+_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Podman:
+    """A ``podman`` or ``buildah`` command."""
+
+    kind: str
+    command: str
+    version: str
+
+    def inspect(self, reference: str) -> ImageFacts:
+        """Look an image up by tag or id.
+
+        Raises:
+            NotFound: there is no such image.
+        """
+        if self.kind == "buildah":
+            return self._inspect_by_buildah(reference)
+        found = _json(self.command, "image", "inspect", reference)
+        if not found:
+            raise NotFound(f"podman has no image {reference}")
+        image = found[0]
+        return ImageFacts(
+            id=_with_algorithm(image["Id"]),
+            digest=image.get("Digest"),
+            tags=tuple(image.get("RepoTags") or ()),
+            size=image["Size"],
+        )
+
+    def _inspect_by_buildah(self, reference: str) -> ImageFacts:
+        image = _json(self.command, "inspect", "--type", "image", reference)
+        if not image:
+            raise NotFound(f"buildah has no image {reference}")
+        return ImageFacts(
+            id=_with_algorithm(image["FromImageID"]),
+            digest=image.get("FromImageDigest"),
+            tags=tuple(filter(None, [image.get("FromImage")])),
+            size=None,
+        )
+
+
+def find_podman(search_path: str, kinds: Sequence[str]) -> Podman:
+    """Find the first of these commands that runs.
+
+    Raises:
+        EngineError: there is none.
+    """
+    for kind in kinds:
+        for folder in search_path.split(os.pathsep):
+            command = Path(folder, kind)
+            if folder and command.is_file() and os.access(command, os.X_OK):
+                match = re.match(rf"{kind} version (\S+)", _say(str(command), "--version"))
+                if match:
+                    return Podman(kind, str(command), match[1])
+    raise EngineError(f"there is no {' or '.join(kinds)} on PATH", hint=f"install it (Debian, Ubuntu: {kinds[0]})")
+
+
+def _with_algorithm(image: str) -> str:
+    return image if ":" in image else f"sha256:{image}"
+
+
+def _json(command: str, *arguments: str) -> Any:
+    """What a command prints as JSON, or None where it fails."""
+    said = _say(command, *arguments)
+    return json.loads(said) if said else None
+
+
+def _say(command: str, *arguments: str) -> str:
+    """What a command prints, or nothing where it fails."""
+    try:
+        done = subprocess.run(
+            [command, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout if done.returncode == 0 else ""

@@ -1,0 +1,116 @@
+"""What builds, and how it is asked."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from bentopack.errors import EngineError
+from bentopack.image.build import BuildOptions, build_command
+from bentopack.image.builder import Builder, choose_builder, of_docker
+from bentopack.image.client import Client
+from bentopack.image.dialect import BUILDAH, BUILDKIT, CLASSIC, LINKING, dialect_of_engine, with_frontend
+from bentopack.image.engine import Engine
+from bentopack.image.plan import plan_image
+from bentopack.image.validate import PlanError
+
+from .conftest import Make
+
+NO_ENGINE = {"DOCKER_HOST": ""}
+
+
+def command(folder: Path, name: str, says: str) -> str:
+    """Write a command that only knows its version."""
+    folder.mkdir(exist_ok=True)
+    script = folder / name
+    script.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "{says}" && exit 0\nexit 1\n')
+    script.chmod(0o755)
+    return str(folder)
+
+
+def docker(version: str, *, buildkit: bool = True, buildx: bool = False) -> Builder:
+    """An engine of a version, and a client for it."""
+    return of_docker(Engine(cast("Any", None), "none", version), Client("docker", version, buildkit, buildx))
+
+
+@pytest.mark.parametrize(
+    ("version", "buildkit", "dialect"),
+    [
+        ("20.10.24+dfsg1", True, BUILDKIT),
+        ("23.0.0", True, LINKING),
+        ("28.2.2", True, LINKING),
+        ("28.2.2", False, CLASSIC),
+        ("dev", True, BUILDKIT),
+    ],
+)
+def test_the_dialect_of_an_engine(version: str, buildkit: bool, dialect: object) -> None:
+    """The frontend that an engine has decides what it is given; one of unknown age gets what all understand."""
+    assert dialect_of_engine(version, buildkit=buildkit) == dialect
+
+
+def test_a_frontend_of_the_users(manifest: Make) -> None:
+    """BuildKit can fetch a newer frontend; other builders say that they cannot."""
+    assert with_frontend(BUILDKIT, "docker/dockerfile:1").links
+    with pytest.raises(PlanError, match="--syntax is for BuildKit"):
+        with_frontend(BUILDAH, "docker/dockerfile:1")
+    with pytest.raises(PlanError, match="expected an image name"):
+        with_frontend(BUILDKIT, "x\nRUN id")
+
+
+def test_podman_where_no_engine_answers(tmp_path: Path) -> None:
+    """Docker comes first, then podman, then buildah; who names one gets that one."""
+    path = command(tmp_path / "bin", "buildah", "buildah version 1.28.2 (image-spec 1.0.2)")
+    assert choose_builder(None, NO_ENGINE, path).name == "buildah 1.28.2"
+    command(tmp_path / "bin", "podman", "podman version 4.3.1")
+    found = choose_builder(None, NO_ENGINE, path)
+    assert (found.name, found.dialect) == ("podman 4.3.1", BUILDAH)
+    assert choose_builder("buildah", NO_ENGINE, path).name == "buildah 1.28.2"
+    with pytest.raises(EngineError, match="no container engine answers"):
+        choose_builder("docker", NO_ENGINE, path)
+    with pytest.raises(EngineError, match="no container engine answers at unix:///nowhere"):
+        choose_builder(None, {"DOCKER_HOST": "unix:///nowhere"}, path)
+
+
+def test_nothing_builds_here(tmp_path: Path) -> None:
+    """Where there is nothing, the message is about Docker; a builder that was asked for is named."""
+    with pytest.raises(EngineError, match="no container engine answers"):
+        choose_builder(None, NO_ENGINE, str(tmp_path))
+    with pytest.raises(EngineError, match="there is no podman on PATH"):
+        choose_builder("podman", NO_ENGINE, str(tmp_path))
+
+
+def test_the_command_of_a_builder(manifest: Make, tmp_path: Path) -> None:
+    """Each is told what it knows: BuildKit how to print, podman which format and what to leave out."""
+    plan = plan_image(manifest(), {})
+    options = BuildOptions(("a:1",), cache_from=("type=local,src=x",), epoch=5, ca_bundle=Path("/ca.pem"))
+    told = build_command(docker("28.2.2", buildx=True), tmp_path, tmp_path, plan, options)
+    assert told[:2] == ["docker", "build"]
+    assert ("--progress", "plain") in pairwise(told)
+    assert ("--cache-from", "type=local,src=x") in pairwise(told)
+    assert ("--build-arg", "SOURCE_DATE_EPOCH=5") in pairwise(told)
+    assert ("--secret", "id=ca-bundle,src=/ca.pem") in pairwise(told)
+    podman = choose_builder("podman", {}, command(tmp_path / "bin", "podman", "podman version 4.3.1"))
+    told = build_command(podman, tmp_path, tmp_path, plan, options)
+    assert ("--format", "docker") in pairwise(told)
+    assert ("--ignorefile", f"{tmp_path}/Dockerfile.dockerignore") in pairwise(told)
+
+
+def test_where_a_cache_can_go(manifest: Make, tmp_path: Path) -> None:
+    """Only buildx exports a cache; the older BuildKit can put it into the image; others say what to install."""
+    plan = plan_image(manifest(), {})
+
+    def told(builder: Builder, goal: str) -> list[str]:
+        return build_command(builder, tmp_path, tmp_path, plan, BuildOptions(("a:1",), cache_to=(goal,)))
+
+    assert "type=registry,ref=x" in told(docker("28.2.2", buildx=True), "type=registry,ref=x")
+    assert "BUILDKIT_INLINE_CACHE=1" in told(docker("20.10.24"), "type=inline")
+    for builder, goal in (
+        (docker("20.10.24"), "type=local,dest=x"),
+        (docker("20.10.24", buildkit=False), "type=inline"),
+    ):
+        with pytest.raises(PlanError, match="cannot export a cache") as caught:
+            told(builder, goal)
+        assert "buildx" in str(caught.value.hint)

@@ -1,0 +1,37 @@
+"""The labels that lead from an image back."""
+
+from __future__ import annotations
+
+from bentopack.bento.origin import Origin
+from bentopack.image.labels import bento_labels
+from bentopack.image.plan import plan_image
+from bentopack.tag import Tag
+
+from .conftest import Make
+
+TAG = Tag("iris", "1")
+
+
+def test_labels_lead_to_the_bento_and_its_commit(manifest: Make) -> None:
+    """The Bento by tag and digest, its base, its commit and repository; a time only where one is given."""
+    plan = plan_image(manifest(), {})
+    labels = bento_labels(TAG, "sha256:1", plan, origin=Origin(revision="abc", source="https://example.org/p"))
+    assert labels == {
+        "org.opencontainers.image.version": "1",
+        "org.opencontainers.image.base.name": "python:3.11-slim-bookworm",
+        "org.opencontainers.image.revision": "abc",
+        "org.opencontainers.image.source": "https://example.org/p",
+        "io.bentopack.bento.tag": "iris:1",
+        "io.bentopack.bento.digest": "sha256:1",
+        "io.bentopack.variant": "cpu",
+    }
+    made = bento_labels(TAG, "sha256:1", plan, epoch=1_700_000_000)
+    assert made["org.opencontainers.image.created"] == "2023-11-14T22:13:20Z"
+
+
+def test_the_bentofiles_labels_win(manifest: Make) -> None:
+    """What the user says of the source stays; what leads to the Bento is ours."""
+    given = {"org.opencontainers.image.revision": "mine", "io.bentopack.bento.digest": "forged"}
+    labels = bento_labels(TAG, "sha256:1", plan_image(manifest(labels=given), {}), origin=Origin(revision="abc"))
+    assert "org.opencontainers.image.revision" not in labels
+    assert labels["io.bentopack.bento.digest"] == "sha256:1"

@@ -1,0 +1,118 @@
+"""The image of one Bento by whatever builds: Docker, podman; and on a base that has no Python."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bentopack.image.engine import Engine
+from tests.command import bentopack, done
+from tests.conftest import missing
+from tests.integration.conftest import RunImage, docker
+from tests.integration.serving import Call, ask
+
+CALL = Call("/echo", b'{"text": "hi"}')
+
+# What an image of a service has no use for, and what an attacker would have.
+STRUCTURE = """
+for each in gcc cc g++ make git pip; do if command -v $each > /dev/null; then echo "has $each"; fi; done
+find /root/.cache /var/cache/apt/archives /var/lib/apt/lists /build /opt/runtime -type f 2>/dev/null | head
+find /opt/venv /bento -perm -o+w ! -type l | head
+find /opt/venv /bento ! -user 0 | head
+find /opt/venv /bento ! -perm -g+r ! -type l | head
+find /opt/venv /bento -name "*.pem" | grep -v certifi
+find /opt/venv -name "*.py" -path "*site-packages*" | while read each; do
+  compiled=$(dirname $each)/__pycache__/$(basename $each .py).cpython-*.pyc
+  ls $compiled > /dev/null 2>&1 || echo "not compiled: $each"
+done | head -3
+"""
+
+
+@pytest.fixture
+def podman(base_image: str, tmp_path: Path) -> str:
+    """The name of the base image in podman's own storage."""
+    if shutil.which("podman") is None:
+        missing("there is no podman on PATH (Debian: apt-get install podman)")
+    archive = tmp_path / "base.tar"
+    docker("save", "--output", str(archive), base_image)
+    loaded = subprocess.run(["podman", "load", "--input", str(archive)], capture_output=True, text=True, check=False)
+    assert loaded.returncode == 0, loaded.stderr
+    return loaded.stdout.strip().rpartition("Loaded image: ")[2]
+
+
+@pytest.mark.engine
+def test_the_structure_of_an_image(project: Path, base_image: str, run_image: RunImage) -> None:
+    """No compiler, pip, cache or secret; root's files that any user of group 0 reads and nobody else writes."""
+    image = f"bentopack-test/structure:{os.getpid()}"
+    facts = json.loads(done("containerize", "-t", image, "--base-image", base_image, "-o", "json", cwd=project))
+    try:
+        config = json.loads(docker("image", "inspect", image))[0]["Config"]
+        assert (config["User"], config["StopSignal"]) == ("10001:0", "SIGTERM")
+        assert config["Entrypoint"] == ["/opt/venv/bin/python", "-m", "bentopack", "serve", "/bento"]
+        assert config["Labels"]["io.bentopack.bento.digest"] == facts["bento_digest"]
+        assert "HEALTHCHECK" in docker("image", "history", "--no-trunc", image)
+        of_base = set(docker("run", "--rm", "--entrypoint", "/bin/sh", base_image, "-c", STRUCTURE).splitlines())
+        found = docker("run", "--rm", "--user", "0", "--entrypoint", "/bin/sh", image, "-c", STRUCTURE).splitlines()
+        assert [line for line in found if line not in of_base] == []
+        with run_image(image) as container:
+            [answer] = ask(container.url, [CALL])
+            assert answer.status == 200, answer
+    finally:
+        docker("image", "rm", "--force", image)
+
+
+@pytest.mark.engine
+def test_orphans_do_not_stay_in_a_container(project: Path, base_image: str, run_image: RunImage) -> None:
+    """The first process of a container takes the exit codes of what nobody waits for."""
+    image = f"bentopack-test/orphans:{os.getpid()}"
+    done("containerize", "-t", image, "--base-image", base_image, cwd=project)
+    try:
+        with run_image(image) as container:
+            docker("exec", container.id, "/bin/sh", "-c", "(sleep 0.1 &) ; (sleep 0.1 &)")
+            script = "for n in $(seq 20); do sleep 1; ps -o stat= 2>/dev/null; grep -l '^State:.Z' /proc/[0-9]*/status"
+            script += " 2>/dev/null || { echo none; break; }; done"
+            assert docker("exec", container.id, "/bin/sh", "-c", script).splitlines()[-1] == "none"
+    finally:
+        docker("image", "rm", "--force", image)
+
+
+@pytest.mark.engine
+def test_a_base_without_python(project: Path, base_image: str, engine: Engine) -> None:
+    """A base with an older C library, or with another one, is refused before anything is built."""
+    bare = f"bentopack-test/bare:{os.getpid()}"
+    dockerfile = f"FROM {base_image}\nRUN rm -f /usr/bin/python3*\n"
+    subprocess.run(
+        ["docker", "build", "--tag", bare, "-"], input=dockerfile, text=True, capture_output=True, check=True
+    )
+    try:
+        told = bentopack("containerize", "--base-image", bare, "--explain", "-t", bare, "--verbose", cwd=project)
+        assert "it has no Python with venv and a pip that is new enough, so Python 3." in told.stderr, told.stderr
+        assert "AS interpreter" in told.stderr
+    finally:
+        docker("image", "rm", "--force", bare)
+
+
+@pytest.mark.engine
+def test_podman_builds_the_image_too(project: Path, podman: str) -> None:
+    """podman, with no engine at all, gives an image of the same configuration, health check and all."""
+    image = f"localhost/bentopack-test/podman:{os.getpid()}"
+    arguments = ["containerize", "--builder", "podman", "-t", image, "--base-image", podman, "-o", "json"]
+    told = bentopack(*arguments, "--metadata-file", "facts.json", cwd=project)
+    assert told.returncode == 0, told.stderr
+    facts = json.loads(told.stdout)
+    assert json.loads((project / "facts.json").read_text()) == facts
+    try:
+        inspected = subprocess.run(["podman", "image", "inspect", image], capture_output=True, text=True, check=True)
+        found = json.loads(inspected.stdout)[0]
+        assert f"sha256:{found['Id']}" == facts["id"]
+        assert found["Config"]["Entrypoint"] == ["/opt/venv/bin/python", "-m", "bentopack", "serve", "/bento"]
+        assert found["Config"]["User"] == "10001:0"
+        assert found["HealthCheck"]["Test"][-1] == "bentopack.serve.healthcheck"
+        assert found["Config"]["Labels"]["io.bentopack.bento.digest"] == facts["bento_digest"]
+    finally:
+        subprocess.run(["podman", "image", "rm", "--force", image], capture_output=True, check=False)
