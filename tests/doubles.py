@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from bentopack._report import Reporter
@@ -46,7 +46,7 @@ class FixedImages:
         return LockedBase(image=name, digest=self.digest, unpinned=None if self.digest else "no registry answers")
 
     def dockerfiles(
-        self, manifest: Manifest, packages: Mapping[str, Sequence[LockedPackage]], template: str | None
+        self, manifest: Manifest, requirements: Mapping[str, str], template: str | None
     ) -> Mapping[str, bytes]:
         return {"env/docker/Dockerfile": b"FROM scratch\n"}
 

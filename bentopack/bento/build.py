@@ -64,7 +64,7 @@ def build_bento(project: Project, options: BuildOptions, tools: Tools) -> BuiltB
         copied = {manifest.runtime: runtime, **environment.wheels()}
         copied |= _docker_files(project)
         template = copied[TEMPLATE].read_text("utf-8") if TEMPLATE in copied else None
-        dockerfiles = tools.images.dockerfiles(manifest, environment.packages(), template)
+        dockerfiles = tools.images.dockerfiles(manifest, environment.hashed_requirements(), template)
         written = {**environment.files(), **dockerfiles, "README.md": readme(manifest)}
         written |= sbom_files(manifest, environment.packages(), sha256_file(runtime))
         digest = assemble(Contents(manifest, sources.files, models, copied, written), folder)

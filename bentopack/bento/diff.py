@@ -10,7 +10,8 @@ from typing import Any, Literal
 import msgspec
 
 from bentopack.bento.digest import read_sums
-from bentopack.bento.packages import read_packages
+from bentopack.bento.packages import read_requirements
+from bentopack.lock.requirements import locked_versions
 from bentopack.spec.manifest import Manifest, read_manifest
 
 Section = Literal["setting", "api", "model", "package", "file"]
@@ -91,7 +92,7 @@ def _packages(bento: Path, manifest: Manifest) -> dict[str, str]:
     return {
         f"{name} ({variant})" if several else name: version
         for variant in manifest.variants
-        for name, version in read_packages(bento, manifest, variant).items()
+        for name, version in locked_versions(read_requirements(bento, manifest, variant)).items()
     }
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
 from bentopack.bento.project import Project
 from bentopack.lock.lockfile import LockedBase
 from bentopack.lock.make import ChooseBase
-from bentopack.lock.resolver import LockedPackage
 from bentopack.spec.manifest import ImageInfo, Manifest
 
 SETUP_SCRIPT = "env/docker/setup_script"
@@ -28,13 +27,13 @@ class Images(Protocol):
         """Ask for the digest of an image; where there is none, say why in it."""
 
     def dockerfiles(
-        self, manifest: Manifest, packages: Mapping[str, Sequence[LockedPackage]], template: str | None
+        self, manifest: Manifest, requirements: Mapping[str, str], template: str | None
     ) -> Mapping[str, bytes]:
         """Render the files of ``env/docker``, by their path in the Bento.
 
         Args:
             manifest: the Bento's.
-            packages: what is locked for each variant.
+            requirements: the text of each variant's hashed requirements.
             template: the text of the user's own template, where there is one.
         """
 

@@ -61,12 +61,20 @@ class Environment:
         """The files of ``env/python`` that bentopack writes, by their path in the Bento."""
         asked = input_text(self.request).encode()
         found = {}
-        for variant, locked in self.variants.items():
-            wheels = bool(bundled(locked.packages, self.request))
-            hashed = hashed_requirements(locked.packages, self.request.indexes, wheels=wheels)
+        for variant, hashed in self.hashed_requirements().items():
             found[f"env/python/{variant}/requirements.in"] = asked
             found[self.requirements(variant)] = hashed.encode()
         return found
+
+    def hashed_requirements(self) -> dict[str, str]:
+        """The text of ``requirements.lock`` for each variant."""
+        request = self.request
+        return {
+            variant: hashed_requirements(
+                locked.packages, request.indexes, wheels=bool(bundled(locked.packages, request))
+            )
+            for variant, locked in self.variants.items()
+        }
 
     def wheels(self) -> dict[str, Path]:
         """The wheels that the Bento carries, by their path in it."""

@@ -23,12 +23,14 @@ LOCKED_GLIBC = (2, 28)
 class BaseFacts:
     """What a base image of the user's own was found to have.
 
-    ``python`` is the version of one with venv and a pip that is new enough, ``glibc`` that of its C library.
+    ``python`` is the version of one with venv and a pip that is new enough, ``glibc`` that of its C library;
+    ``names_index`` says whether it tells pip of an index.
     """
 
     python: str | None = None
     glibc: tuple[int, int] | None = None
     package_manager: PackageManager | None = None
+    names_index: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Base:
     ``release`` is the distribution's, where it is known. ``interpreter_image`` is set where the base has no Python of
     the right version: a stage of that image fetches one, and it is copied over. ``builder_image`` is set where packages
     are compiled with more than the base has. Of a base of the user's own, ``checked`` says that the build first looks
-    whether the right Python is in it, ``user_may_differ`` that it may begin as a user who may install nothing.
+    whether the right Python is in it, ``user_may_differ`` that it may begin as a user who may install nothing, and
+    ``names_index`` that it may tell pip, and nobody else, of the index to use.
     ``digest`` pins the image to the bytes that it had when it was locked.
     """
 
@@ -52,6 +55,7 @@ class Base:
     builder_image: str | None = None
     checked: bool = False
     user_may_differ: bool = False
+    names_index: bool = False
     digest: str | None = None
     warnings: tuple[str, ...] = ()
     library_folders: tuple[str, ...] = ()
@@ -110,6 +114,7 @@ def _given(image: str, reason: str, distro: str, variant: str, needs: GpuNeeds) 
         row.package_manager if row else None,
         checked=True,
         user_may_differ=True,
+        names_index=True,
     )
     tag = read_cuda_image(image)
     if variant != "gpu":
@@ -127,8 +132,9 @@ def _completed(base: Base, python: str, found: BaseFacts) -> Base:
             hint="choose a newer base: Debian 10, Ubuntu 20.04, RHEL 8 and Amazon Linux 2023 have it",
         )
     manager = found.package_manager or base.package_manager
+    base = replace(base, package_manager=manager, checked=False, names_index=found.names_index)
     if found.python == python:
-        return replace(base, package_manager=manager, checked=False, user_may_differ=True)
+        return base
     has = f"Python {found.python}" if found.python else "no Python with venv and a pip that is new enough"
     if found.glibc is None:
         raise PlanError(
@@ -137,11 +143,8 @@ def _completed(base: Base, python: str, found: BaseFacts) -> Base:
         )
     return replace(
         base,
-        package_manager=manager,
         reasons=(*base.reasons, f"it has {has}, so Python {python} comes with it"),
         interpreter_image=PYTHON_IMAGE.format(python=python),
-        checked=False,
-        user_may_differ=True,
     )
 
 
@@ -230,6 +233,7 @@ def _on_nvidia(image: ImageInfo, python: str, needs: GpuNeeds, release: CudaRele
         tuple(reasons),
         "apt",
         release.distros[0],
+        missing=("ca-certificates",),
         interpreter_image=PYTHON_IMAGE.format(python=python),
         builder_image=release.image("devel", cudnn=cudnn) if needs.compiled and kind == "runtime" else None,
         warnings=(

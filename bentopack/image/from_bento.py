@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bentopack.bento.digest import read_files
-from bentopack.bento.packages import read_packages
+from bentopack.bento.packages import read_requirements
 from bentopack.image import validate
 from bentopack.image.bases import BaseFacts
 from bentopack.image.keys import with_keys
@@ -28,12 +28,11 @@ def plan_bento(
     """
     manifest = read_manifest(bento)
     require_variant(manifest, variant)
-    packages = read_packages(bento, manifest, variant)
     own = manifest.image.dockerfile_template
     template = (bento / validate.bento_path(own)).read_text("utf-8") if own else None
     plan = plan_image(
         manifest,
-        packages,
+        read_requirements(bento, manifest, variant),
         variant=variant,
         platform=platform,
         base_image=base_image,

@@ -30,8 +30,9 @@ class EngineImages:
             PlanError: the bentofile asks for what no image can be.
         """
 
-        def choose(packages: Sequence[LockedPackage]) -> str:
-            return choose_base(image, variant=variant, python=python, packages=_versions(packages)).image
+        def choose(locked: Sequence[LockedPackage]) -> str:
+            packages = {each.name: each.url or each.version for each in locked}
+            return choose_base(image, variant=variant, python=python, packages=packages).image
 
         return choose if follows_from_packages(image, variant) else choose(())
 
@@ -56,7 +57,7 @@ class EngineImages:
             return LockedBase(image=name, unpinned=error.message)
 
     def dockerfiles(
-        self, manifest: Manifest, packages: Mapping[str, Sequence[LockedPackage]], template: str | None = None
+        self, manifest: Manifest, requirements: Mapping[str, str], template: str | None = None
     ) -> dict[str, bytes]:
         """Render one Dockerfile a variant, by its path in the Bento.
 
@@ -68,12 +69,8 @@ class EngineImages:
             PlanError: the manifest asks for what no image can be; better said now than when it is containerized.
         """
         plans = {
-            path: plan_image(manifest, _versions(packages.get(variant, ())), variant=variant, template=template)
+            path: plan_image(manifest, requirements[variant], variant=variant, template=template)
             for variant, path in _NAMES.items()
             if variant in manifest.variants
         }
         return {path: render_dockerfile(plan).encode() for path, plan in plans.items()}
-
-
-def _versions(packages: Sequence[LockedPackage]) -> dict[str, str]:
-    return {package.name: package.url or package.version for package in packages}

@@ -13,8 +13,8 @@ from typing import Literal
 
 from bentopack.image import validate
 from bentopack.image.bases import ADD_CUDA_VERSION, Base, BaseFacts, choose_base
-from bentopack.image.gpu import Packages
 from bentopack.image.validate import PlanError
+from bentopack.lock.requirements import has_own_index, locked_versions
 from bentopack.spec.manifest import Manifest, ModelInfo, VariantInfo
 from bentopack.tag import is_name, is_version
 
@@ -80,6 +80,8 @@ class ImagePlan:
     workdir: str = f"{BENTO}/src"
     entrypoint: tuple[str, ...] = (f"{VENV}/bin/python", "-m", "bentopack", "serve", BENTO)
     stop_signal: str = "SIGTERM"
+    installer: Literal["uv", "pip"] = "pip"
+    """uv is several times as fast, and is itself a package of PyPI's: an index of the project's own may lack it."""
     template: str | None = None
     """The text of the user's own template, which extends ours."""
     notes: tuple[str, ...] = ()
@@ -97,7 +99,7 @@ class ImagePlan:
 
 def plan_image(
     manifest: Manifest,
-    packages: Packages,
+    requirements: str,
     *,
     variant: str = "cpu",
     platform: str | None = None,
@@ -109,7 +111,8 @@ def plan_image(
 
     Args:
         manifest: what the Bento says of itself.
-        packages: what is locked for the variant, which decides whether the base needs CUDA.
+        requirements: the text of the variant's hashed requirements: what is locked decides what the base has to have,
+            and where it comes from, what installs it.
         variant: ``cpu`` or ``gpu``.
         platform: such as ``linux/arm64``; the variant's own where None.
         base_image: wins over the bentofile's.
@@ -122,7 +125,12 @@ def plan_image(
     info = require_variant(manifest, variant)
     image = manifest.image
     base = choose_base(
-        image, variant=variant, python=manifest.python, packages=packages, override=base_image, found=found
+        image,
+        variant=variant,
+        python=manifest.python,
+        packages=locked_versions(requirements),
+        override=base_image,
+        found=found,
     )
     # The lock's digest is of the base that was chosen then; another release may choose another, or the caller does.
     if info.base and info.base.digest and info.base.image == base.image and "@" not in base.image:
@@ -138,6 +146,7 @@ def plan_image(
         labels=_labels(manifest),
         port=_port(dict(environment)),
         health_check=HealthCheck((f"{VENV}/bin/python", "-m", "bentopack.serve.healthcheck")),
+        installer="pip" if has_own_index(requirements) or base.names_index else "uv",
         template=template,
         notes=(*base.warnings, *_notes(platform, info.platform)),
     )

@@ -17,6 +17,8 @@ _MANAGERS: Mapping[str, PackageManager] = {"apt-get": "apt", "apk": "apk", "micr
 _QUESTIONS = """
 for each in apt-get apk microdnf; do if command -v $each >/dev/null; then echo "manager $each"; break; fi; done
 python3 -c 'import sys, venv, ensurepip; print("python %d.%d" % sys.version_info[:2], ensurepip.version())'
+if [ -n "$PIP_INDEX_URL$PIP_CONFIG_FILE" ]; then echo index; fi
+for each in /etc/pip.conf /root/.config/pip/pip.conf /root/.pip/pip.conf; do if [ -e $each ]; then echo index; fi; done
 getconf GNU_LIBC_VERSION || ldd --version
 """
 
@@ -47,4 +49,5 @@ def read_answers(text: str) -> BaseFacts:
         python=python[1] if python and new_enough else None,
         glibc=(int(glibc[1]), int(glibc[2])) if glibc else None,
         package_manager=_MANAGERS.get(manager[1]) if manager else None,
+        names_index=re.search(r"^index$", text, re.MULTILINE) is not None,
     )

@@ -17,7 +17,7 @@ from bentopack._resources import resource_dir
 from bentopack.image import validate
 from bentopack.image.dialect import CLASSIC, Dialect
 from bentopack.image.plan import BENTO, USER, VENV, ImagePlan
-from bentopack.image.table import UV_VERSION
+from bentopack.image.table import UV_HASHES, UV_VERSION
 from bentopack.image.validate import PlanError
 
 if TYPE_CHECKING:
@@ -57,9 +57,14 @@ def render_dockerfile(
         "ca_bundle": CA_BUNDLE if ca_bundle else None,
         "copy": lambda: "COPY --link " if dialect.links else "COPY ",
         "run": lambda mounts=(): _run(mounts, ca_bundle=ca_bundle),
-        "pip_mounts": _pip_mounts(ids) if dialect.mounts else (),
+        # Secrets are told to pip alone: a pip.conf may name another index than the lock does.
+        "installer": "pip" if ids else plan.installer,
+        "pip_mounts": _mounts("pip", ids) if dialect.mounts else (),
+        "uv_mounts": _mounts("uv", ()) if dialect.mounts else (),
         "pip_variables": tuple(_pip_variables(ids)),
-        "uv_version": UV_VERSION,
+        "uv_requirement": " \\\n        ".join(
+            [f"echo uv=={UV_VERSION}", *(f"--hash=sha256:{each}" for each in UV_HASHES)]
+        ),
     }
     ours = _templates().get_template("Dockerfile.j2")
     return ours.render(values) if plan.template is None else _extended(plan.template, ours, values)
@@ -109,9 +114,9 @@ def _run(mounts: Sequence[str], *, ca_bundle: bool) -> str:
     return f'{begun}for name in {" ".join(_TRUST)}; do export "$name=/run/secrets/{CA_BUNDLE}"; done \\\n && '
 
 
-def _pip_mounts(secrets: Sequence[str]) -> list[str]:
+def _mounts(installer: str, secrets: Sequence[str]) -> list[str]:
     return [
-        "--mount=type=cache,target=/root/.cache/pip",
+        f"--mount=type=cache,target=/root/.cache/{installer}",
         *(f"--mount=type=secret,id={name},required=true" for name in secrets),
     ]
 

@@ -17,7 +17,15 @@ PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 """What bentopack's runtime runs on and each base below is published for."""
 
 UV_VERSION = "0.13.9"
-"""Brings Python to bases that have none of their own. Source: the package uv on PyPI."""
+"""Installs packages, and brings Python to bases that have none of their own."""
+
+UV_HASHES = (
+    "d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19",
+    "2c45530751517d6c3bbc69a19473f6effe47cce047bede01ffd8af7ea7b36b25",
+    "5435c5ce14a56431208ca0996416d310f1598e8c2c8ba707688985a16bb82dbe",
+    "ecb6028d79dc96fbeafffe5c8af62a7099487ebc05a701e76714eebcffd06375",
+)
+"""SHA-256 of its wheels for linux/amd64 (glibc, musl) and linux/arm64, from https://pypi.org/simple/uv/ ."""
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,11 @@ def locked_versions(text: str) -> dict[str, str]:
     return dict(found)
 
 
+def has_own_index(text: str) -> bool:
+    """Whether what ``hashed_requirements`` wrote takes packages from elsewhere than PyPI alone, or from no index."""
+    return re.search(r"^--(index-url|no-index)", text, flags=re.MULTILINE) is not None
+
+
 def _label(file: RequirementsFile) -> str:
     return f"{file.name} (constraints)" if file.constraint else file.name
 

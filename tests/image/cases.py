@@ -7,7 +7,6 @@ from itertools import product
 from msgspec.structs import replace
 
 from bentopack.image.dialect import BUILDAH, BUILDKIT, CLASSIC, LINKING, with_frontend
-from bentopack.image.gpu import Packages
 from bentopack.image.plan import plan_image
 from bentopack.image.render import render_dockerfile
 from bentopack.image.table import CUDA, DISTROS, PYTHONS
@@ -19,9 +18,10 @@ FULL = ImageInfo(
     env={"GREETING": 'say "hi" to $USER', "PATTERN": r"\d+"},
     setup_script="env/docker/setup_script",
 )
-TORCH: Packages = {"torch": "2.6.0+cu124", "nvidia-cuda-runtime-cu12": "12.4.127"}
-FLASH: Packages = {**TORCH, "flash-attn": "2.7.4.post1"}
+TORCH = "torch==2.6.0+cu124\nnvidia-cuda-runtime-cu12==12.4.127\n"
+FLASH = f"{TORCH}flash-attn==2.7.4.post1\n"
 """Compiled with CUDA while it is installed."""
+OWN_INDEX = "--index-url https://index.example.org/simple\nx==1\n"
 DIALECTS = (CLASSIC, BUILDAH, BUILDKIT, LINKING, with_frontend(BUILDKIT, "docker/dockerfile:1"))
 
 
@@ -29,21 +29,22 @@ def golden(manifest: Manifest) -> dict[str, str]:
     """A few, by the name of their file."""
     full = _with(manifest, FULL)
     return {
-        "cpu": render_dockerfile(plan_image(manifest, {}), BUILDKIT),
-        "cpu-linking": render_dockerfile(plan_image(manifest, {}), LINKING),
-        "cpu-full": render_dockerfile(plan_image(full, {}), BUILDKIT, secrets=["pip.conf", "token"], ca_bundle=True),
-        "gpu": render_dockerfile(plan_image(manifest, {}, variant="gpu"), BUILDKIT),
+        "cpu": render_dockerfile(plan_image(manifest, ""), BUILDKIT),
+        "cpu-linking": render_dockerfile(plan_image(manifest, ""), LINKING),
+        "cpu-full": render_dockerfile(plan_image(full, ""), BUILDKIT, secrets=["pip.conf", "token"], ca_bundle=True),
+        "gpu": render_dockerfile(plan_image(manifest, "", variant="gpu"), BUILDKIT),
         "gpu-torch": render_dockerfile(plan_image(manifest, TORCH, variant="gpu"), BUILDKIT),
         "gpu-compiled": render_dockerfile(plan_image(manifest, FLASH, variant="gpu"), BUILDKIT),
-        "gpu-full-classic": render_dockerfile(plan_image(full, {}, variant="gpu"), CLASSIC),
+        "gpu-full-classic": render_dockerfile(plan_image(full, "", variant="gpu"), CLASSIC),
+        "own-index": render_dockerfile(plan_image(manifest, OWN_INDEX), BUILDKIT),
         "own-base": render_dockerfile(
-            plan_image(manifest, {}, base_image="registry.example:5000/team/python:1"), BUILDKIT
+            plan_image(manifest, "", base_image="registry.example:5000/team/python:1"), BUILDKIT
         ),
         "alpine": render_dockerfile(
-            plan_image(_with(manifest, ImageInfo(distro="alpine", system_packages=("git",))), {}), BUILDKIT
+            plan_image(_with(manifest, ImageInfo(distro="alpine", system_packages=("git",))), ""), BUILDKIT
         ),
         "ubi9": render_dockerfile(
-            plan_image(_with(manifest, ImageInfo(distro="ubi9", system_packages=("git",))), {}), BUILDKIT
+            plan_image(_with(manifest, ImageInfo(distro="ubi9", system_packages=("git",))), ""), BUILDKIT
         ),
     }
 
@@ -54,17 +55,17 @@ def matrix(manifest: Manifest) -> dict[str, str]:
     packages = ("git",)
     for python, distro in product(PYTHONS, DISTROS):
         image = ImageInfo(distro=distro.name, system_packages=packages)
-        plan = plan_image(replace(_with(manifest, image), python=python), {})
+        plan = plan_image(replace(_with(manifest, image), python=python), "")
         texts[f"{distro.name}-{python}"] = render_dockerfile(plan, BUILDKIT)
     for python, release in product(PYTHONS, CUDA):
         image = ImageInfo(cuda_version=release.version, system_packages=packages)
-        plan = plan_image(replace(_with(manifest, image), python=python), {}, variant="gpu")
+        plan = plan_image(replace(_with(manifest, image), python=python), "", variant="gpu")
         texts[f"cuda-{release.version}-{python}"] = render_dockerfile(plan, BUILDKIT)
     for variant, image, base, held, dialect, trusting in product(
         ("cpu", "gpu"),
         (ImageInfo(cuda_version="12.6"), FULL),
         (None, "mine:1"),
-        ({}, TORCH, FLASH),
+        ("", OWN_INDEX, TORCH, FLASH),
         DIALECTS,
         (False, True),
     ):

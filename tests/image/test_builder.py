@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +20,15 @@ from bentopack.image.validate import PlanError
 
 from .conftest import Make
 
-NO_ENGINE = {"DOCKER_HOST": ""}
+
+@pytest.fixture
+def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine may have an engine at the usual address; for the test there is none."""
+
+    def refuse(_: Mapping[str, str]) -> Engine:
+        raise EngineError("no container engine answers")
+
+    monkeypatch.setattr("bentopack.image.builder.connect", refuse)
 
 
 def command(folder: Path, name: str, says: str) -> str:
@@ -60,31 +69,33 @@ def test_a_frontend_of_the_users(manifest: Make) -> None:
         with_frontend(BUILDKIT, "x\nRUN id")
 
 
+@pytest.mark.usefixtures("no_engine")
 def test_podman_where_no_engine_answers(tmp_path: Path) -> None:
     """Docker comes first, then podman, then buildah; who names one gets that one."""
     path = command(tmp_path / "bin", "buildah", "buildah version 1.28.2 (image-spec 1.0.2)")
-    assert choose_builder(None, NO_ENGINE, path).name == "buildah 1.28.2"
+    assert choose_builder(None, {}, path).name == "buildah 1.28.2"
     command(tmp_path / "bin", "podman", "podman version 4.3.1")
-    found = choose_builder(None, NO_ENGINE, path)
+    found = choose_builder(None, {}, path)
     assert (found.name, found.dialect) == ("podman 4.3.1", BUILDAH)
-    assert choose_builder("buildah", NO_ENGINE, path).name == "buildah 1.28.2"
+    assert choose_builder("buildah", {}, path).name == "buildah 1.28.2"
     with pytest.raises(EngineError, match="no container engine answers"):
-        choose_builder("docker", NO_ENGINE, path)
-    with pytest.raises(EngineError, match="no container engine answers at unix:///nowhere"):
+        choose_builder("docker", {}, path)
+    with pytest.raises(EngineError, match="no container engine answers"):
         choose_builder(None, {"DOCKER_HOST": "unix:///nowhere"}, path)
 
 
+@pytest.mark.usefixtures("no_engine")
 def test_nothing_builds_here(tmp_path: Path) -> None:
     """Where there is nothing, the message is about Docker; a builder that was asked for is named."""
     with pytest.raises(EngineError, match="no container engine answers"):
-        choose_builder(None, NO_ENGINE, str(tmp_path))
+        choose_builder(None, {}, str(tmp_path))
     with pytest.raises(EngineError, match="there is no podman on PATH"):
-        choose_builder("podman", NO_ENGINE, str(tmp_path))
+        choose_builder("podman", {}, str(tmp_path))
 
 
 def test_the_command_of_a_builder(manifest: Make, tmp_path: Path) -> None:
     """Each is told what it knows: BuildKit how to print, podman which format and what to leave out."""
-    plan = plan_image(manifest(), {})
+    plan = plan_image(manifest(), "")
     options = BuildOptions(("a:1",), cache_from=("type=local,src=x",), epoch=5, ca_bundle=Path("/ca.pem"))
     told = build_command(docker("28.2.2", buildx=True), tmp_path, tmp_path, plan, options)
     assert told[:2] == ["docker", "build"]
@@ -100,7 +111,7 @@ def test_the_command_of_a_builder(manifest: Make, tmp_path: Path) -> None:
 
 def test_where_a_cache_can_go(manifest: Make, tmp_path: Path) -> None:
     """Only buildx exports a cache; the older BuildKit can put it into the image; others say what to install."""
-    plan = plan_image(manifest(), {})
+    plan = plan_image(manifest(), "")
 
     def told(builder: Builder, goal: str) -> list[str]:
         return build_command(builder, tmp_path, tmp_path, plan, BuildOptions(("a:1",), cache_to=(goal,)))

@@ -19,7 +19,7 @@ from bentopack.image.images import EngineImages
 from bentopack.spec.manifest import Manifest
 from tests.command import COMMAND
 
-from .conftest import Make
+from .conftest import LOCKS, Make
 
 Write = Callable[[Manifest], Path]
 
@@ -34,7 +34,7 @@ def test_only_render(manifest: Make, bento: Write) -> None:
     """``--dockerfile -`` writes the Dockerfile that the Bento itself carries, without an engine."""
     done = bentopack("containerize", bento(manifest()), "--dockerfile", "-", DOCKER_HOST="unix:///nowhere")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == EngineImages({}).dockerfiles(manifest(), {})["env/docker/Dockerfile"].decode()
+    assert done.stdout == EngineImages({}).dockerfiles(manifest(), LOCKS)["env/docker/Dockerfile"].decode()
 
 
 def test_a_folder_is_proved(manifest: Make, bento: Write) -> None:
@@ -141,7 +141,7 @@ def test_json(manifest: Make, bento: Write, base_image: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    assert set(said) == {"image", "tags", "id", "digest", "bento", "bento_digest", "size"}
+    assert set(said) == {"image", "tags", "id", "digest", "bento", "bento_digest", "size", "pushed"}
     assert said["tags"] == [tag, f"{tag}-too"]
     label = '{{index .Config.Labels "io.bentopack.bento.digest"}}'
     inspected = subprocess.run(

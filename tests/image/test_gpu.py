@@ -21,6 +21,10 @@ TORCH: Packages = {"torch": "2.6.0", "nvidia-cuda-runtime-cu12": "12.4.127"}
 ORT: Packages = {"onnxruntime-gpu": "1.22.0"}
 
 
+def lock_of(packages: Packages) -> str:
+    return "".join(f"{name}=={version}\n" for name, version in packages.items())
+
+
 def gpu(packages: Packages, cuda: str | None = "default", **asked: Any) -> Base:
     return choose_base(ImageInfo(cuda_version=cuda, **asked), variant="gpu", python="3.11", packages=packages)
 
@@ -100,10 +104,10 @@ def test_a_plain_base_may_be_of_any_distro() -> None:
 def test_libraries_are_found_by_name(manifest: Make) -> None:
     """What opens libraries by name finds those of other packages: the image's environment says where they lie."""
     packages = {**ORT, "nvidia-cuda-runtime-cu12": "12.6.77", "nvidia-cudnn-cu12": "9.5", "nvidia-cublas-cu12": "12.6"}
-    environment = dict(plan_image(manifest(), packages, variant="gpu").environment)
+    environment = dict(plan_image(manifest(), lock_of(packages), variant="gpu").environment)
     site = "/opt/venv/lib/python3.11/site-packages/nvidia"
     assert environment["LD_LIBRARY_PATH"] == f"{site}/cublas/lib:{site}/cuda_runtime/lib:{site}/cudnn/lib"
-    assert "LD_LIBRARY_PATH" not in dict(plan_image(manifest(), TORCH, variant="gpu").environment)
+    assert "LD_LIBRARY_PATH" not in dict(plan_image(manifest(), lock_of(TORCH), variant="gpu").environment)
 
 
 @pytest.mark.parametrize(

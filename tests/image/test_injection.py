@@ -60,7 +60,7 @@ def pairs(text: str) -> list[tuple[str, str]]:
 def rendered(*, variant: str = "cpu", base_image: str | None = None, **fields: Any) -> list[tuple[str, str]] | None:
     """The instructions of a manifest, or None where it is refused."""
     try:
-        plan = plan_image(make_manifest(**fields), {}, variant=variant, base_image=base_image)
+        plan = plan_image(make_manifest(**fields), "", variant=variant, base_image=base_image)
     except PlanError:
         return None
     return instructions(render_dockerfile(plan))

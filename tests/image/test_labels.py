@@ -14,7 +14,7 @@ TAG = Tag("iris", "1")
 
 def test_labels_lead_to_the_bento_and_its_commit(manifest: Make) -> None:
     """The Bento by tag and digest, its base, its commit and repository; a time only where one is given."""
-    plan = plan_image(manifest(), {})
+    plan = plan_image(manifest(), "")
     labels = bento_labels(TAG, "sha256:1", plan, origin=Origin(revision="abc", source="https://example.org/p"))
     assert labels == {
         "org.opencontainers.image.version": "1",
@@ -32,6 +32,6 @@ def test_labels_lead_to_the_bento_and_its_commit(manifest: Make) -> None:
 def test_the_bentofiles_labels_win(manifest: Make) -> None:
     """What the user says of the source stays; what leads to the Bento is ours."""
     given = {"org.opencontainers.image.revision": "mine", "io.bentopack.bento.digest": "forged"}
-    labels = bento_labels(TAG, "sha256:1", plan_image(manifest(labels=given), {}), origin=Origin(revision="abc"))
+    labels = bento_labels(TAG, "sha256:1", plan_image(manifest(labels=given), ""), origin=Origin(revision="abc"))
     assert "org.opencontainers.image.revision" not in labels
     assert labels["io.bentopack.bento.digest"] == "sha256:1"

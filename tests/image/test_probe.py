@@ -22,6 +22,7 @@ DEBIAN = BaseFacts("3.11", (2, 36), "apt")
         ("manager microdnf\nldd (GNU libc) 2.34\n", BaseFacts(None, (2, 34), "microdnf")),
         ("ldd (Ubuntu GLIBC 2.17-0ubuntu3) 2.17\n", BaseFacts(None, (2, 17), None)),
         ("python 3.9 20.3\nglibc 2.31\n", BaseFacts(None, (2, 31), None)),
+        ("manager apt-get\nindex\nindex\nglibc 2.36\n", BaseFacts(None, (2, 36), "apt", names_index=True)),
         ("", BaseFacts()),
     ],
 )
@@ -50,8 +51,11 @@ def test_a_base_without_the_python(python: str | None) -> None:
 
 
 def test_nobody_could_look() -> None:
-    """Then the build looks, as its first step."""
-    assert chosen(None).checked
+    """Then the build looks, as its first step; and pip installs, since the base may have told it of an index."""
+    base = chosen(None)
+    assert base.checked
+    assert base.names_index
+    assert not chosen(DEBIAN).names_index
 
 
 def test_an_old_base() -> None:

@@ -19,7 +19,7 @@ from bentopack.image.validate import PlanError
 from bentopack.spec.manifest import BaseInfo, ImageInfo
 
 from .cases import golden, matrix
-from .conftest import Make
+from .conftest import LOCKS, Make
 
 GOLDEN = Path(__file__).with_name("golden")
 
@@ -49,13 +49,13 @@ def test_no_syntax_line(manifest: Make) -> None:
     """No rendering begins with a parser directive, unless asked for: it would fetch a frontend from a registry."""
     for text in golden(manifest()).values():
         assert re.match(r"#\s*\w+\s*=", text) is None
-    asked = render_dockerfile(plan_image(manifest(), {}), with_frontend(BUILDKIT, "docker/dockerfile:1"))
+    asked = render_dockerfile(plan_image(manifest(), ""), with_frontend(BUILDKIT, "docker/dockerfile:1"))
     assert asked.startswith("# syntax=docker/dockerfile:1\n")
 
 
 def test_classic_builder(manifest: Make) -> None:
     """The classic builder's rendering holds nothing that only BuildKit knows."""
-    plan = plan_image(manifest(image=ImageInfo(setup_script="env/docker/setup_script")), {})
+    plan = plan_image(manifest(image=ImageInfo(setup_script="env/docker/setup_script")), "")
     assert "--mount" not in render_dockerfile(plan)
 
 
@@ -64,25 +64,25 @@ def test_locked_base(manifest: Make) -> None:
     digest = "sha256:" + "a" * 64
     base = BaseInfo(image="python:3.11-slim-bookworm", digest=digest)
     cpu = msgspec.structs.replace(manifest().variants["cpu"], base=base)
-    text = render_dockerfile(plan_image(manifest(variants={"cpu": cpu}), {}))
+    text = render_dockerfile(plan_image(manifest(variants={"cpu": cpu}), ""))
     assert f"FROM python:3.11-slim-bookworm@{digest} AS base" in text.splitlines()
 
 
 def test_system_package_is_a_word_of_the_shell(manifest: Make) -> None:
     """A version's star reaches the package manager, and no file's name in its place."""
-    text = render_dockerfile(plan_image(manifest(image=ImageInfo(system_packages=("curl=7.88*",))), {}))
+    text = render_dockerfile(plan_image(manifest(image=ImageInfo(system_packages=("curl=7.88*",))), ""))
     assert "    'curl=7.88*' \\\n" in text
 
 
 def test_secrets_need_buildkit(manifest: Make) -> None:
     """Without BuildKit a secret would end in a layer, so it is refused."""
     with pytest.raises(PlanError, match="--secret needs BuildKit"):
-        render_dockerfile(plan_image(manifest(), {}), secrets=["pip.conf"])
+        render_dockerfile(plan_image(manifest(), ""), secrets=["pip.conf"])
 
 
 def test_a_secret_fills_in_its_variable(manifest: Make, tmp_path: Path) -> None:
     """One named as variables are is what ``${INDEX_TOKEN}`` in an index's address means to pip."""
-    text = render_dockerfile(plan_image(manifest(), {}), BUILDKIT, secrets=["INDEX_TOKEN"])
+    text = render_dockerfile(plan_image(manifest(), ""), BUILDKIT, secrets=["INDEX_TOKEN"])
     assert text.count("--mount=type=secret,id=INDEX_TOKEN,required=true") == 1
     (line,) = (line.strip(" \\") for line in text.splitlines() if line.strip().startswith("INDEX_TOKEN="))
     (tmp_path / "INDEX_TOKEN").write_text("a $b 'c' \"d\"\n")
@@ -93,7 +93,7 @@ def test_a_secret_fills_in_its_variable(manifest: Make, tmp_path: Path) -> None:
 
 def test_secrets_have_their_meaning(manifest: Make) -> None:
     """pip is told of the two files that it knows; every secret is mounted in that one step."""
-    text = render_dockerfile(plan_image(manifest(), {}), BUILDKIT, secrets=["pip.conf", "netrc", "other"])
+    text = render_dockerfile(plan_image(manifest(), ""), BUILDKIT, secrets=["pip.conf", "netrc", "other"])
     assert "PIP_CONFIG_FILE=/run/secrets/pip.conf" in text
     assert "NETRC=/run/secrets/netrc" in text
     assert text.count("--mount=type=secret,id=other,required=true") == 1
@@ -101,9 +101,9 @@ def test_secrets_have_their_meaning(manifest: Make) -> None:
 
 def test_files_for_the_bento(manifest: Make) -> None:
     """A Bento carries one Dockerfile a variant, always of the same bytes, which every builder reads."""
-    files = EngineImages({}).dockerfiles(manifest(), {})
+    files = EngineImages({}).dockerfiles(manifest(), LOCKS)
     assert list(files) == ["env/docker/Dockerfile", "env/docker/Dockerfile.gpu"]
-    assert files == EngineImages({}).dockerfiles(manifest(), {})
+    assert files == EngineImages({}).dockerfiles(manifest(), LOCKS)
     assert not any(b"--mount" in text for text in files.values())
     cpu = {"cpu": manifest().variants["cpu"]}
-    assert list(EngineImages({}).dockerfiles(manifest(variants=cpu), {})) == ["env/docker/Dockerfile"]
+    assert list(EngineImages({}).dockerfiles(manifest(variants=cpu), LOCKS)) == ["env/docker/Dockerfile"]

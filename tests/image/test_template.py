@@ -24,7 +24,7 @@ LABEL mine=1
 
 
 def rendered(manifest: Make, template: str | None) -> str:
-    return render_dockerfile(plan_image(manifest(), {}, template=template), CLASSIC)
+    return render_dockerfile(plan_image(manifest(), "", template=template), CLASSIC)
 
 
 def test_a_template_extends_ours(manifest: Make) -> None:

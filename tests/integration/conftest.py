@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import subprocess
 import time
 import urllib.request
@@ -11,10 +13,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 from bentopack.image.engine import Engine
 from tests.integration.bentos import build
+from tests.integration.serving import free_port
 
 # Any uid of group 0, no capability, nothing writable but a temporary folder: what strict clusters allow.
 _LOCKED_DOWN = ("--read-only", "--tmpfs", "/tmp", "--user", "12345:0", "--cap-drop", "ALL")
@@ -77,3 +81,35 @@ def _wait_until_ready(container: Container) -> None:
             return
         time.sleep(0.2)
     pytest.fail(f"the container is not ready after {_READY_SECONDS:.0f} s:\n{container.logs()}", pytrace=False)
+
+
+CONFIGURATION = """\
+version: 0.1
+storage: {filesystem: {rootdir: ROOT}}
+http: {addr: "127.0.0.1:PORT"}
+"""
+
+
+@pytest.fixture
+def registry(engine: Engine, tmp_path: Path) -> Iterator[str]:
+    """A registry on this machine, of Debian's package docker-registry; gives its address."""
+    if shutil.which("docker-registry") is None:
+        if os.environ.get("BENTOPACK_TEST_REQUIRE_ENGINE") == "1":
+            pytest.fail("docker-registry is missing: apt-get install docker-registry")
+        pytest.skip("docker-registry is missing")
+    port = free_port()
+    configuration = tmp_path / "registry.yml"
+    configuration.write_text(CONFIGURATION.replace("ROOT", str(tmp_path / "registry")).replace("PORT", str(port)))
+    process = subprocess.Popen(["docker-registry", "serve", configuration], stderr=subprocess.DEVNULL)
+    try:
+        address = f"127.0.0.1:{port}"
+        for _ in range(100):
+            try:
+                httpx.get(f"http://{address}/v2/").raise_for_status()
+                break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)

@@ -18,12 +18,13 @@ RUN --mount=type=secret,id=ca-bundle,required=true,mode=0444 \
 FROM base AS builder
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
-# pip stands beside the environment that it fills, so that none is left in the image.
+# What installs stands beside the environment that it fills, so that none of it is left in the image.
 RUN python3 -m venv pip && python3 -m venv --without-pip /opt/venv
 COPY ["env/python/cpu/", "python/"]
 
 # Bytecode is compiled once, here: nobody may write it later. It is keyed by the source's hash, not by its time, so the
-# same packages give the same bytes. A package may carry files for other Pythons, which do not compile.
+# same packages give the same bytes. A package may carry files for other Pythons, which do not compile; its own tests
+# are left as they are, since nobody imports them.
 RUN --mount=type=cache,target=/root/.cache/pip \
     --mount=type=secret,id=pip.conf,required=true \
     --mount=type=secret,id=token,required=true \
@@ -32,7 +33,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
  && PIP_CONFIG_FILE=/run/secrets/pip.conf \
 pip/bin/pip --python /opt/venv/bin/python install --no-compile --require-hashes \
         --requirement python/requirements.lock \
- && { /opt/venv/bin/python -m compileall -qq -j 0 --invalidation-mode unchecked-hash /opt/venv/lib || true; }
+ && { /opt/venv/bin/python -m compileall -qq -j 0 -x '/tests?/' --invalidation-mode unchecked-hash /opt/venv/lib || true; }
 
 # The runtime is a layer of its own: it changes with bentopack, not with the packages.
 COPY ["env/runtime/bentopack-0.1.0-py3-none-any.whl", "runtime/"]

@@ -16,16 +16,17 @@ sys.exit(sys.version_info[:2] != (3, 11) or pip < (22, 3))" \
  || { echo "the base image registry.example:5000/team/python:1 needs python3 3.11 with venv and pip 22.3 or newer" >&2; exit 1; }
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
-# pip stands beside the environment that it fills, so that none is left in the image.
+# What installs stands beside the environment that it fills, so that none of it is left in the image.
 RUN python3 -m venv pip && python3 -m venv --without-pip /opt/venv
 COPY ["env/python/cpu/", "python/"]
 
 # Bytecode is compiled once, here: nobody may write it later. It is keyed by the source's hash, not by its time, so the
-# same packages give the same bytes. A package may carry files for other Pythons, which do not compile.
+# same packages give the same bytes. A package may carry files for other Pythons, which do not compile; its own tests
+# are left as they are, since nobody imports them.
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip/bin/pip --python /opt/venv/bin/python install --no-compile --require-hashes \
         --requirement python/requirements.lock \
- && { /opt/venv/bin/python -m compileall -qq -j 0 --invalidation-mode unchecked-hash /opt/venv/lib || true; }
+ && { /opt/venv/bin/python -m compileall -qq -j 0 -x '/tests?/' --invalidation-mode unchecked-hash /opt/venv/lib || true; }
 
 # The runtime is a layer of its own: it changes with bentopack, not with the packages.
 COPY ["env/runtime/bentopack-0.1.0-py3-none-any.whl", "runtime/"]

@@ -1,0 +1,51 @@
+# Made by bentopack, to be built from the Bento's folder: docker build -f env/docker/Dockerfile .
+# The cpu base, and why:
+# - docker.distro is debian: the official Python image on Debian 12, slim.
+
+# What both the building and the running of packages may need.
+FROM python:3.11-slim-bookworm AS base
+
+# Makes the virtual environment; of this stage only /opt/venv and /opt/runtime go on.
+FROM base AS builder
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /build
+# What installs stands beside the environment that it fills, so that none of it is left in the image.
+RUN python3 -m venv pip && python3 -m venv --without-pip /opt/venv
+COPY ["env/python/cpu/", "python/"]
+
+# Bytecode is compiled once, here: nobody may write it later. It is keyed by the source's hash, not by its time, so the
+# same packages give the same bytes. A package may carry files for other Pythons, which do not compile; its own tests
+# are left as they are, since nobody imports them.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip/bin/pip --python /opt/venv/bin/python install --no-compile --require-hashes \
+        --requirement python/requirements.lock \
+ && { /opt/venv/bin/python -m compileall -qq -j 0 -x '/tests?/' --invalidation-mode unchecked-hash /opt/venv/lib || true; }
+
+# The runtime is a layer of its own: it changes with bentopack, not with the packages.
+COPY ["env/runtime/bentopack-0.1.0-py3-none-any.whl", "runtime/"]
+RUN pip/bin/pip install --no-cache-dir --no-compile --no-deps --no-index --target /opt/runtime runtime/*.whl \
+ && rm -rf /opt/runtime/bin \
+ && python3 -m compileall -q --invalidation-mode unchecked-hash \
+        -s /opt/runtime -p /opt/venv/lib/python3.11/site-packages/ /opt/runtime
+
+# The image itself: it needs neither pip nor a compiler. What changes least comes first.
+FROM base
+ENV PATH="/opt/venv/bin:$PATH"
+WORKDIR /bento/src
+COPY --from=builder /opt/venv /opt/venv
+COPY --from=builder /opt/runtime /opt/venv/lib/python3.11/site-packages/
+COPY ["models/iris/1.0/", "/bento/models/iris/1.0/"]
+COPY ["bento.yaml", "/bento/bento.yaml"]
+COPY ["src/", "/bento/src/"]
+
+ENV PYTHONUNBUFFERED="1" \
+    PYTHONDONTWRITEBYTECODE="1" \
+    HOME="/tmp"
+LABEL org.opencontainers.image.title="iris"
+USER 10001:0
+EXPOSE 3000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s \
+    --start-period=120s --retries=3 \
+    CMD ["/opt/venv/bin/python", "-m", "bentopack.serve.healthcheck"]
+ENTRYPOINT ["/opt/venv/bin/python", "-m", "bentopack", "serve", "/bento"]
