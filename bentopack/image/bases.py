@@ -24,13 +24,14 @@ class BaseFacts:
     """What a base image of the user's own was found to have.
 
     ``python`` is the version of one with venv and a pip that is new enough, ``glibc`` that of its C library;
-    ``names_index`` says whether it tells pip of an index.
+    ``names_index`` says whether it tells pip of an index; ``release`` is its distribution's, such as ``debian12``.
     """
 
     python: str | None = None
     glibc: tuple[int, int] | None = None
     package_manager: PackageManager | None = None
     names_index: bool = False
+    release: str | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def _completed(base: Base, python: str, found: BaseFacts) -> Base:
             hint="choose a newer base: Debian 10, Ubuntu 20.04, RHEL 8 and Amazon Linux 2023 have it",
         )
     manager = found.package_manager or base.package_manager
-    base = replace(base, package_manager=manager, checked=False, names_index=found.names_index)
+    base = replace(base, package_manager=manager, release=found.release, checked=False, names_index=found.names_index)
     if found.python == python:
         return base
     has = f"Python {found.python}" if found.python else "no Python with venv and a pip that is new enough"

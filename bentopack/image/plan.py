@@ -13,6 +13,7 @@ from typing import Literal
 
 from bentopack.image import validate
 from bentopack.image.bases import ADD_CUDA_VERSION, Base, BaseFacts, choose_base
+from bentopack.image.system import missing_packages
 from bentopack.image.validate import PlanError
 from bentopack.lock.requirements import has_own_index, locked_versions
 from bentopack.spec.manifest import Manifest, ModelInfo, VariantInfo
@@ -201,7 +202,15 @@ def _system_packages(base: Base, asked: tuple[str, ...]) -> tuple[str, ...]:
                 hint="install them in the base image, or in docker.setup_script",
             )
         return ()
-    return tuple(sorted({*base.missing, *(validate.system_package(name) for name in asked)}))
+    names = [validate.system_package(name) for name in asked]
+    if absent := list(missing_packages(names, release=base.release, manager=manager)):
+        raise PlanError(
+            "\n".join(
+                f"docker.system_packages: {base.release or base.image} has no {name}; take {instead}"
+                for name, instead in absent
+            )
+        )
+    return tuple(sorted({*base.missing, *names}))
 
 
 def _environment(manifest: Manifest, variant: str, base: Base) -> tuple[tuple[str, str], ...]:

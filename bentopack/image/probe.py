@@ -19,6 +19,7 @@ for each in apt-get apk microdnf; do if command -v $each >/dev/null; then echo "
 python3 -c 'import sys, venv, ensurepip; print("python %d.%d" % sys.version_info[:2], ensurepip.version())'
 if [ -n "$PIP_INDEX_URL$PIP_CONFIG_FILE" ]; then echo index; fi
 for each in /etc/pip.conf /root/.config/pip/pip.conf /root/.pip/pip.conf; do if [ -e $each ]; then echo index; fi; done
+if [ -r /etc/os-release ]; then . /etc/os-release; echo "release $ID$VERSION_ID"; fi
 getconf GNU_LIBC_VERSION || ldd --version
 """
 
@@ -43,6 +44,7 @@ def read_answers(text: str) -> BaseFacts:
     """Read what the questions were answered."""
     manager = re.search(r"^manager (\S+)$", text, re.MULTILINE)
     python = re.search(r"^python (\d+\.\d+) (\d+)\.(\d+)", text, re.MULTILINE)
+    release = re.search(r"^release (\S+)$", text, re.MULTILINE)
     glibc = re.search(r"(?:^glibc |GLIBC |GNU libc\) )(\d+)\.(\d+)", text, re.MULTILINE)
     new_enough = python and (int(python[2]), int(python[3])) >= (22, 3)
     return BaseFacts(
@@ -50,4 +52,5 @@ def read_answers(text: str) -> BaseFacts:
         glibc=(int(glibc[1]), int(glibc[2])) if glibc else None,
         package_manager=_MANAGERS.get(manager[1]) if manager else None,
         names_index=re.search(r"^index$", text, re.MULTILINE) is not None,
+        release=release[1] if release else None,
     )

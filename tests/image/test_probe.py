@@ -11,13 +11,13 @@ from bentopack.image.probe import read_answers
 from bentopack.image.validate import PlanError
 from bentopack.spec.manifest import ImageInfo
 
-DEBIAN = BaseFacts("3.11", (2, 36), "apt")
+DEBIAN = BaseFacts("3.11", (2, 36), "apt", release="debian12")
 
 
 @pytest.mark.parametrize(
     ("answers", "facts"),
     [
-        ("manager apt-get\npython 3.11 23.2\nglibc 2.36\n", DEBIAN),
+        ("manager apt-get\npython 3.11 23.2\nrelease debian12\nglibc 2.36\n", DEBIAN),
         ("manager apk\npython 3.12 24.0\nmusl libc (x86_64)\nVersion 1.2.5\n", BaseFacts("3.12", None, "apk")),
         ("manager microdnf\nldd (GNU libc) 2.34\n", BaseFacts(None, (2, 34), "microdnf")),
         ("ldd (Ubuntu GLIBC 2.17-0ubuntu3) 2.17\n", BaseFacts(None, (2, 17), None)),

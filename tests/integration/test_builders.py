@@ -106,7 +106,7 @@ def test_a_base_is_looked_into(base_image: str, engine: Engine, client: Client) 
     platform = "linux/amd64"
     found = look_into(builder, base_image, platform, os.environ)
     assert found is not None
-    assert (found.python, found.package_manager) == ("3.11", "apt")
+    assert (found.python, found.package_manager, found.release) == ("3.11", "apt", "debian12")
     assert found.glibc is not None
     bare = f"bentopack-test/bare:{os.getpid()}"
     dockerfile = f"FROM {base_image}\nRUN rm -f /usr/bin/python3* /usr/local/bin/python3*\n"
