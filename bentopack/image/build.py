@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from bentopack.image import validate
 from bentopack.image.builder import Builder
 from bentopack.image.dialect import BUILDKIT, with_frontend
 from bentopack.image.engine import ImageFacts
-from bentopack.image.failure import find_failure
+from bentopack.image.failure import build_failed
+from bentopack.image.model_images import model_images
 from bentopack.image.plan import ImagePlan
 from bentopack.image.render import CA_BUNDLE, INSTALL_BUILDX, render_dockerfile
 from bentopack.image.running import run
@@ -67,21 +68,19 @@ def build_image(
             hold files that the service may not read.
         PlanError: a tag is no image name, or the builder does not know what is asked of it.
     """
-    dockerfile = render_dockerfile(
-        plan,
-        with_frontend(builder.dialect, options.syntax),
-        secrets=[secret.id for secret in options.secrets],
-        ca_bundle=options.ca_bundle is not None,
-    )
+    dialect, secrets = with_frontend(builder.dialect, options.syntax), [secret.id for secret in options.secrets]
     _require_readable(bento, plan)
+    images = model_images(builder, bento, plan, environ=environ, reporter=reporter)
+    trusting = options.ca_bundle is not None
+    dockerfile = render_dockerfile(plan, dialect, secrets=secrets, ca_bundle=trusting, model_images=images)
     with tempfile.TemporaryDirectory(prefix="bentopack-build-") as scratch:
         folder = Path(scratch)
-        _write(folder, dockerfile, plan)
+        _write(folder, dockerfile, plan, images)
         code, log = run(
             build_command(builder, bento, folder, plan, options), {**environ, **builder.environment}, reporter
         )
         if code:
-            raise _failed(log)
+            raise build_failed(log)
         image = (folder / "id").read_text().strip()
     return builder.inspect(image)
 
@@ -125,9 +124,9 @@ def _cache_to(builder: Builder, goal: str) -> list[str]:
     raise PlanError(f"--cache-to {goal}: {builder.name} cannot export a cache there", hint=INSTALL_BUILDX)
 
 
-def dockerignore(plan: ImagePlan) -> str:
-    """All is left out of the context but what a layer is made from."""
-    kept = sorted({path for layer in plan.layers for path in layer.paths})
+def dockerignore(plan: ImagePlan, elsewhere: Collection[str] = ()) -> str:
+    """All is left out of the context but what a layer is made from, unless that comes from elsewhere."""
+    kept = sorted({path for layer in plan.layers for path in layer.paths if path not in elsewhere})
     return "\n".join(["*", *(f"!{path}" for path in kept)]) + "\n"
 
 
@@ -144,20 +143,7 @@ def _require_readable(bento: Path, plan: ImagePlan) -> None:
                 )
 
 
-def _write(folder: Path, dockerfile: str, plan: ImagePlan) -> None:
+def _write(folder: Path, dockerfile: str, plan: ImagePlan, elsewhere: Collection[str]) -> None:
     (folder / "Dockerfile").write_text(dockerfile)
     # Only BuildKit looks here; the classic builder reads a file in the context itself, which is not ours to write.
-    (folder / _IGNORED).write_text(dockerignore(plan))
-
-
-def _failed(log: list[str]) -> ImageBuildError:
-    failure = find_failure(log)
-    step = failure.step or ""
-    message = "the image could not be built" + (f", at: {step}" if step else "")
-    # Both builders' words for fetching the base.
-    fetching = step.startswith(("[internal] load metadata for", "FROM "))
-    hint = "the base must be pulled; --base-image starts from another one" if fetching else _HINT
-    return ImageBuildError("\n  ".join([message, *failure.lines]), hint=hint)
-
-
-_HINT = "`--verbose` shows every line of the build"
+    (folder / _IGNORED).write_text(dockerignore(plan, elsewhere))

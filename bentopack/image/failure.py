@@ -15,6 +15,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bentopack.errors import ImageBuildError
+
 _TAIL = 20
 _STEP_LENGTH = 160
 _BUILDKIT_LINE = re.compile(r"#(\d+) (?:\d+\.\d+(?: |$))?(.*)")
@@ -69,3 +71,17 @@ def _shortened(step: str | None) -> str | None:
         return None
     step = " ".join(step.split())
     return step if len(step) <= _STEP_LENGTH else f"{step[: _STEP_LENGTH - 1]}…"
+
+
+def build_failed(log: list[str]) -> ImageBuildError:
+    """Say how a build failed, from the lines that it printed."""
+    failure = find_failure(log)
+    step = failure.step or ""
+    message = "the image could not be built" + (f", at: {step}" if step else "")
+    # Both builders' words for fetching the base.
+    fetching = step.startswith(("[internal] load metadata for", "FROM "))
+    hint = "the base must be pulled; --base-image starts from another one" if fetching else _HINT
+    return ImageBuildError("\n  ".join([message, *failure.lines]), hint=hint)
+
+
+_HINT = "`--verbose` shows every line of the build"

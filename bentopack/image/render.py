@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,12 @@ _TRUST = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "
 
 
 def render_dockerfile(
-    plan: ImagePlan, dialect: Dialect = CLASSIC, *, secrets: Iterable[str] = (), ca_bundle: bool = False
+    plan: ImagePlan,
+    dialect: Dialect = CLASSIC,
+    *,
+    secrets: Iterable[str] = (),
+    ca_bundle: bool = False,
+    model_images: Mapping[str, str] | None = None,
 ) -> str:
     """Render the Dockerfile of ``plan``; its context is the Bento's folder.
 
@@ -43,6 +48,7 @@ def render_dockerfile(
             used by pip, one named as variables are fills in ``${NAME}`` in the address of an index, and others are
             there for what a package's own build may look for.
         ca_bundle: whether there is a secret ``ca-bundle``, with the certificates that the build is to trust.
+        model_images: images that hold models, by the models' paths in the Bento.
 
     Raises:
         PlanError: secrets for a builder that has none, or an id that is no file name.
@@ -58,6 +64,7 @@ def render_dockerfile(
         "copy": lambda: "COPY --link " if dialect.links else "COPY ",
         "run": lambda mounts=(): _run(mounts, ca_bundle=ca_bundle),
         # Secrets are told to pip alone: a pip.conf may name another index than the lock does.
+        "model_images": dict(model_images or {}),
         "installer": "pip" if ids else plan.installer,
         "pip_mounts": _mounts("pip", ids) if dialect.mounts else (),
         "uv_mounts": _mounts("uv", ()) if dialect.mounts else (),

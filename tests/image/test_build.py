@@ -18,11 +18,13 @@ import pytest
 import trustme
 
 from bentopack._report import Silent
+from bentopack.bento.digest import list_files
 from bentopack.errors import ImageBuildError
 from bentopack.image.build import BuildOptions, build_image, dockerignore
 from bentopack.image.builder import Builder, of_docker
 from bentopack.image.client import Client
 from bentopack.image.engine import Engine, ImageFacts
+from bentopack.image.keys import with_keys
 from bentopack.image.plan import plan_image
 from bentopack.image.running import end_client
 from bentopack.image.secrets import Secret
@@ -53,7 +55,7 @@ def build(engine: Engine, client: Client, base_image: str, bento: Write) -> Iter
         return build_image(
             of_docker(engine, replace(client, buildkit=buildkit)),
             folder,
-            plan_image(manifest, "", base_image=base_image),
+            with_keys(plan_image(manifest, "", base_image=base_image), list_files(folder)),
             BuildOptions((TAG,), **options),
             environ=os.environ,
             reporter=Silent(),
@@ -132,11 +134,31 @@ def shell(script: str) -> list[str]:
 
 
 @pytest.mark.engine
+def test_a_large_model_is_sent_once(build: Callable[..., ImageFacts], manifest: Make, engine: Engine) -> None:
+    """It has an image of its own, from which builds copy it; the image that serves it is as it would be without."""
+    large = b"bentopack" * (8 << 20)
+
+    def edit(folder: Path) -> None:
+        folder.joinpath("models/iris/1.0/model.bin").write_bytes(large)
+
+    build(manifest(), edit=edit)
+    assert shell("sha256sum < /bento/models/iris/1.0/model.bin")[0] == hashlib.sha256(large).hexdigest()
+    assert shell("stat -c %u:%g:%a /bento/models/iris/1.0/model.bin") == ["0:0:644"]
+    [image] = [tag for each in engine.client.images.list("bentopack.invalid/model") for tag in each.tags]
+    engine.client.images.remove(image, force=True)
+
+
+@pytest.mark.engine
 def test_edit_of_the_source_changes_one_layer(build: Callable[..., ImageFacts], manifest: Make, engine: Engine) -> None:
     """After an edit of the source every layer but the last is the one that was there: only that one is pushed."""
 
     def layers(source: str) -> list[str]:
-        facts = build(manifest(), edit=lambda folder: (folder / "src/service.py").write_text(source))
+        def edit(folder: Path) -> None:
+            folder.joinpath("src/service.py").write_text(source)
+            # Of this test alone: where two builds make one layer at the same time, an engine keeps both.
+            folder.joinpath(LOCK).open("a").write(f"# {TAG}\n")
+
+        facts = build(manifest(), edit=edit)
         return list(engine.client.images.get(facts.id).attrs["RootFS"]["Layers"])
 
     before, after = layers("ANSWER = 42\n"), layers("ANSWER = 43\n")
