@@ -36,6 +36,8 @@ LOCK = "env/python/cpu/requirements.lock"
 Write = Callable[[Manifest], Path]
 # Of this process alone: test processes may run side by side.
 TAG = f"bentopack-test/image:{os.getpid()}"
+ALONE = f"bentopack-test/alone:{os.getpid()}"
+MODELS = "bentopack.invalid/model"
 # All that a quoting could get wrong; BuildKit and the classic builder read it with different code.
 GREETING = "say \"hi\" to $USER, ${HOME:-x}, 'you', C:\\new\\"
 
@@ -45,7 +47,12 @@ def build(engine: Engine, client: Client, base_image: str, bento: Write) -> Iter
     """Builds a manifest's Bento on the test's base image; the image is removed at the end."""
 
     def built(
-        manifest: Manifest, *, buildkit: bool = True, edit: Callable[[Path], object] | None = None, **options: Any
+        manifest: Manifest,
+        *,
+        buildkit: bool = True,
+        edit: Callable[[Path], object] | None = None,
+        base: str = base_image,
+        **options: Any,
     ) -> ImageFacts:
         folder = bento(manifest)
         if edit:
@@ -55,14 +62,18 @@ def build(engine: Engine, client: Client, base_image: str, bento: Write) -> Iter
         return build_image(
             of_docker(engine, replace(client, buildkit=buildkit)),
             folder,
-            with_keys(plan_image(manifest, "", base_image=base_image), list_files(folder)),
+            with_keys(plan_image(manifest, "", base_image=base), list_files(folder)),
             BuildOptions((TAG,), **options),
             environ=os.environ,
             reporter=Silent(),
         )
 
     yield built
-    subprocess.run(["docker", "image", "rm", "--force", TAG], capture_output=True, check=False)
+    docker_rm(TAG)
+
+
+def docker_rm(image: str) -> None:
+    subprocess.run(["docker", "image", "rm", "--force", image], capture_output=True, check=False)
 
 
 def command(path: str) -> Builder:
@@ -136,32 +147,37 @@ def shell(script: str) -> list[str]:
 @pytest.mark.engine
 def test_a_large_model_is_sent_once(build: Callable[..., ImageFacts], manifest: Make, engine: Engine) -> None:
     """It has an image of its own, from which builds copy it; the image that serves it is as it would be without."""
-    large = b"bentopack" * (8 << 20)
+    large = f"{os.getpid()} ".encode() * (8 << 20)
 
     def edit(folder: Path) -> None:
         folder.joinpath("models/iris/1.0/model.bin").write_bytes(large)
 
+    before = {tag for each in engine.client.images.list(MODELS) for tag in each.tags}
     build(manifest(), edit=edit)
     assert shell("sha256sum < /bento/models/iris/1.0/model.bin")[0] == hashlib.sha256(large).hexdigest()
     assert shell("stat -c %u:%g:%a /bento/models/iris/1.0/model.bin") == ["0:0:644"]
-    [image] = [tag for each in engine.client.images.list("bentopack.invalid/model") for tag in each.tags]
-    engine.client.images.remove(image, force=True)
+    [image] = {tag for each in engine.client.images.list(MODELS) for tag in each.tags} - before
+    docker_rm(image)
 
 
 @pytest.mark.engine
-def test_edit_of_the_source_changes_one_layer(build: Callable[..., ImageFacts], manifest: Make, engine: Engine) -> None:
+def test_edit_of_the_source_changes_one_layer(
+    build: Callable[..., ImageFacts], manifest: Make, engine: Engine, base_image: str
+) -> None:
     """After an edit of the source every layer but the last is the one that was there: only that one is pushed."""
 
-    def layers(source: str) -> list[str]:
-        def edit(folder: Path) -> None:
-            folder.joinpath("src/service.py").write_text(source)
-            # Of this test alone: where two builds make one layer at the same time, an engine keeps both.
-            folder.joinpath(LOCK).open("a").write(f"# {TAG}\n")
+    # On a base of this test alone: where two builds make one layer at the same time, an engine keeps both.
+    dockerfile = f"FROM {base_image}\nRUN echo {os.getpid()} > /opt/alone\n"
+    subprocess.run(
+        ["docker", "build", "--tag", ALONE, "-"], input=dockerfile, text=True, capture_output=True, check=True
+    )
 
-        facts = build(manifest(), edit=edit)
+    def layers(source: str) -> list[str]:
+        facts = build(manifest(), base=ALONE, edit=lambda folder: (folder / "src/service.py").write_text(source))
         return list(engine.client.images.get(facts.id).attrs["RootFS"]["Layers"])
 
     before, after = layers("ANSWER = 42\n"), layers("ANSWER = 43\n")
+    docker_rm(ALONE)
     assert before[:-1] == after[:-1]
     assert before[-1] != after[-1]
 
