@@ -10,13 +10,16 @@ FROM base AS builder
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 # What installs stands beside the environment that it fills, so that none of it is left in the image.
-RUN python3 -m venv pip && python3 -m venv --without-pip /opt/venv \
+# A pip that is there saves making one.
+RUN python3 -m venv --without-pip /opt/venv && python3 -m venv --without-pip tools \
  && echo uv==0.13.9 \
         --hash=sha256:d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19 \
         --hash=sha256:2c45530751517d6c3bbc69a19473f6effe47cce047bede01ffd8af7ea7b36b25 \
         --hash=sha256:5435c5ce14a56431208ca0996416d310f1598e8c2c8ba707688985a16bb82dbe \
         --hash=sha256:ecb6028d79dc96fbeafffe5c8af62a7099487ebc05a701e76714eebcffd06375 > uv.txt \
- && pip/bin/pip install --no-cache-dir --require-hashes --requirement uv.txt
+ && if python3 -m pip --python tools/bin/python --version; then pip="python3 -m pip --python tools/bin/python"; \
+    else python3 -m venv tools && pip=tools/bin/pip; fi \
+ && $pip install --no-cache-dir --require-hashes --requirement uv.txt
 COPY ["env/python/cpu/", "python/"]
 
 # Bytecode is compiled once, here: nobody may write it later. It is keyed by the source's hash, not by its time, so the
@@ -25,7 +28,7 @@ COPY ["env/python/cpu/", "python/"]
 # Certificates are those of the base; several indexes are no risk where every file's hash is known.
 # hadolint ignore=DL3042
 RUN --mount=type=cache,target=/root/.cache/uv \
-    UV_SYSTEM_CERTS=1 pip/bin/uv pip install --python /opt/venv/bin/python \
+    UV_SYSTEM_CERTS=1 tools/bin/uv pip install --python /opt/venv/bin/python \
         --link-mode copy --index-strategy unsafe-best-match \
         --require-hashes --requirement python/requirements.lock \
  && rm -f /opt/venv/.lock \
@@ -33,8 +36,8 @@ RUN --mount=type=cache,target=/root/.cache/uv \
 
 # The runtime is a layer of its own: it changes with bentopack, not with the packages.
 COPY ["env/runtime/bentopack-0.1.0-py3-none-any.whl", "runtime/"]
-RUN pip/bin/pip install --no-cache-dir --no-compile --no-deps --no-index --target /opt/runtime runtime/*.whl \
- && rm -rf /opt/runtime/bin \
+RUN tools/bin/uv pip install --no-cache-dir --python /opt/venv/bin/python --no-deps --no-index --target /opt/runtime runtime/*.whl \
+ && rm -rf /opt/runtime/bin /opt/runtime/.lock \
  && python3 -m compileall -q --invalidation-mode unchecked-hash \
         -s /opt/runtime -p /opt/venv/lib/python3.11/site-packages/ /opt/runtime
 

@@ -34,20 +34,23 @@ FROM base AS builder
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 # What installs stands beside the environment that it fills, so that none of it is left in the image.
-RUN /opt/python/current/bin/python3 -m venv pip && /opt/python/current/bin/python3 -m venv --without-pip /opt/venv \
+# A pip that is there saves making one.
+RUN /opt/python/current/bin/python3 -m venv --without-pip /opt/venv && /opt/python/current/bin/python3 -m venv --without-pip tools \
  && echo uv==0.13.9 \
         --hash=sha256:d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19 \
         --hash=sha256:2c45530751517d6c3bbc69a19473f6effe47cce047bede01ffd8af7ea7b36b25 \
         --hash=sha256:5435c5ce14a56431208ca0996416d310f1598e8c2c8ba707688985a16bb82dbe \
         --hash=sha256:ecb6028d79dc96fbeafffe5c8af62a7099487ebc05a701e76714eebcffd06375 > uv.txt \
- && pip/bin/pip install --no-cache-dir --require-hashes --requirement uv.txt
+ && if /opt/python/current/bin/python3 -m pip --python tools/bin/python --version; then pip="/opt/python/current/bin/python3 -m pip --python tools/bin/python"; \
+    else /opt/python/current/bin/python3 -m venv tools && pip=tools/bin/pip; fi \
+ && $pip install --no-cache-dir --require-hashes --requirement uv.txt
 COPY ["env/python/gpu/", "python/"]
 
 # Bytecode is compiled once, here: nobody may write it later. It is keyed by the source's hash, not by its time, so the
 # same packages give the same bytes. A package may carry files for other Pythons, which do not compile; its own tests
 # are left as they are, since nobody imports them.
 # Certificates are those of the base; several indexes are no risk where every file's hash is known.
-RUN UV_SYSTEM_CERTS=1 pip/bin/uv pip install --python /opt/venv/bin/python \
+RUN UV_SYSTEM_CERTS=1 tools/bin/uv pip install --python /opt/venv/bin/python \
         --no-cache-dir --link-mode copy --index-strategy unsafe-best-match \
         --require-hashes --requirement python/requirements.lock \
  && rm -f /opt/venv/.lock \
@@ -55,8 +58,8 @@ RUN UV_SYSTEM_CERTS=1 pip/bin/uv pip install --python /opt/venv/bin/python \
 
 # The runtime is a layer of its own: it changes with bentopack, not with the packages.
 COPY ["env/runtime/bentopack-0.1.0-py3-none-any.whl", "runtime/"]
-RUN pip/bin/pip install --no-cache-dir --no-compile --no-deps --no-index --target /opt/runtime runtime/*.whl \
- && rm -rf /opt/runtime/bin \
+RUN tools/bin/uv pip install --no-cache-dir --python /opt/venv/bin/python --no-deps --no-index --target /opt/runtime runtime/*.whl \
+ && rm -rf /opt/runtime/bin /opt/runtime/.lock \
  && /opt/python/current/bin/python3 -m compileall -q --invalidation-mode unchecked-hash \
         -s /opt/runtime -p /opt/venv/lib/python3.11/site-packages/ /opt/runtime
 

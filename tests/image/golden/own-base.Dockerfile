@@ -31,7 +31,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 # The runtime is a layer of its own: it changes with bentopack, not with the packages.
 COPY ["env/runtime/bentopack-0.1.0-py3-none-any.whl", "runtime/"]
 RUN pip/bin/pip install --no-cache-dir --no-compile --no-deps --no-index --target /opt/runtime runtime/*.whl \
- && rm -rf /opt/runtime/bin \
+ && rm -rf /opt/runtime/bin /opt/runtime/.lock \
  && python3 -m compileall -q --invalidation-mode unchecked-hash \
         -s /opt/runtime -p /opt/venv/lib/python3.11/site-packages/ /opt/runtime
 
