@@ -110,7 +110,7 @@ def test_no_credential_is_left_anywhere(
     archive.parent.mkdir()
     say_nothing(bentopack("export", "echo", archive, cwd=project))
     with tarfile.open(archive) as opened:
-        opened.extractall(tmp_path / "out" / "unpacked", filter="data")
+        opened.extractall(tmp_path / "out" / "unpacked")  # noqa: S202 - of our own making; 3.11.2 knows no filter
     assert (tmp_path / "out/unpacked").is_dir()
     assert leaks(project) == leaks(home) == leaks(tmp_path / "out") == []
 
