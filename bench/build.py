@@ -92,11 +92,8 @@ class Side:
             sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
+def sides() -> tuple[Side, Side]:
+    """bentopack and BentoML, each with the same service on the same model."""
     ours = Side(
         "bentopack",
         Path(sys.executable),
@@ -113,6 +110,15 @@ def main() -> None:
         "import bentoml\nbentoml.sklearn.save_model('iris', model)\n",
         "BENTOML_HOME",
     )
+    return ours, theirs
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    ours, theirs = sides()
     figures = {
         **compare_builds(ours, theirs, options.rounds),
         **large_model(ours, options.rounds),

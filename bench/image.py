@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.build import BENTOML, Side, peer  # noqa: E402 - this file is a script
+from bench.build import Side, sides  # noqa: E402 - this file is a script
 
 BASE = "bentopack-bench/base:1"
 # BentoML calls pip as the official Python images have it, and its uv has to be told whom the base trusts.
@@ -72,36 +72,16 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     make_base()
-    tools = (ours(), theirs())
+    ours, theirs = sides()
+    tools = (
+        Tool(ours, "bentopack-bench/ours:1", at_once=True),
+        Tool(theirs, "bentopack-bench/theirs:1", at_once=False),
+    )
     figures = {**first_and_edits(tools, options.rounds), **large(tools, options.rounds, options.model_mb)}
     for name, value in figures.items():
         print(f"| {name} | {value:.3f} |")
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2))
-
-
-def ours() -> Tool:
-    side = Side(
-        "bentopack",
-        Path(sys.executable),
-        ["build"],
-        'model = bentopack.model("iris:latest")',
-        "import bentopack\nbentopack.save_model('iris', model)\n",
-        "BENTOPACK_HOME",
-    )
-    return Tool(side, "bentopack-bench/ours:1", at_once=True)
-
-
-def theirs() -> Tool:
-    side = Side(
-        "bentoml",
-        peer(BENTOML),
-        ["build"],
-        'model = bentoml.models.BentoModel("iris:latest")',
-        "import bentoml\nbentoml.sklearn.save_model('iris', model)\n",
-        "BENTOML_HOME",
-    )
-    return Tool(side, "bentopack-bench/theirs:1", at_once=False)
 
 
 def first_and_edits(tools: tuple[Tool, ...], rounds: int) -> dict[str, float]:
