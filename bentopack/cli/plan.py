@@ -71,7 +71,7 @@ def _before(
     if against:
         stored = bento_store().get(against)
         return str(stored.tag), plan_bento(stored.path, **wanted)
-    for stored in sorted(bento_store().list(bento.tag.name), key=lambda each: each.created, reverse=True):
+    for stored in bento_store().list(bento.tag.name):  # the newest first
         if stored.tag != bento.tag:
             try:
                 return str(stored.tag), plan_bento(stored.path, **wanted)

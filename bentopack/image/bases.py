@@ -184,7 +184,7 @@ def _on_plain(image: ImageInfo, python: str, needs: GpuNeeds) -> Base:
     return replace(
         base,
         reasons=(*needs.reasons(), f"nothing needs CUDA of the base, so it is a plain one; {base.reasons[0]}"),
-        warnings=(*_without_gpu(needs), *_without_compiler(needs, image), *_other_major(image, needs)),
+        warnings=(*_without_compiler(needs, image), *_other_major(image, needs)),
         library_folders=needs.folders,
     )
 
@@ -201,11 +201,7 @@ def _compiled_on_plain(image: ImageInfo, python: str, needs: GpuNeeds, release: 
             f"{names}: compiled with CUDA {release.version} on NVIDIA's devel image, in a stage that does not stay",
             f"nothing needs CUDA of the base, so it is what NVIDIA's image is made of; {base.reasons[0]}",
         ),
-        warnings=(
-            *_without_gpu(needs),
-            *_without_compiler(needs, image),
-            *differences("the builder", release.version, needs),
-        ),
+        warnings=(*_without_compiler(needs, image), *differences("the builder", release.version, needs)),
         library_folders=needs.folders,
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from bentopack._report import Reporter
 from bentopack.errors import ImageBuildError
 from bentopack.image import validate
-from bentopack.image.builder import Builder
+from bentopack.image.builder import Builder, write_dockerfile
 from bentopack.image.dialect import BUILDKIT, with_frontend
 from bentopack.image.engine import ImageFacts
 from bentopack.image.failure import build_failed
@@ -21,8 +21,6 @@ from bentopack.image.render import CA_BUNDLE, INSTALL_BUILDX, render_dockerfile
 from bentopack.image.running import run
 from bentopack.image.secrets import Secret
 from bentopack.image.validate import PlanError
-
-_IGNORED = "Dockerfile.dockerignore"
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ def build_image(
     dockerfile = render_dockerfile(plan, dialect, secrets=secrets, ca_bundle=trusting, model_images=images)
     with tempfile.TemporaryDirectory(prefix="bentopack-build-") as scratch:
         folder = Path(scratch)
-        _write(folder, dockerfile, plan, images)
+        write_dockerfile(folder, dockerfile, dockerignore(plan, elsewhere=images))
         code, log = run(
             build_command(builder, bento, folder, plan, options), {**environ, **builder.environment}, reporter
         )
@@ -91,11 +89,8 @@ def build_command(builder: Builder, bento: Path, folder: Path, plan: ImagePlan, 
     Raises:
         PlanError: the builder does not know what is asked of it.
     """
-    command = [builder.command, "build", "--file", str(folder / "Dockerfile"), "--iidfile", str(folder / "id")]
-    # The plan's, even where it is the engine's own: packages were locked for it.
-    command += ["--platform", plan.platform, *builder.options]
-    if builder.names_ignorefile:
-        command += ["--ignorefile", str(folder / _IGNORED)]
+    # The plan's platform, even where it is the engine's own: packages were locked for it.
+    command = [*builder.begin(folder, plan.platform), "--iidfile", str(folder / "id")]
     for tag in options.tags:
         command += ["--tag", validate.image_reference(tag)]
     for key, value in sorted(options.labels.items()):
@@ -141,9 +136,3 @@ def _require_readable(bento: Path, plan: ImagePlan) -> None:
                     f"{path}: its group may not read it, and so the service in the image could not",
                     hint=f"chmod -R g+rX {shlex.quote(str(bento))}",
                 )
-
-
-def _write(folder: Path, dockerfile: str, plan: ImagePlan, elsewhere: Collection[str]) -> None:
-    (folder / "Dockerfile").write_text(dockerfile)
-    # Only BuildKit looks here; the classic builder reads a file in the context itself, which is not ours to write.
-    (folder / _IGNORED).write_text(dockerignore(plan, elsewhere))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from bentopack.errors import EngineError
@@ -13,7 +14,7 @@ from bentopack.image.engine import Engine, ImageFacts, connect
 from bentopack.image.podman import Podman, find_podman
 
 Kind = Literal["docker", "podman", "buildah"]
-KINDS: tuple[Kind, ...] = ("docker", "podman", "buildah")
+_IGNORED = "Dockerfile.dockerignore"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,18 @@ class Builder:
     """Whether it can run an image."""
     digest_of_push: bool = False
     """Whether ``push`` writes a digest with ``--digestfile``; else the image is asked for it afterwards."""
+
+    def begin(self, folder: Path, platform: str) -> list[str]:
+        """How the build of what ``write_dockerfile`` wrote begins; its other options and the context come after it."""
+        command = [self.command, "build", "--file", str(folder / "Dockerfile"), "--platform", platform, *self.options]
+        return [*command, "--ignorefile", str(folder / _IGNORED)] if self.names_ignorefile else command
+
+
+def write_dockerfile(folder: Path, text: str, ignored: str) -> None:
+    """Write a Dockerfile into a folder, and beside it what is to be left out of the context."""
+    (folder / "Dockerfile").write_text(text)
+    # Only BuildKit looks here by itself; the classic builder reads a file in the context, which is not ours to write.
+    (folder / _IGNORED).write_text(ignored)
 
 
 def choose_builder(wanted: Kind | None, environ: Mapping[str, str], search_path: str) -> Builder:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from bentopack.errors import EngineError
+from bentopack.image.commands import commands_named, say
 
 # From this version on the client's BuildKit lives in the buildx plugin, which may not be installed.
 _NEEDS_BUILDX = 23
 _FIRST_BUILDKIT = 18
-_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -44,30 +42,19 @@ def find_client(search_path: str) -> Client:
 
 
 def _clients(search_path: str) -> Iterator[Client]:
-    for folder in search_path.split(os.pathsep):
-        command = Path(folder, "docker")
-        if folder and command.is_file() and os.access(command, os.X_OK):
-            version = _version(command)
-            if version is not None:
-                buildx = bool(_say(command, "buildx", "version"))
-                yield Client(str(command), version, buildx or _has_buildkit(version), buildx)
+    for command in commands_named("docker", search_path):
+        version = _version(command)
+        if version is not None:
+            buildx = bool(say(command, "buildx", "version"))
+            yield Client(str(command), version, buildx or _has_buildkit(version), buildx)
 
 
 def _version(command: Path) -> str | None:
     """The client's version, or None where it does not run (or is podman under docker's name)."""
-    match = re.match(r"Docker version ([0-9][^,\s]*)", _say(command, "--version"))
+    match = re.match(r"Docker version ([0-9][^,\s]*)", say(command, "--version"))
     return match[1] if match else None
 
 
 def _has_buildkit(version: str) -> bool:
     """Whether BuildKit is built into a client of this version."""
     return _FIRST_BUILDKIT <= int(version.partition(".")[0]) < _NEEDS_BUILDX
-
-
-def _say(command: Path, *arguments: str) -> str:
-    """What a command prints, or nothing where it fails."""
-    try:
-        done = subprocess.run([command, *arguments], capture_output=True, text=True, timeout=_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout if done.returncode == 0 else ""

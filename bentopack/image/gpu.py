@@ -101,7 +101,7 @@ class GpuNeeds:
             yield f"the packages bring CUDA {self.brought}: the host needs driver {driver_of(self.brought)} or newer"
             torch = next((need for need in self.found if need.row.name == "torch"), None)
             for name, cuda, release in ARCHITECTURES if torch else ():
-                if torch and (_is_of(f"<{release}", torch.version) or _number(self.brought) < _number(cuda)):
+                if torch and (_is_of(f"<{release}", torch.version) or number_of(self.brought) < number_of(cuda)):
                     yield f"{torch.name} for CUDA {self.brought} does not know {name}: CUDA {cuda}, torch {release} do"
 
 
@@ -126,7 +126,8 @@ def _version_in(text: str) -> str:
         return text
 
 
-def _number(version: str) -> tuple[int, ...]:
+def number_of(version: str) -> tuple[int, ...]:
+    """A version of CUDA such as ``12.6``, to be compared."""
     return tuple(map(int, version.split(".")))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bentopack._report import Reporter
 from bentopack.errors import NotFound
-from bentopack.image.builder import Builder
+from bentopack.image.builder import Builder, write_dockerfile
 from bentopack.image.failure import build_failed
 from bentopack.image.plan import ImagePlan, Layer
 from bentopack.image.render import exec_form
@@ -59,13 +59,9 @@ def _make(
     reporter: Reporter,
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="bentopack-model-") as scratch:
-        dockerfile, ignored = Path(scratch, "Dockerfile"), Path(scratch, "Dockerfile.dockerignore")
-        dockerfile.write_text(f"FROM scratch\nCOPY {exec_form([layer.paths[0] + '/', layer.target])}\n")
-        ignored.write_text(f"*\n!{layer.paths[0]}\n")
-        command = [builder.command, "build", "--file", str(dockerfile), "--platform", plan.platform, *builder.options]
-        if builder.names_ignorefile:
-            command += ["--ignorefile", str(ignored)]
-        command += ["--tag", name, str(bento.absolute())]
+        folder, path = Path(scratch), layer.paths[0]
+        write_dockerfile(folder, f"FROM scratch\nCOPY {exec_form([f'{path}/', layer.target])}\n", f"*\n!{path}\n")
+        command = [*builder.begin(folder, plan.platform), "--tag", name, str(bento.absolute())]
         code, log = run(command, {**environ, **builder.environment}, reporter)
         if code:
             raise build_failed(log)

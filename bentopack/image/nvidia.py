@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bentopack.image import validate
-from bentopack.image.gpu import GpuNeeds, Need
+from bentopack.image.gpu import GpuNeeds, Need, number_of
 from bentopack.image.table import CUDA, DEFAULT_CUDA, CudaRelease
 from bentopack.image.validate import PlanError
 
@@ -100,11 +100,7 @@ def _fits(release: CudaRelease, need: Need) -> bool:
     row = need.row
     if row.cuda not in ("", release.major) or row.cudnn not in ("", release.cudnn_major):
         return False
-    return _number(row.least or "0") <= _number(release.minor) <= _number(row.most or "99")
-
-
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(map(int, version.split(".")))
+    return number_of(row.least or "0") <= number_of(release.minor) <= number_of(row.most or "99")
 
 
 def _wanted(need: Need) -> str:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bentopack.errors import EngineError, NotFound
+from bentopack.image.commands import commands_named, say
 from bentopack.image.engine import ImageFacts
-
-_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -63,12 +59,10 @@ def find_podman(search_path: str, kinds: Sequence[str]) -> Podman:
         EngineError: there is none.
     """
     for kind in kinds:
-        for folder in search_path.split(os.pathsep):
-            command = Path(folder, kind)
-            if folder and command.is_file() and os.access(command, os.X_OK):
-                match = re.match(rf"{kind} version (\S+)", _say(str(command), "--version"))
-                if match:
-                    return Podman(kind, str(command), match[1])
+        for command in commands_named(kind, search_path):
+            match = re.match(rf"{kind} version (\S+)", say(command, "--version"))
+            if match:
+                return Podman(kind, str(command), match[1])
     raise EngineError(f"there is no {' or '.join(kinds)} on PATH", hint=f"install it (Debian, Ubuntu: {kinds[0]})")
 
 
@@ -78,21 +72,5 @@ def _with_algorithm(image: str) -> str:
 
 def _json(command: str, *arguments: str) -> Any:
     """What a command prints as JSON, or None where it fails."""
-    said = _say(command, *arguments)
+    said = say(command, *arguments)
     return json.loads(said) if said else None
-
-
-def _say(command: str, *arguments: str) -> str:
-    """What a command prints, or nothing where it fails."""
-    try:
-        done = subprocess.run(
-            [command, *arguments],
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout if done.returncode == 0 else ""
