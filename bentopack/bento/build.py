@@ -66,7 +66,7 @@ def build_bento(project: Project, options: BuildOptions, tools: Tools) -> BuiltB
         template = copied[TEMPLATE].read_text("utf-8") if TEMPLATE in copied else None
         dockerfiles = tools.images.dockerfiles(manifest, environment.hashed_requirements(), template)
         written = {**environment.files(), **dockerfiles, "README.md": readme(manifest)}
-        written |= sbom_files(manifest, environment.packages(), sha256_file(runtime))
+        written |= sbom_files(manifest, environment.variants, sha256_file(runtime))
         digest = assemble(Contents(manifest, sources.files, models, copied, written), folder)
         built = _store(manifest, digest, folder)
     environment.commit()
@@ -151,7 +151,13 @@ def _read(project: Project, environment: Environment) -> tuple[Path, ...]:
     python, files = project.spec.python, environment.request.files
     sources = [read_source(line) for line in python.packages] + [each for file in files for each in file.sources]
     folders = [source.folder for source in sources if source]
-    named = [*python.wheels, *(file.name for file in files), python.lockfile, *folders]
+    named = [
+        *python.wheels,
+        *(file.name for file in files),
+        python.lockfile,
+        project.spec.conda.environment_yml,
+        *folders,
+    ]
     paths = [*(project.path / name for name in named if name), *_docker_files(project).values()]
     return (*(path.resolve() for path in paths), *environment.request.indexes.folders)
 

@@ -40,6 +40,8 @@ def locked_python(bento: Path, *, reporter: Reporter, variant: str = "cpu") -> P
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     if _is_whole(folder, python):  # also where there may be no lock file, since all of it may only be read
         return python
+    if manifest.image.conda:
+        reporter.warn("what the Bento has of conda is only in its image: here its Python packages do without")
     interpreter = _interpreter(manifest.python)
     with writing(folder.parent, otherwise="set BENTOPACK_HOME to"), _alone(folder):
         if _is_whole(folder, python):

@@ -8,6 +8,7 @@ from typing import Protocol
 from bentopack.bento.project import Project
 from bentopack.lock.lockfile import LockedBase
 from bentopack.lock.make import ChooseBase
+from bentopack.spec.conda import read_conda
 from bentopack.spec.manifest import ImageInfo, Manifest
 
 SETUP_SCRIPT = "env/docker/setup_script"
@@ -49,4 +50,5 @@ def image_info(project: Project) -> ImageInfo:
         env=dict(docker.env),
         setup_script=SETUP_SCRIPT if docker.setup_script else None,
         dockerfile_template=TEMPLATE if docker.dockerfile_template else None,
+        conda=read_conda(project.spec.conda, project.path) is not None,
     )

@@ -15,9 +15,10 @@ from bentopack._report import Reporter
 from bentopack.bento.images import Images, image_info
 from bentopack.bento.project import Project
 from bentopack.bento.runtime import REQUIRES
-from bentopack.errors import LockError, StorageError
+from bentopack.errors import LockError, SpecError, StorageError
 from bentopack.lock import LOCK_NAME
 from bentopack.lock.built import Workshop
+from bentopack.lock.conda import CONDA, CondaRequest, explicit_list
 from bentopack.lock.existing import describe_lockfile
 from bentopack.lock.lockfile import Lock, LockedEnvironment, LockedModel, read_lock, write_lock
 from bentopack.lock.make import LockInputs, fresh_lock
@@ -29,7 +30,8 @@ from bentopack.lock.resolver import Indexes, LockedPackage, Request, Resolver, T
 from bentopack.lock.torch_index import torch_address
 from bentopack.lock.wheels import bundled, local_wheel, require_one_of_each, wheels_in
 from bentopack.spec.buildable import read_source
-from bentopack.spec.manifest import ModelInfo
+from bentopack.spec.conda import CondaEnvironment, read_conda
+from bentopack.spec.manifest import ModelInfo, conda_list
 from bentopack.spec.requirement import has_password
 
 _CUDA_LIBRARY = re.compile(r"nvidia-[a-z0-9-]+-cu([0-9]{2})")
@@ -64,6 +66,9 @@ class Environment:
         for variant, hashed in self.hashed_requirements().items():
             found[f"env/python/{variant}/requirements.in"] = asked
             found[self.requirements(variant)] = hashed.encode()
+        for variant, locked in self.variants.items():
+            if locked.conda:
+                found[conda_list(variant)] = explicit_list(locked.conda).encode()
         return found
 
     def hashed_requirements(self) -> dict[str, str]:
@@ -117,24 +122,29 @@ def wanted_lock(
     """
     # Where the bentofile names no Python, the lock's stays; the first lock takes that of the one who makes it.
     old = read_lock(project.path / LOCK_NAME)
-    python = project.spec.python_version or (old.python if old else None) or host_target().python
+    conda = read_conda(project.spec.conda, project.path)
+    python = _python(project, conda) or (old.python if old else None) or host_target().python
     target = Target(python, platform)
     pins = pins_in(old) if old and not renewal.upgrade else {}
     workshop = Workshop(project.path, target, home() / "cache" / "wheels", pins, renewal.packages, reporter)
-    request = _request(project, runtime, workshop)
+    request = _request(project, runtime, workshop, conda.pip if conda else ())
+    asked = CondaRequest(conda.channels, conda.packages) if conda else None
     cuda = project.spec.docker.cuda_version
     variants = ("cpu", "gpu") if cuda else ("cpu",)
     address = torch_address(project.spec.python.torch_index, request)
     builds = {"cpu": None, "gpu": images.cuda(cuda) if cuda else None}
     image = image_info(project)
+    conda_inputs = {CONDA: asked.inputs()} if asked else {}
     return LockInputs(
         request=request,
         target=target,
         bases={variant: images.base(image, variant, python) for variant in variants},
         models=[LockedModel(tag=m.tag, digest=m.digest, spellings=m.spellings) for m in models],
         runtime=bentopack.__version__,
-        parts=inputs_of(request, target, ", ".join(REQUIRES)) | {"variants": list(variants)},
+        parts=inputs_of(request, target, ", ".join(REQUIRES)) | {"variants": list(variants)} | conda_inputs,
         torch={variant: TorchIndex(address, builds[variant]) for variant in variants} if address else {},
+        conda=asked,
+        cuda=builds["gpu"],
     )
 
 
@@ -163,8 +173,20 @@ def lock_environment(
     return environment
 
 
-def _request(project: Project, runtime: Path, workshop: Workshop) -> Request:
+def _python(project: Project, conda: CondaEnvironment | None) -> str | None:
+    """The image's Python, where the project says it."""
+    told, in_conda = project.spec.python_version, conda.python if conda else None
+    if told and in_conda and told != in_conda:
+        raise SpecError(
+            project.places.problem(("conda",), f"conda: asks for python {in_conda}, and python.version is {told}")
+        )
+    return told or in_conda
+
+
+def _request(project: Project, runtime: Path, workshop: Workshop, more: tuple[str, ...]) -> Request:
+    """What pip's packages are resolved from; ``more`` are those that conda's environment has of pip."""
     python = project.spec.python
+    lines = (*python.packages, *more)
     files = read_requirements(project.path / python.requirements_txt, project.path) if python.requirements_txt else ()
     own = Indexes(
         index_url=python.index_url,
@@ -174,11 +196,11 @@ def _request(project: Project, runtime: Path, workshop: Workshop) -> Request:
         pip_args=tuple(shlex.split(python.pip_args or "")),
     )
     indexes = merge(with_places(own, tuple(python.find_links), project.path, "python.find_links"), files)
-    sources = [source for line in python.packages if (source := read_source(line))]
+    sources = [source for line in lines if (source := read_source(line))]
     built = workshop.build([*sources, *(source for file in files for source in file.sources)])
     wheels = (*(local_wheel(project.path / each) for each in python.wheels), *built.wheels)
     require_one_of_each(wheels)
-    asked = [line for line in python.packages if not read_source(line)]
+    asked = [line for line in lines if not read_source(line)]
     return Request(
         lines=(*asked, *built.lines),
         files=files,

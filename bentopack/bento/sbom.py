@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bentopack.lock.conda import LockedCondaPackage
+from bentopack.lock.lockfile import LockedEnvironment
 from bentopack.lock.resolver import LockedPackage
 from bentopack.spec.manifest import BaseInfo, Manifest, ModelInfo, VariantInfo
 
@@ -31,20 +33,20 @@ def sbom_path(variant: str) -> str:
     return f"env/sbom/{variant}.cdx.json"
 
 
-def sbom_files(manifest: Manifest, packages: Mapping[str, Sequence[LockedPackage]], runtime: str) -> dict[str, bytes]:
+def sbom_files(manifest: Manifest, locked: Mapping[str, LockedEnvironment], runtime: str) -> dict[str, bytes]:
     """Write the document of every variant, by its path in the Bento.
 
     Args:
-        packages: what is locked for each variant.
+        locked: what is locked for each variant.
         runtime: the SHA-256 (hex) of the runtime's wheel.
     """
     return {
-        sbom_path(variant): _document(manifest, info, packages[variant], runtime)
+        sbom_path(variant): _document(manifest, info, locked[variant], runtime)
         for variant, info in manifest.variants.items()
     }
 
 
-def _document(manifest: Manifest, variant: VariantInfo, packages: Sequence[LockedPackage], runtime: str) -> bytes:
+def _document(manifest: Manifest, variant: VariantInfo, locked: LockedEnvironment, runtime: str) -> bytes:
     # Late, because it takes a tenth of a second to import, and only a build needs it.
     from cyclonedx.model.bom import Bom, BomMetaData
     from cyclonedx.model.component import Component, ComponentType
@@ -57,7 +59,12 @@ def _document(manifest: Manifest, variant: VariantInfo, packages: Sequence[Locke
         description=manifest.description,
     )
     bom = Bom(metadata=BomMetaData(component=subject))
-    parts = [*_packages(packages, variant), _runtime(manifest, runtime), *map(_model, manifest.models)]
+    parts = [
+        *_packages(locked.packages, variant),
+        *map(_conda, locked.conda),
+        _runtime(manifest, runtime),
+        *map(_model, manifest.models),
+    ]
     parts += [_base(variant.base, variant.platform)] if variant.base else []
     bom.components.update(parts)
     bom.register_dependency(subject, parts)
@@ -119,6 +126,29 @@ def _packages(packages: Sequence[LockedPackage], variant: VariantInfo) -> Iterat
             ],
             properties=[Property(name="bentopack:marker", value=package.marker)] if package.marker else None,
         )
+
+
+def _conda(package: LockedCondaPackage) -> Component:
+    from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, XsUri
+    from cyclonedx.model.component import Component, ComponentType
+    from packageurl import PackageURL
+
+    # https://github.com/package-url/purl-spec/blob/main/types-doc/conda-definition.md
+    channel, _, file = package.url.rpartition("/")
+    channel, _, subdir = channel.rpartition("/")
+    kind = "conda" if file.endswith(".conda") else "tar.bz2"
+    told = {"build": package.build, "channel": channel, "subdir": subdir, "type": kind}
+    purl = PackageURL("conda", name=package.name, version=package.version, qualifiers=told)
+    return Component(
+        name=package.name,
+        version=package.version,
+        type=ComponentType.LIBRARY,
+        bom_ref=purl.to_string(),
+        purl=purl,
+        licenses=[_license(package.license)] if package.license else None,
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=package.sha256)],
+        external_references=[ExternalReference(type=ExternalReferenceType.DISTRIBUTION, url=XsUri(package.url))],
+    )
 
 
 def _license(text: str) -> LicenseExpression | DisjunctiveLicense:

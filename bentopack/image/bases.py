@@ -10,7 +10,7 @@ from bentopack.errors import did_you_mean
 from bentopack.image import validate
 from bentopack.image.gpu import GpuNeeds, Packages, driver_of, read_needs
 from bentopack.image.nvidia import CudaTag, cuda_release, differences, fitting_release, read_cuda_image, superseded
-from bentopack.image.table import DISTROS, PYTHON_IMAGE, PYTHONS, CudaRelease, Distro, PackageManager
+from bentopack.image.table import DISTROS, MICROMAMBA_IMAGE, PYTHON_IMAGE, PYTHONS, CudaRelease, Distro, PackageManager
 from bentopack.image.validate import PlanError
 from bentopack.spec.manifest import ImageInfo
 
@@ -40,7 +40,8 @@ class Base:
 
     ``reasons`` lead to it, one after the other; ``warnings`` are what the user should know of it before the build.
     ``release`` is the distribution's, where it is known. ``interpreter_image`` is set where the base has no Python of
-    the right version: a stage of that image fetches one, and it is copied over. ``builder_image`` is set where packages
+    the right version: a stage of that image fetches one, and it is copied over. ``conda_image`` is set where
+    Python and libraries come from conda instead: it installs them. ``builder_image`` is set where packages
     are compiled with more than the base has. Of a base of the user's own, ``checked`` says that the build first looks
     whether the right Python is in it, ``user_may_differ`` that it may begin as a user who may install nothing, and
     ``names_index`` that it may tell pip, and nobody else, of the index to use.
@@ -53,6 +54,7 @@ class Base:
     release: str | None = None
     missing: tuple[str, ...] = ()
     interpreter_image: str | None = None
+    conda_image: str | None = None
     builder_image: str | None = None
     checked: bool = False
     user_may_differ: bool = False
@@ -92,6 +94,13 @@ def choose_base(
     """
     if python not in PYTHONS:
         raise PlanError(f"Python {python} has no base image", hint=f"supported: {', '.join(PYTHONS)}")
+    base = _chosen(image, variant=variant, python=python, packages=packages, override=override, found=found)
+    return _with_conda(base, found) if image.conda else base
+
+
+def _chosen(
+    image: ImageInfo, *, variant: str, python: str, packages: Packages, override: str | None, found: BaseFacts | None
+) -> Base:
     needs = read_needs(packages)
     if name := override or image.base_image:
         told = "given with --base-image" if override else "given as docker.base_image in the bentofile"
@@ -100,6 +109,23 @@ def choose_base(
     if variant == "gpu":
         return _gpu(image, python, needs)
     return _plain(_distro(image.distro), python, warnings=tuple(_idle_cuda(needs)))
+
+
+def _with_conda(base: Base, found: BaseFacts | None) -> Base:
+    """A base whose Python is conda's: it needs glibc, and no Python of its own."""
+    own = base.user_may_differ
+    row = next((row for row in DISTROS if row.release == base.release and "{python}" in row.image and not own), None)
+    if (row and row.bare is None) or (found and found.glibc is None):
+        raise PlanError(
+            f"conda: its packages need glibc, and {base.image} has another C library",
+            hint="leave docker.distro out, or choose a base with glibc",
+        )
+    if row and row.bare:
+        why = f"Python comes from conda, so it is {row.bare}"
+        base = replace(base, image=row.bare, missing=("ca-certificates",), reasons=(*base.reasons, why))
+    else:
+        base = replace(base, reasons=(*base.reasons, "Python comes from conda"))
+    return replace(base, interpreter_image=None, conda_image=MICROMAMBA_IMAGE, checked=False)
 
 
 def follows_from_packages(image: ImageInfo, variant: str) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from bentopack._fs import FileEntry
 from bentopack.image.plan import ImagePlan, Layer, LayerKind
-from bentopack.image.table import UV_VERSION
+from bentopack.image.table import MICROMAMBA_IMAGE, UV_VERSION
 
 # Files are copied alone, and lie as well on one base as on another; what runs a program depends on where it runs.
 _RUNS: frozenset[LayerKind] = frozenset({"system", "python", "setup"})
@@ -35,6 +35,7 @@ def _keyed(plan: ImagePlan, files: list[FileEntry]) -> Iterator[Layer]:
             layer.target,
             *layer.packages,
             *([UV_VERSION, plan.python, plan.platform] if layer.kind == "interpreter" else []),
+            *([MICROMAMBA_IMAGE, plan.python, plan.platform] if layer.kind == "conda" else []),
             *(["x" if file.executable else "-", file.path, file.sha256] for file in held),
             *(below if layer.kind in _RUNS else []),
             *(plan.environment if layer.kind == "setup" else []),

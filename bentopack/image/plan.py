@@ -16,10 +16,12 @@ from bentopack.image.bases import ADD_CUDA_VERSION, Base, BaseFacts, choose_base
 from bentopack.image.system import missing_packages
 from bentopack.image.validate import PlanError
 from bentopack.lock.requirements import has_own_index, locked_versions
-from bentopack.spec.manifest import Manifest, ModelInfo, VariantInfo
+from bentopack.spec.manifest import Manifest, ModelInfo, VariantInfo, conda_list
 from bentopack.tag import is_name, is_version
 
 VENV = "/opt/venv"
+CONDA = "/opt/conda-env"
+"""Where conda's packages lie, in every stage: they have the path in them."""
 INTERPRETER = "/opt/python"
 """Where a Python lies that the base does not have; the same in every stage, as the venv points to it."""
 BENTO = "/bento"
@@ -30,7 +32,7 @@ USER = "10001:0"
 
 _DESCRIPTION_LENGTH = 200
 
-LayerKind = Literal["interpreter", "system", "python", "runtime", "setup", "model", "manifest", "source"]
+LayerKind = Literal["interpreter", "system", "conda", "python", "runtime", "setup", "model", "manifest", "source"]
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,14 @@ class ImagePlan:
     @property
     def interpreter(self) -> str:
         """The Python that the virtual environment is made with."""
+        if self.base.conda_image:
+            return f"{CONDA}/bin/python3"
         return f"{INTERPRETER}/current/bin/python3" if self.base.interpreter_image else "python3"
+
+    @property
+    def foundation(self) -> tuple[Layer, ...]:
+        """The layers that both the building and the running of packages may need."""
+        return self.of("interpreter", "system", "conda")
 
 
 def plan_image(
@@ -142,7 +151,7 @@ def plan_image(
         variant=variant,
         platform=validate.platform(platform or info.platform),
         python=manifest.python,
-        layers=tuple(_layers(manifest, base, info.requirements, info.packages)),
+        layers=tuple(_layers(manifest, base, variant)),
         environment=environment,
         labels=_labels(manifest),
         port=_port(dict(environment)),
@@ -165,14 +174,17 @@ def require_variant(manifest: Manifest, variant: str) -> VariantInfo:
     raise PlanError(f"the Bento {manifest.name} has no {variant} variant", hint=hint)
 
 
-def _layers(manifest: Manifest, base: Base, requirements: str, count: int) -> Iterable[Layer]:
+def _layers(manifest: Manifest, base: Base, variant: str) -> Iterable[Layer]:
+    info = manifest.variants[variant]
     if base.interpreter_image:
         yield Layer("interpreter", f"Python {manifest.python}", target=INTERPRETER)
     packages = _system_packages(base, manifest.image.system_packages)
     if packages:
         yield Layer("system", ", ".join(packages), packages=packages)
-    folder = validate.bento_path(requirements).rpartition("/")[0] or "."
-    yield Layer("python", f"{count} Python packages", (folder, requirements), VENV)
+    if base.conda_image:
+        yield Layer("conda", f"Python {manifest.python} and what else comes from conda", (conda_list(variant),), CONDA)
+    folder = validate.bento_path(info.requirements).rpartition("/")[0] or "."
+    yield Layer("python", f"{info.packages} Python packages", (folder, info.requirements), VENV)
     runtime = validate.bento_path(manifest.runtime)
     yield Layer("runtime", "the serving runtime", (runtime,), f"{_site_packages(manifest)}/")
     if manifest.image.setup_script:
@@ -223,6 +235,7 @@ def _environment(manifest: Manifest, variant: str, base: Base) -> tuple[tuple[st
         # A uid that /etc/passwd does not know has no home; libraries that keep a cache there need some place.
         "HOME": "/tmp",  # noqa: S108 - the container's own
         **(_NVIDIA if variant == "gpu" else {}),
+        **({"CONDA_PREFIX": CONDA} if base.conda_image else {}),
         **({"LD_LIBRARY_PATH": ":".join(folders)} if folders else {}),
         **manifest.image.env,
         **given,

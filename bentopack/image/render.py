@@ -68,6 +68,9 @@ def render_dockerfile(
         "installer": "pip" if ids else plan.installer,
         "pip_mounts": _mounts("pip", ids) if dialect.mounts else (),
         "uv_mounts": _mounts("uv", ()) if dialect.mounts else (),
+        "conda_mounts": ("--mount=type=cache,target=/opt/conda/pkgs",) if dialect.mounts else (),
+        # What conda has is seen by what pip has, which lies above it.
+        "venv_options": "--without-pip" + (" --system-site-packages" if plan.base.conda_image else ""),
         "pip_variables": tuple(_pip_variables(ids)),
         "uv_requirement": " \\\n        ".join(
             [f"echo uv=={UV_VERSION}", *(f"--hash=sha256:{each}" for each in UV_HASHES)]

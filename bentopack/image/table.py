@@ -16,6 +16,9 @@ PYTHON_IMAGE = "python:{python}-slim-bookworm"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 """What bentopack's runtime runs on and each base below is published for."""
 
+MICROMAMBA_IMAGE = "mambaorg/micromamba:2.8.1"
+"""Installs conda's packages. Source: https://hub.docker.com/r/mambaorg/micromamba, seen 2026-11-24."""
+
 UV_VERSION = "0.13.9"
 """Installs packages, and brings Python to bases that have none of their own."""
 
@@ -42,6 +45,8 @@ class Distro:
     seen: str
     missing: tuple[str, ...] = ()
     """System packages that serving needs and the image lacks."""
+    bare: str | None = None
+    """The same release without Python and with glibc, where ``image`` brings one; conda brings its own."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,14 @@ _REDHAT = "https://catalog.redhat.com/software/containers/"
 
 DISTROS = (
     Distro(
-        "debian", PYTHON_IMAGE, "debian12", "apt", "the official Python image on Debian 12, slim", _PYTHON, "2026-11-23"
+        "debian",
+        PYTHON_IMAGE,
+        "debian12",
+        "apt",
+        "the official Python image on Debian 12, slim",
+        _PYTHON,
+        "2026-11-23",
+        bare="debian:bookworm-slim",
     ),
     Distro(
         "debian13",
@@ -91,6 +103,7 @@ DISTROS = (
         "the official Python image on Debian 13, slim",
         _PYTHON,
         "2026-11-23",
+        bare="debian:trixie-slim",
     ),
     Distro(
         "ubuntu",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from bentopack.lock.conda import CONDA
 from bentopack.lock.lockfile import LockedModel
 
 # Inputs with names of their own in them, by which a change is told more closely.
-_NAMED = frozenset({"indexes", "python.lockfile", "python.wheels", "requirements files"})
+_NAMED = frozenset({CONDA, "indexes", "python.lockfile", "python.wheels", "requirements files"})
 
 
 def changed_inputs(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ import msgspec
 from bentopack._fs import write_atomic
 from bentopack._yaml import decode
 from bentopack.errors import LockError
+from bentopack.lock.conda import LockedCondaPackage, require_sound_conda
 from bentopack.lock.resolver import LockedPackage
 from bentopack.lock.sound import require_sound
 
@@ -36,11 +37,13 @@ class LockedBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unpinned: str | None = None
 
 
-class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True):
+class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The base and the packages of one variant on one platform."""
 
     base: LockedBase
     packages: tuple[LockedPackage, ...]
+    conda: tuple[LockedCondaPackage, ...] = ()
+    """In the order in which they are to be installed; pip's packages lie above them."""
 
 
 class Lock(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +103,8 @@ def read_lock(path: Path) -> Lock | None:
                 raise LockError(f"{path}: the digest of the base {environment.base.image!r} is not valid", hint=again)
             for package in environment.packages:
                 require_sound(package, str(path))
+            for each in environment.conda:
+                require_sound_conda(each, str(path))
     return lock
 
 

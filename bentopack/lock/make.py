@@ -15,6 +15,7 @@ from bentopack._report import Reporter
 from bentopack.errors import LockError, did_you_mean
 from bentopack.lock.aside import aside
 from bentopack.lock.changes import changed_inputs, changed_models, told_change
+from bentopack.lock.conda import CONDA, CondaRequest, LockedCondaPackage, solve
 from bentopack.lock.lockfile import (
     FORMAT,
     Lock,
@@ -51,6 +52,10 @@ class LockInputs:
     parts: dict[str, Any]
     torch: Mapping[str, TorchIndex] = field(default_factory=dict)
     """Where PyTorch's packages come from, for each variant for which that is not the indexes like any other's."""
+
+    conda: CondaRequest | None = None
+    cuda: str | None = None
+    """That of the gpu variant."""
 
     def base(self, variant: str, packages: Sequence[LockedPackage]) -> str:
         """Name the base image of a variant that has these packages."""
@@ -178,10 +183,29 @@ def _environments(
             request = _preferring(wanted.request, kept or next(others, None), renewal)
             request = replace(request, torch=wanted.torch.get(variant))
             packages = resolutions.of(request, Target(wanted.target.python, platform))
+        conda = _conda(old, kept, wanted, Target(wanted.target.python, platform), variant, renewal, reporter)
         image = wanted.base(variant, packages)
         base = kept.base if kept and _holds_base(kept, image, renewal) else pins.of(image)
-        environments.setdefault(variant, {})[platform] = LockedEnvironment(base=base, packages=packages)
+        environments.setdefault(variant, {})[platform] = LockedEnvironment(base=base, packages=packages, conda=conda)
     return environments
+
+
+def _conda(
+    old: Lock | None,
+    kept: LockedEnvironment | None,
+    wanted: LockInputs,
+    target: Target,
+    variant: str,
+    renewal: Renewal,
+    reporter: Reporter,
+) -> tuple[LockedCondaPackage, ...]:
+    """What is locked of conda's packages; kept while what they follow from is as it was."""
+    if wanted.conda is None:
+        return ()
+    same = old is not None and all(old.inputs.get(name) == wanted.parts[name] for name in (CONDA, "python"))
+    if kept and kept.conda and same and not renewal.upgrade:
+        return kept.conda
+    return solve(wanted.conda, target, wanted.cuda if variant == "gpu" else None, reporter)
 
 
 def _holds_base(kept: LockedEnvironment | None, image: str, renewal: Renewal) -> bool:

@@ -5,13 +5,21 @@ The JSON Schema in ``schemas/`` is made of these types, and so are the messages 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from bentopack.spec import fields
 from bentopack.spec.environment import as_entries, as_pairs
-from bentopack.spec.requirement import FindLinks, IndexUrl, PipArgs, Requirement, TorchIndexSetting
+from bentopack.spec.requirement import (
+    CondaChannel,
+    FindLinks,
+    IndexUrl,
+    PipArgs,
+    Requirement,
+    TorchIndexSetting,
+    dependency,
+)
 from bentopack.spec.scalars import plain
 
 _OneOrMany = fields.OneOrMany()
@@ -145,16 +153,22 @@ class Docker(Section):
     )
 
 
-class Conda(Section):
-    """BentoML's conda environment. Refused for now, whatever it holds."""
+CondaChannels: TypeAlias = Annotated[tuple[CondaChannel, ...], _OneOrMany]
+CondaDependencies: TypeAlias = tuple[Annotated[Any, fields.listed(dependency, str | dict[str, list[str]])], ...]
 
-    environment_yml: fields.FilePath | None = Field(default=None, description="A conda environment file.")
-    channels: Annotated[tuple[fields.Line, ...], _OneOrMany] = Field(default=(), description="Conda channels.")
-    dependencies: tuple[Annotated[Any, fields.listed(fields.dependency, str | dict[str, list[str]])], ...] = Field(
+
+class Conda(Section):
+    """The section ``conda``: Python and libraries from conda, below the packages of pip."""
+
+    environment_yml: fields.FilePath | None = Field(
+        default=None, description="A conda environment file, instead of 'channels' and 'dependencies'."
+    )
+    channels: CondaChannels = Field(default=(), description="Conda channels, the first wins; conda-forge if none.")
+    dependencies: CondaDependencies = Field(
         default=(), description="Conda packages, and a list of pip packages under the key 'pip'."
     )
-    pip: Annotated[tuple[fields.Line, ...], _OneOrMany] = Field(
-        default=(), description="Pip packages of the conda environment."
+    pip: Annotated[tuple[Requirement, ...], _OneOrMany] = Field(
+        default=(), description="Pip packages, as under python.packages."
     )
 
 
@@ -191,7 +205,7 @@ class Spec(Section):
     ] = Field(default=(), description="Environment variables of the running service: a list of {name, value}.")
     python: Python = Field(default_factory=Python, description="The Python environment of the service.")
     docker: Docker = Field(default_factory=Docker, description="The container image.")
-    conda: Conda = Field(default_factory=Conda, description="BentoML's conda environment. Refused for now.")
+    conda: Conda = Field(default_factory=Conda, description="The conda environment.")
     args: Annotated[dict[str, Any], fields.listed(plain, dict[str, Any])] = Field(
         default_factory=dict, description="Default values of the service's own arguments."
     )

@@ -155,11 +155,3 @@ def words(values: tuple[str, ...]) -> tuple[str, ...]:
 def listed(check: Callable[[Any], Any], accepts: Any) -> BeforeValidator:
     """Make the validator that brings a field's other spellings (``accepts``, for the schema) to its own."""
     return BeforeValidator(check, json_schema_input_type=accepts)
-
-
-def dependency(value: Any) -> Any:
-    """Return one item of ``conda.dependencies``: a package, or a list of packages under ``pip``."""
-    pip = value.get("pip") if isinstance(value, dict) and set(value) == {"pip"} else None
-    if not isinstance(value, str) and not isinstance(pip, list):
-        raise expected("a package, or a list of packages under 'pip'", value)
-    return value

@@ -119,6 +119,12 @@ def _contradictions(spec: Spec, document: Document) -> Iterator[Problem]:
                 yield document.places.problem(
                     ("python", key), f"python.{key}: python.lockfile says all that is installed; keep one of the two"
                 )
+    if spec.conda.environment_yml:
+        for key in ("channels", "dependencies"):
+            if getattr(spec.conda, key):
+                yield document.places.problem(
+                    ("conda", key), f"conda.{key}: conda.environment_yml says them all; keep one of the two"
+                )
     for path, name in _repeated([(("models", index, "alias"), model.alias) for index, model in enumerate(spec.models)]):
         yield document.places.problem(path, f"{spell(path)}: '{name}' is another model's alias too")
     for path, name in _repeated([(("envs", index, "name"), env.name) for index, env in enumerate(spec.envs)]):

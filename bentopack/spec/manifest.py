@@ -88,6 +88,13 @@ class ImageInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Path in the Bento (``env/docker/setup_script``), where there is one."""
     dockerfile_template: str | None = None
     """Path in the Bento (``env/docker/Dockerfile.template``), where there is one."""
+    conda: bool = False
+    """Whether Python and libraries come from conda, by the list at :func:`conda_list`."""
+
+
+def conda_list(variant: str) -> str:
+    """Path in the Bento of what a variant has of conda, as an explicit list."""
+    return f"env/conda/{variant}/explicit.txt"
 
 
 class BaseInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

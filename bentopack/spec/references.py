@@ -100,6 +100,7 @@ _REFERENCES = (
     _Row("python", "requirements_txt", _path),
     _Row("python", "lockfile", _lockfile),
     _Row("python", "wheels", _wheel),
+    _Row("conda", "environment_yml", _path),
     _Row("docker", "setup_script", _path),
     _Row("docker", "dockerfile_template", _path),
     _Row("docker", "env", _dotenv),

@@ -133,8 +133,35 @@ def pip_args(value: str) -> str:
     return value
 
 
+# A package, its version and its build, and a channel before it; nothing that could begin an option.
+_CONDA_PACKAGE = r"[A-Za-z0-9_][^\x00-\x1f\x7f\"'\\#]*"
+_CONDA_CHANNEL = r"https?://[^\x00-\x20\x7f\"'\\#?]+|[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9_.-]+)*"
+
+
+def dependency(value: Any) -> Any:
+    """Return one item of ``conda.dependencies``: a package, or a list of packages under ``pip``."""
+    if isinstance(value, str) and re.fullmatch(_CONDA_PACKAGE, value):
+        return value
+    pip = value.get("pip") if isinstance(value, dict) and set(value) == {"pip"} else None
+    if not isinstance(pip, list):
+        raise expected("a package such as numpy=1.26, or a list of packages under 'pip'", value)
+    return {"pip": [requirement(each) for each in pip]}
+
+
+def channel(value: Any) -> str:
+    """Return a conda channel: its name, or its address."""
+    if has_password(str(value)) or re.search(r"/t/[^/]", str(value)):
+        raise refused("a password or token in an address would end up in the lock; conda has them from `conda token`")
+    if value == "defaults":
+        raise refused("'defaults' is several channels, which Anaconda's terms are for; name one, such as conda-forge")
+    if not isinstance(value, str) or not re.fullmatch(_CONDA_CHANNEL, value):
+        raise expected("a channel such as conda-forge, or its address (https://…)", value)
+    return value
+
+
 Requirement: TypeAlias = Annotated[str, BeforeValidator(requirement)]
 IndexUrl: TypeAlias = Annotated[str, BeforeValidator(index_url)]
 TorchIndexSetting: TypeAlias = Annotated[bool | str, BeforeValidator(torch_index)]
 FindLinks: TypeAlias = Annotated[str, BeforeValidator(find_links)]
 PipArgs: TypeAlias = Annotated[Line, AfterValidator(pip_args)]
+CondaChannel: TypeAlias = Annotated[str, BeforeValidator(channel)]

@@ -14,11 +14,6 @@ from bentopack.errors import Problem
 from bentopack.spec.document import Document, Path, spell
 from bentopack.spec.scalars import plain
 
-_CONDA = (
-    "conda environments are not supported yet; list Python packages under python.packages "
-    "and libraries under docker.system_packages"
-)
-
 
 def _given(value: Any) -> bool:
     return value not in (None, "", [], {})
@@ -34,7 +29,6 @@ class Row:
 
 
 REFUSED = (
-    Row(("conda", "*"), _CONDA),
     Row(("models", "*", "filter"), "model filters are not supported yet; give the whole tag, such as iris:v2"),
     Row(
         ("envs", "*", "stage"),

@@ -23,6 +23,7 @@ from bentopack.spec.manifest import BaseInfo, read_manifest
 from bentopack.tag import InvalidTag
 from tests.doubles import FixedImages, FixedResolver, Recorder
 from tests.echo import ECHO, echo_project
+from tests.lock.channel import local_channel
 from tests.lock.wheel import write_wheel
 
 
@@ -360,3 +361,30 @@ def test_a_pinned_base_is_in_the_bento(home: Path, tmp_path: Path) -> None:
     base = built.manifest.variants["cpu"].base
     assert base is not None and base.digest == f"sha256:{'0' * 64}"
     assert build(project, images=FixedImages(digest=f"sha256:{'1' * 64}")).tag == built.tag
+
+
+def test_conda_packages_are_locked_with_the_rest(home: Path, tmp_path: Path) -> None:
+    """They are in the lock, the Bento and its bill of materials; the Python that they ask for is the Bento's."""
+    with local_channel(tmp_path / "channel") as channel:
+        channel.add("python", "3.12.4")
+        channel.add("gdal", "3.8.0", "python >=3.11")
+        text = (
+            "service: service:Echo\npython: {packages: [msgspec]}\n"
+            f"conda: {{channels: ['{channel.url}'], dependencies: [gdal, python=3.12, {{pip: [rasterio]}}]}}\n"
+        )
+        project, resolver = echo_project(tmp_path / "p", bentofile__yaml=text), FixedResolver()
+        built = build(project, resolver)
+        explicit = (built.path / "env/conda/cpu/explicit.txt").read_text()
+        assert f"{channel.url}/linux-64/gdal-3.8.0-h0_0.conda#" in explicit
+    assert (built.manifest.python, built.manifest.image.conda) == ("3.12", True)
+    assert resolver.asked[0].lines == ("msgspec", "rasterio")
+    assert "pkg:conda/gdal@3.8.0" in (built.path / "env/sbom/cpu.cdx.json").read_text()
+    # Its channel is gone by now: what is locked is not solved again.
+    assert build(project, resolver).digest == built.digest
+
+
+def test_conda_and_the_bentofile_name_one_python(home: Path, tmp_path: Path) -> None:
+    """Two that differ are told, with the place."""
+    text = "service: service:Echo\npython: {version: '3.11'}\nconda: {dependencies: [python=3.12]}\n"
+    with pytest.raises(SpecError, match=r"bentofile\.yaml:3:1: conda: asks for python 3\.12, and .* is 3\.11"):
+        build(echo_project(tmp_path / "p", bentofile__yaml=text))

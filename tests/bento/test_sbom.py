@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bentopack.bento.sbom import sbom_files
+from bentopack.lock.lockfile import LockedBase, LockedEnvironment
 from bentopack.lock.resolver import LockedPackage
 from bentopack.spec.manifest import BaseInfo, Manifest, ModelInfo, ServiceInfo, VariantInfo
 
@@ -55,7 +56,11 @@ def manifest(digest: str | None = f"sha256:{'d' * 64}") -> Manifest:
 
 def document_bytes(digest: str | None = f"sha256:{'d' * 64}", packages: tuple[LockedPackage, ...] = PACKAGES) -> bytes:
     """The one document of that Bento."""
-    files = sbom_files(manifest(digest), {"cpu": packages}, "f" * 64)
+    files = sbom_files(
+        manifest(digest),
+        {"cpu": LockedEnvironment(base=LockedBase(image="python:3.11-slim"), packages=packages)},
+        "f" * 64,
+    )
     assert list(files) == ["env/sbom/cpu.cdx.json"]
     return files["env/sbom/cpu.cdx.json"]
 

@@ -40,6 +40,7 @@ def golden(manifest: Manifest) -> dict[str, str]:
         "own-base": render_dockerfile(
             plan_image(manifest, "", base_image="registry.example:5000/team/python:1"), BUILDKIT
         ),
+        "conda": render_dockerfile(plan_image(_with(manifest, ImageInfo(conda=True)), ""), BUILDKIT),
         "alpine": render_dockerfile(
             plan_image(_with(manifest, ImageInfo(distro="alpine", system_packages=("git",))), ""), BUILDKIT
         ),
@@ -63,7 +64,7 @@ def matrix(manifest: Manifest) -> dict[str, str]:
         texts[f"cuda-{release.version}-{python}"] = render_dockerfile(plan, BUILDKIT)
     for variant, image, base, held, dialect, trusting in product(
         ("cpu", "gpu"),
-        (ImageInfo(cuda_version="12.6"), FULL),
+        (ImageInfo(cuda_version="12.6"), FULL, replace(FULL, conda=True)),
         (None, "mine:1"),
         ("", OWN_INDEX, TORCH, FLASH),
         DIALECTS,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bentopack.image.bases import Base, choose_base
+from bentopack.image.bases import Base, BaseFacts, choose_base
 from bentopack.image.gpu import Packages
 from bentopack.image.images import EngineImages
 from bentopack.image.nvidia import cuda_release
@@ -112,3 +112,41 @@ def test_unsupported_python() -> None:
     with pytest.raises(PlanError, match=r"Python 3\.8") as caught:
         base(python="3.8")
     assert "3.10" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("asked", "image"),
+    [
+        ({}, "debian:bookworm-slim"),
+        ({"distro": "debian13"}, "debian:trixie-slim"),
+        ({"distro": "ubuntu"}, "ubuntu:22.04"),
+        ({"distro": "ubi9"}, "registry.access.redhat.com/ubi9/ubi-minimal:9.6"),
+        ({"base_image": "mine:1"}, "mine:1"),
+    ],
+)
+def test_with_conda_the_base_has_no_python(asked: dict[str, Any], image: str) -> None:
+    """Conda's is the only one: nothing else brings one, and nobody looks for one."""
+    chosen = base(conda=True, **asked)
+    assert (chosen.image, chosen.interpreter_image, chosen.checked) == (image, None, False)
+    assert chosen.conda_image
+
+
+def test_conda_needs_glibc() -> None:
+    """What runs on another C library is refused, whoever named it."""
+    with pytest.raises(PlanError, match=r"conda: its packages need glibc, and python:3\.11-alpine"):
+        base(conda=True, distro="alpine")
+    with pytest.raises(PlanError, match="conda: its packages need glibc, and mine:1"):
+        choose_base(
+            ImageInfo(conda=True, base_image="mine:1"),
+            variant="cpu",
+            python="3.11",
+            packages={},
+            found=BaseFacts(python="3.11", package_manager="apk"),
+        )
+
+
+def test_conda_beside_cuda() -> None:
+    """NVIDIA's image keeps its place; its Python is conda's too."""
+    chosen = base(variant="gpu", cuda_version="12.6", conda=True)
+    assert chosen.image == "nvidia/cuda:12.6.3-cudnn-runtime-ubuntu22.04"
+    assert chosen.interpreter_image is None

@@ -16,6 +16,7 @@ def project(tmp_path: Path) -> Path:
         "setup.sh",
         "Dockerfile.template",
         "production.env",
+        "environment.yml",
         "wheels/tokenizer-1.0-py3-none-any.whl",
         "lib/other-2.0-py3-none-any.whl",
     ):

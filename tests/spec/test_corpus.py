@@ -11,14 +11,7 @@ from bentopack.spec.load import load_spec
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.yaml"))
 
-_CONDA = "conda environments are not supported yet"
 REFUSED = {
-    "conda_environment": [("3:3", f"conda.environment_yml: {_CONDA}")],
-    "conda_packages": [
-        ("3:3", f"conda.channels: {_CONDA}"),
-        ("6:3", f"conda.dependencies: {_CONDA}"),
-        ("10:3", f"conda.pip: {_CONDA}"),
-    ],
     "envs_for_the_build": [("4:5", "envs[0].stage: variables for the build alone are not supported yet")],
     "models_with_filter": [("4:5", "models[0].filter: model filters are not supported yet")],
     "options_among_packages": [

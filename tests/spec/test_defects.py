@@ -113,10 +113,6 @@ DEFECTS: dict[str, list[str]] = {
         "bentofile.yaml:28:5: envs[0].name: expected the name of an environment variable, found '1ST'",
         "bentofile.yaml:30:5: envs[1].value: expected text in one line, found a list",
         "bentofile.yaml:32:5: models[0].tag: expected a model tag such as iris:latest, found 'not a tag'",
-        (
-            "bentofile.yaml:37:1: conda: conda environments are not supported yet; list Python packages "
-            "under python.packages and libraries under docker.system_packages"
-        ),
         "bentofile.yaml:37:1: conda: expected keys and values, found '3'",
         "bentofile.yaml:38:1: args: expected keys and values, found a list",
     ],

@@ -11,7 +11,8 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 # What installs stands beside the environment that it fills, so that none of it is left in the image.
 # A pip that is there saves making one.
-RUN python3 -m venv --without-pip /opt/venv && python3 -m venv --without-pip tools \
+RUN python3 -m venv --without-pip /opt/venv \
+ && python3 -m venv --without-pip tools \
  && echo uv==0.13.9 \
         --hash=sha256:d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19 \
         --hash=sha256:2c45530751517d6c3bbc69a19473f6effe47cce047bede01ffd8af7ea7b36b25 \

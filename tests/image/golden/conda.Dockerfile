@@ -1,0 +1,87 @@
+# Made by bentopack, to be built from the Bento's folder: docker build -f env/docker/Dockerfile .
+# The cpu base, and why:
+# - docker.distro is debian: the official Python image on Debian 12, slim.
+# - Python comes from conda, so it is debian:bookworm-slim.
+
+# Python and libraries from conda, by addresses and hashes: nothing is solved here. What was installed when is left out.
+FROM mambaorg/micromamba:2.8.1 AS conda
+# hadolint ignore=DL3002
+USER 0
+WORKDIR /build
+COPY ["env/conda/cpu/explicit.txt", "explicit.txt"]
+RUN --mount=type=cache,target=/opt/conda/pkgs \
+    micromamba create --yes --quiet --always-copy --no-pyc \
+        --prefix /opt/conda-env --file explicit.txt \
+ && rm -f /opt/conda-env/conda-meta/history \
+ && { /opt/conda-env/bin/python3 -m compileall -qq -j 0 -x '/tests?/' --invalidation-mode unchecked-hash \
+        /opt/conda-env/lib/python3.11 || true; }
+
+# What both the building and the running of packages may need.
+FROM debian:bookworm-slim AS base
+# No versions: a Debian mirror keeps only the newest of each release.
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
+    ca-certificates \
+ && rm -rf /var/lib/apt/lists/*
+COPY --from=conda /opt/conda-env /opt/conda-env
+
+# Makes the virtual environment; of this stage only /opt/venv and /opt/runtime go on.
+FROM base AS builder
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /build
+# What installs stands beside the environment that it fills, so that none of it is left in the image.
+# A pip that is there saves making one.
+RUN /opt/conda-env/bin/python3 -m venv --without-pip --system-site-packages /opt/venv \
+ && /opt/conda-env/bin/python3 -m venv --without-pip tools \
+ && echo uv==0.13.9 \
+        --hash=sha256:d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19 \
+        --hash=sha256:2c45530751517d6c3bbc69a19473f6effe47cce047bede01ffd8af7ea7b36b25 \
+        --hash=sha256:5435c5ce14a56431208ca0996416d310f1598e8c2c8ba707688985a16bb82dbe \
+        --hash=sha256:ecb6028d79dc96fbeafffe5c8af62a7099487ebc05a701e76714eebcffd06375 > uv.txt \
+ && if /opt/conda-env/bin/python3 -m pip --python tools/bin/python --version; then pip="/opt/conda-env/bin/python3 -m pip --python tools/bin/python"; \
+    else /opt/conda-env/bin/python3 -m venv tools && pip=tools/bin/pip; fi \
+ && $pip install --no-cache-dir --require-hashes --requirement uv.txt
+COPY ["env/python/cpu/", "python/"]
+
+# Bytecode is compiled once, here: nobody may write it later. It is keyed by the source's hash, not by its time, so the
+# same packages give the same bytes. A package may carry files for other Pythons, which do not compile; its own tests
+# are left as they are, since nobody imports them.
+# Certificates are those of the base; several indexes are no risk where every file's hash is known.
+# hadolint ignore=DL3042
+RUN --mount=type=cache,target=/root/.cache/uv \
+    UV_SYSTEM_CERTS=1 tools/bin/uv pip install --python /opt/venv/bin/python \
+        --link-mode copy --index-strategy unsafe-best-match \
+        --require-hashes --requirement python/requirements.lock \
+ && rm -f /opt/venv/.lock \
+ && { /opt/venv/bin/python -m compileall -qq -j 0 -x '/tests?/' --invalidation-mode unchecked-hash /opt/venv/lib || true; }
+
+# The runtime is a layer of its own: it changes with bentopack, not with the packages.
+COPY ["env/runtime/bentopack-0.1.0-py3-none-any.whl", "runtime/"]
+RUN tools/bin/uv pip install --no-cache-dir --python /opt/venv/bin/python --no-deps --no-index --target /opt/runtime runtime/*.whl \
+ && rm -rf /opt/runtime/bin /opt/runtime/.lock \
+ && /opt/conda-env/bin/python3 -m compileall -q --invalidation-mode unchecked-hash \
+        -s /opt/runtime -p /opt/venv/lib/python3.11/site-packages/ /opt/runtime
+
+# The image itself: it needs neither pip nor a compiler. What changes least comes first.
+FROM base
+ENV PATH="/opt/venv/bin:/opt/conda-env/bin:$PATH"
+WORKDIR /bento/src
+COPY --from=builder /opt/venv /opt/venv
+COPY --from=builder /opt/runtime /opt/venv/lib/python3.11/site-packages/
+COPY ["models/iris/1.0/", "/bento/models/iris/1.0/"]
+COPY ["bento.yaml", "/bento/bento.yaml"]
+COPY ["src/", "/bento/src/"]
+
+ENV PYTHONUNBUFFERED="1" \
+    PYTHONDONTWRITEBYTECODE="1" \
+    HOME="/tmp" \
+    CONDA_PREFIX="/opt/conda-env"
+LABEL org.opencontainers.image.title="iris"
+USER 10001:0
+EXPOSE 3000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s \
+    --start-period=120s --retries=3 \
+    CMD ["/opt/venv/bin/python", "-m", "bentopack.serve.healthcheck"]
+ENTRYPOINT ["/opt/venv/bin/python", "-m", "bentopack", "serve", "/bento"]
