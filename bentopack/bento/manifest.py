@@ -5,6 +5,7 @@ from __future__ import annotations
 from bentopack.bento.images import image_info
 from bentopack.bento.project import Project
 from bentopack.bento.requirements import Environment
+from bentopack.spec.licence import project_licence
 from bentopack.spec.manifest import FORMAT, BaseInfo, Manifest, ModelInfo, VariantInfo
 
 
@@ -22,6 +23,7 @@ def manifest_of(
         name=spec.name or project.service.name,
         version=version or spec.version,
         description=spec.description,
+        license=project_licence(project.path),
         labels=dict(sorted(spec.labels.items())),
         service=project.service,
         models=models,

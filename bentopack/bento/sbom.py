@@ -57,6 +57,7 @@ def _document(manifest: Manifest, variant: VariantInfo, locked: LockedEnvironmen
         bom_ref="bento",
         version=manifest.version,  # a version derived from the digest cannot stand in a file that the digest is over
         description=manifest.description,
+        licenses=[_license(manifest.license)] if manifest.license else None,
     )
     bom = Bom(metadata=BomMetaData(component=subject))
     parts = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from bentopack.image.engine import ImageFacts
 from bentopack.image.failure import build_failed
 from bentopack.image.model_images import model_images
 from bentopack.image.plan import ImagePlan
-from bentopack.image.render import CA_BUNDLE, INSTALL_BUILDX, render_dockerfile
+from bentopack.image.render import CA_BUNDLE, INSTALL_BUILDX, render_dockerfile, render_dockerignore
 from bentopack.image.running import run
 from bentopack.image.secrets import Secret
 from bentopack.image.validate import PlanError
@@ -73,7 +73,7 @@ def build_image(
     dockerfile = render_dockerfile(plan, dialect, secrets=secrets, ca_bundle=trusting, model_images=images)
     with tempfile.TemporaryDirectory(prefix="bentopack-build-") as scratch:
         folder = Path(scratch)
-        write_dockerfile(folder, dockerfile, dockerignore(plan, elsewhere=images))
+        write_dockerfile(folder, dockerfile, render_dockerignore(plan, elsewhere=images))
         code, log = run(
             build_command(builder, bento, folder, plan, options), {**environ, **builder.environment}, reporter
         )
@@ -117,12 +117,6 @@ def _cache_to(builder: Builder, goal: str) -> list[str]:
     if goal == "type=inline" and builder.dialect == BUILDKIT:  # the one that it has without the plugin
         return ["--build-arg", "BUILDKIT_INLINE_CACHE=1"]
     raise PlanError(f"--cache-to {goal}: {builder.name} cannot export a cache there", hint=INSTALL_BUILDX)
-
-
-def dockerignore(plan: ImagePlan, elsewhere: Collection[str] = ()) -> str:
-    """All is left out of the context but what a layer is made from, unless that comes from elsewhere."""
-    kept = sorted({path for layer in plan.layers for path in layer.paths if path not in elsewhere})
-    return "\n".join(["*", *(f"!{path}" for path in kept)]) + "\n"
 
 
 def _require_readable(bento: Path, plan: ImagePlan) -> None:

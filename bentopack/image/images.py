@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from bentopack.image.bases import choose_base, follows_from_packages
 from bentopack.image.nvidia import cuda_release
 from bentopack.image.plan import plan_image
-from bentopack.image.render import render_dockerfile
+from bentopack.image.render import render_dockerfile, render_dockerignore
 from bentopack.image.validate import PlanError
 from bentopack.lock.lockfile import LockedBase
 from bentopack.lock.make import ChooseBase
@@ -59,7 +59,7 @@ class EngineImages:
     def dockerfiles(
         self, manifest: Manifest, requirements: Mapping[str, str], template: str | None = None
     ) -> dict[str, bytes]:
-        """Render one Dockerfile a variant, by its path in the Bento.
+        """Render a Dockerfile and its .dockerignore for each variant, by their paths in the Bento.
 
         They follow from the Bento alone, so the same one always carries the same bytes. By hand, from its folder:
         ``docker build -f env/docker/Dockerfile .``, with any builder: a newer docker command without its buildx plugin
@@ -73,4 +73,6 @@ class EngineImages:
             for variant, path in _NAMES.items()
             if variant in manifest.variants
         }
-        return {path: render_dockerfile(plan).encode() for path, plan in plans.items()}
+        texts = {path: render_dockerfile(plan) for path, plan in plans.items()}
+        texts |= {f"{path}.dockerignore": render_dockerignore(plan) for path, plan in plans.items()}
+        return {path: text.encode() for path, text in texts.items()}

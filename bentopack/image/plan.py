@@ -251,6 +251,8 @@ def _labels(manifest: Manifest) -> tuple[tuple[str, str], ...]:
     given = manifest.labels.items()
     labels = {validate.label(key): validate.text_value(value, f"labels.{key}") for key, value in given}
     labels["org.opencontainers.image.title"] = validate.text_value(manifest.name, "name")
+    if manifest.license:
+        labels.setdefault("org.opencontainers.image.licenses", validate.text_value(manifest.license, "license"))
     if summary := _summary(manifest.description or ""):
         labels["org.opencontainers.image.description"] = validate.text_value(summary, "description")
     return tuple(sorted(labels.items()))

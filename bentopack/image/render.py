@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +78,15 @@ def render_dockerfile(
     }
     ours = _templates().get_template("Dockerfile.j2")
     return ours.render(values) if plan.template is None else _extended(plan.template, ours, values)
+
+
+def render_dockerignore(plan: ImagePlan, elsewhere: Collection[str] = ()) -> str:
+    """Leave all out of the context but what a layer is made from, unless that comes from elsewhere.
+
+    Builders find it beside the Dockerfile, under the Dockerfile's name with ``.dockerignore`` after it.
+    """
+    kept = sorted({path for layer in plan.layers for path in layer.paths if path not in elsewhere})
+    return "\n".join(["*", *(f"!{path}" for path in kept)]) + "\n"
 
 
 def _extended(text: str, ours: Template, values: dict[str, Any]) -> str:

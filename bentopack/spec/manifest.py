@@ -123,6 +123,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: str | None = None
     """Only where the user gave one: otherwise the version is derived from the digest, which covers this file."""
     description: str | None = None
+    license: str | None = None
+    """The project's own, as an SPDX expression."""
     labels: dict[str, str] = {}
     service: ServiceInfo
     models: tuple[ModelInfo, ...] = ()

@@ -20,12 +20,13 @@ import trustme
 from bentopack._report import Silent
 from bentopack.bento.digest import list_files
 from bentopack.errors import ImageBuildError
-from bentopack.image.build import BuildOptions, build_image, dockerignore
+from bentopack.image.build import BuildOptions, build_image
 from bentopack.image.builder import Builder, of_docker
 from bentopack.image.client import Client
 from bentopack.image.engine import Engine, ImageFacts
 from bentopack.image.keys import with_keys
 from bentopack.image.plan import plan_image
+from bentopack.image.render import render_dockerignore
 from bentopack.image.running import end_client
 from bentopack.image.secrets import Secret
 from bentopack.spec.manifest import ImageInfo, Manifest
@@ -255,7 +256,7 @@ def test_base_without_the_right_python(build: Callable[..., ImageFacts], manifes
 
 def test_context_holds_what_layers_need(manifest: Make) -> None:
     """Of the Bento's folder only what a layer is made from goes to the engine."""
-    kept = dockerignore(plan_image(manifest(), "")).split()
+    kept = render_dockerignore(plan_image(manifest(), "")).split()
     assert kept[0] == "*"
     assert "!src" in kept
     assert "!models/iris/1.0" in kept

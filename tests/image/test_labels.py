@@ -35,3 +35,11 @@ def test_the_bentofiles_labels_win(manifest: Make) -> None:
     labels = bento_labels(TAG, "sha256:1", plan_image(manifest(labels=given), ""), origin=Origin(revision="abc"))
     assert "org.opencontainers.image.revision" not in labels
     assert labels["io.bentopack.bento.digest"] == "sha256:1"
+
+
+def test_the_licence_is_the_projects(manifest: Make) -> None:
+    """As its pyproject.toml names it, unless the bentofile's labels do."""
+    key = "org.opencontainers.image.licenses"
+    assert dict(plan_image(manifest(license="Apache-2.0"), "").labels)[key] == "Apache-2.0"
+    assert dict(plan_image(manifest(license="MIT", labels={key: "BSD-3-Clause"}), "").labels)[key] == "BSD-3-Clause"
+    assert key not in dict(plan_image(manifest(), "").labels)

@@ -102,8 +102,13 @@ def test_secrets_have_their_meaning(manifest: Make) -> None:
 def test_files_for_the_bento(manifest: Make) -> None:
     """A Bento carries one Dockerfile a variant, always of the same bytes, which every builder reads."""
     files = EngineImages({}).dockerfiles(manifest(), LOCKS)
-    assert list(files) == ["env/docker/Dockerfile", "env/docker/Dockerfile.gpu"]
+    dockerfiles = ["env/docker/Dockerfile", "env/docker/Dockerfile.gpu"]
+    assert list(files) == [*dockerfiles, *(f"{path}.dockerignore" for path in dockerfiles)]
+    assert files["env/docker/Dockerfile.dockerignore"].splitlines()[:3] == [b"*", b"!bento.yaml", b"!env/python/cpu"]
     assert files == EngineImages({}).dockerfiles(manifest(), LOCKS)
     assert not any(b"--mount" in text for text in files.values())
     cpu = {"cpu": manifest().variants["cpu"]}
-    assert list(EngineImages({}).dockerfiles(manifest(variants=cpu), LOCKS)) == ["env/docker/Dockerfile"]
+    assert list(EngineImages({}).dockerfiles(manifest(variants=cpu), LOCKS)) == [
+        "env/docker/Dockerfile",
+        "env/docker/Dockerfile.dockerignore",
+    ]
