@@ -147,11 +147,14 @@ def add_model(tool: Tool, size: int) -> None:
 
 def make_base() -> None:
     """Make the base of both, from the one that tests build on."""
-    script = ROOT / "tests/base_image.py"
-    base = subprocess.run(
-        [sys.executable, script, "--print"], check=True, capture_output=True, text=True
-    ).stdout.strip()
-    docker("build", "--tag", BASE, "-", given=DOCKERFILE.format(base=base))
+    docker("build", "--tag", BASE, "-", given=DOCKERFILE.format(base=base_image()))
+
+
+def base_image() -> str:
+    """The base that tests build on; made where there is none."""
+    command = [sys.executable, str(ROOT / "tests/base_image.py"), "--print"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 def empty_caches(tool: Tool) -> None:
