@@ -5,22 +5,23 @@
 # What both the building and the running of packages may need.
 FROM python:3.11-slim-bookworm AS base
 
-# Makes the virtual environment; of this stage only /opt/venv and /opt/runtime go on.
-FROM base AS builder
+# An empty virtual environment, and beside it what is to fill it: none of that is left in the image.
+FROM base AS tools
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
-# What installs stands beside the environment that it fills, so that none of it is left in the image.
 # A pip that is there saves making one.
 RUN python3 -m venv --without-pip /opt/venv \
- && python3 -m venv --without-pip tools \
  && echo uv==0.13.9 \
         --hash=sha256:d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19 \
         --hash=sha256:2c45530751517d6c3bbc69a19473f6effe47cce047bede01ffd8af7ea7b36b25 \
         --hash=sha256:5435c5ce14a56431208ca0996416d310f1598e8c2c8ba707688985a16bb82dbe \
         --hash=sha256:ecb6028d79dc96fbeafffe5c8af62a7099487ebc05a701e76714eebcffd06375 > uv.txt \
- && if python3 -m pip --python tools/bin/python --version; then pip="python3 -m pip --python tools/bin/python"; \
-    else python3 -m venv tools && pip=tools/bin/pip; fi \
- && $pip install --no-cache-dir --require-hashes --requirement uv.txt
+ && if python3 -c "import pip" 2>/dev/null; then python=python3; \
+    else python3 -m venv pip && python=pip/bin/python; fi \
+ && $python -m pip install --no-cache-dir --no-compile --target tools --require-hashes --requirement uv.txt
+
+# The packages.
+FROM tools AS builder
 COPY ["env/python/cpu/", "python/"]
 
 # Bytecode is compiled once, here: nobody may write it later. It is keyed by the source's hash, not by its time, so the
@@ -35,9 +36,10 @@ RUN --mount=type=cache,target=/root/.cache/uv \
  && rm -f /opt/venv/.lock \
  && { /opt/venv/bin/python -m compileall -qq -j 0 -x '/tests?/' --invalidation-mode unchecked-hash /opt/venv/lib || true; }
 
-# The runtime is a layer of its own: it changes with bentopack, not with the packages.
+# The runtime is a stage and a layer of its own: it changes with bentopack, not with the packages.
+FROM tools AS runtime
 COPY ["env/runtime/bentopack-0.1.0-py3-none-any.whl", "runtime/"]
-RUN tools/bin/uv pip install --no-cache-dir --python /opt/venv/bin/python --no-deps --no-index --target /opt/runtime runtime/*.whl \
+RUN tools/bin/uv pip install --no-cache-dir --python python3 --no-deps --no-index --target /opt/runtime runtime/*.whl \
  && rm -rf /opt/runtime/bin /opt/runtime/.lock \
  && python3 -m compileall -q --invalidation-mode unchecked-hash \
         -s /opt/runtime -p /opt/venv/lib/python3.11/site-packages/ /opt/runtime
@@ -47,7 +49,7 @@ FROM base
 ENV PATH="/opt/venv/bin:$PATH"
 WORKDIR /bento/src
 COPY --from=builder /opt/venv /opt/venv
-COPY --from=builder /opt/runtime /opt/venv/lib/python3.11/site-packages/
+COPY --from=runtime /opt/runtime /opt/venv/lib/python3.11/site-packages/
 COPY ["models/iris/1.0/", "/bento/models/iris/1.0/"]
 COPY ["bento.yaml", "/bento/bento.yaml"]
 COPY ["src/", "/bento/src/"]

@@ -8,16 +8,18 @@ FROM registry.example:5000/team/python:1 AS base
 # hadolint ignore=DL3002
 USER 0
 
-# Makes the virtual environment; of this stage only /opt/venv and /opt/runtime go on.
-FROM base AS builder
+# An empty virtual environment, and beside it what is to fill it: none of that is left in the image.
+FROM base AS tools
 # The base is the user's own: say at once, and in words, where it has not what the next steps need.
 RUN python3 -c "import sys, venv, ensurepip; pip = tuple(map(int, ensurepip.version().split('.')[:2])); \
 sys.exit(sys.version_info[:2] != (3, 11) or pip < (22, 3))" \
  || { echo "the base image registry.example:5000/team/python:1 needs python3 3.11 with venv and pip 22.3 or newer" >&2; exit 1; }
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
-# What installs stands beside the environment that it fills, so that none of it is left in the image.
 RUN python3 -m venv pip && python3 -m venv --without-pip /opt/venv
+
+# The packages.
+FROM tools AS builder
 COPY ["env/python/cpu/", "python/"]
 
 # Bytecode is compiled once, here: nobody may write it later. It is keyed by the source's hash, not by its time, so the
@@ -28,7 +30,8 @@ RUN --mount=type=cache,target=/root/.cache/pip \
         --requirement python/requirements.lock \
  && { /opt/venv/bin/python -m compileall -qq -j 0 -x '/tests?/' --invalidation-mode unchecked-hash /opt/venv/lib || true; }
 
-# The runtime is a layer of its own: it changes with bentopack, not with the packages.
+# The runtime is a stage and a layer of its own: it changes with bentopack, not with the packages.
+FROM tools AS runtime
 COPY ["env/runtime/bentopack-0.1.0-py3-none-any.whl", "runtime/"]
 RUN pip/bin/pip install --no-cache-dir --no-compile --no-deps --no-index --target /opt/runtime runtime/*.whl \
  && rm -rf /opt/runtime/bin /opt/runtime/.lock \
@@ -40,7 +43,7 @@ FROM base
 ENV PATH="/opt/venv/bin:$PATH"
 WORKDIR /bento/src
 COPY --from=builder /opt/venv /opt/venv
-COPY --from=builder /opt/runtime /opt/venv/lib/python3.11/site-packages/
+COPY --from=runtime /opt/runtime /opt/venv/lib/python3.11/site-packages/
 COPY ["models/iris/1.0/", "/bento/models/iris/1.0/"]
 COPY ["bento.yaml", "/bento/bento.yaml"]
 COPY ["src/", "/bento/src/"]

@@ -5,12 +5,14 @@
 # What both the building and the running of packages may need.
 FROM python:3.11-slim-bookworm AS base
 
-# Makes the virtual environment; of this stage only /opt/venv and /opt/runtime go on.
-FROM base AS builder
+# An empty virtual environment, and beside it what is to fill it: none of that is left in the image.
+FROM base AS tools
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
-# What installs stands beside the environment that it fills, so that none of it is left in the image.
 RUN python3 -m venv pip && python3 -m venv --without-pip /opt/venv
+
+# The packages.
+FROM tools AS builder
 COPY ["env/python/cpu/", "python/"]
 
 # Bytecode is compiled once, here: nobody may write it later. It is keyed by the source's hash, not by its time, so the
@@ -21,7 +23,8 @@ RUN --mount=type=cache,target=/root/.cache/pip \
         --requirement python/requirements.lock \
  && { /opt/venv/bin/python -m compileall -qq -j 0 -x '/tests?/' --invalidation-mode unchecked-hash /opt/venv/lib || true; }
 
-# The runtime is a layer of its own: it changes with bentopack, not with the packages.
+# The runtime is a stage and a layer of its own: it changes with bentopack, not with the packages.
+FROM tools AS runtime
 COPY ["env/runtime/bentopack-0.1.0-py3-none-any.whl", "runtime/"]
 RUN pip/bin/pip install --no-cache-dir --no-compile --no-deps --no-index --target /opt/runtime runtime/*.whl \
  && rm -rf /opt/runtime/bin /opt/runtime/.lock \
@@ -33,7 +36,7 @@ FROM base
 ENV PATH="/opt/venv/bin:$PATH"
 WORKDIR /bento/src
 COPY --from=builder /opt/venv /opt/venv
-COPY --from=builder /opt/runtime /opt/venv/lib/python3.11/site-packages/
+COPY --from=runtime /opt/runtime /opt/venv/lib/python3.11/site-packages/
 COPY ["models/iris/1.0/", "/bento/models/iris/1.0/"]
 COPY ["bento.yaml", "/bento/bento.yaml"]
 COPY ["src/", "/bento/src/"]
