@@ -21,7 +21,7 @@ from bentopack.bento.requirements import Environment, lock_environment, refuse_p
 from bentopack.bento.runtime import runtime_name, write_runtime
 from bentopack.bento.sbom import sbom_files
 from bentopack.bento.store import BuiltBento, bento_store, require_digest
-from bentopack.errors import LockError
+from bentopack.errors import LockError, SpecError
 from bentopack.lock import LOCK_NAME
 from bentopack.lock.lockfile import LockedEnvironment, read_lock
 from bentopack.lock.make import LockInputs, stale
@@ -63,7 +63,7 @@ def build_bento(project: Project, options: BuildOptions, tools: Tools) -> BuiltB
         folder.mkdir()
         copied = {manifest.runtime: runtime, **environment.wheels()}
         copied |= _docker_files(project)
-        template = copied[TEMPLATE].read_text("utf-8") if TEMPLATE in copied else None
+        template = _template(project, copied[TEMPLATE]) if TEMPLATE in copied else None
         dockerfiles = tools.images.dockerfiles(manifest, environment.hashed_requirements(), template)
         written = {**environment.files(), **dockerfiles, "README.md": readme(manifest)}
         written |= sbom_files(manifest, environment.variants, sha256_file(runtime))
@@ -78,6 +78,14 @@ def _docker_files(project: Project) -> dict[str, Path]:
     docker = project.spec.docker
     named = {SETUP_SCRIPT: docker.setup_script, TEMPLATE: docker.dockerfile_template}
     return {place: project.path / name for place, name in named.items() if name}
+
+
+def _template(project: Project, path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        place = ("docker", "dockerfile_template")
+        raise SpecError(project.places.problem(place, "docker.dockerfile_template: not UTF-8 text")) from None
 
 
 def lock_project(project: Project, options: BuildOptions, tools: Tools) -> Environment:

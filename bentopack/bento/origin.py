@@ -6,12 +6,13 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
 from bentopack._fs import is_writable, write_atomic
 from bentopack.bento.store import bento_store
-from bentopack.lock.credentials import without_credentials
+from bentopack.lock import LOCK_NAME
 from bentopack.tag import Tag
 
 _SECONDS = 10
@@ -25,38 +26,54 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: str | None = None
 
 
+class _Note(msgspec.Struct, frozen=True, kw_only=True):
+    """What lies beside a stored Bento: its digest, since another folder may hold another Bento of the same tag."""
+
+    bento: str
+    origin: Origin
+
+
 def read_origin(project: Path) -> Origin | None:
     """Ask git about a project's folder; None where it is in no repository, or there is no git."""
     commit = _git(project, "rev-parse", "HEAD")
     if not commit:
         return None
-    changed = _git(project, "status", "--porcelain", "--untracked-files=no", "--", ".")
+    # A file that is not in the commit is in the Bento all the same; the lock, the build itself has just written.
+    status = _git(project, "status", "--porcelain", "-z", "--", ".").split("\0")
+    changed = [each for each in status if each and not (each.startswith("?? ") and each.endswith(LOCK_NAME))]
     remote = _git(project, "remote", "get-url", "origin")
-    return Origin(revision=f"{commit}-dirty" if changed else commit, source=_address(remote) if remote else None)
+    return Origin(revision=f"{commit}-dirty" if changed else commit, source=_address(remote))
 
 
-def note_origin(tag: Tag, project: Path) -> None:
+def note_origin(tag: Tag, digest: str, project: Path) -> None:
     """Remember beside a stored Bento of which commit it was built last."""
     origin = read_origin(project)
     path = bento_store().beside(tag, _NOTE)
     if origin and is_writable(path.parent):
-        content = msgspec.json.encode(origin)
+        content = msgspec.json.encode(_Note(bento=digest, origin=origin))
         if not path.exists() or path.read_bytes() != content:
             write_atomic(path, content)
 
 
-def origin_of(tag: Tag) -> Origin | None:
-    """Return what is remembered of a stored Bento; None where that is nothing."""
+def origin_of(tag: Tag, digest: str) -> Origin | None:
+    """Return what is remembered of a Bento; None where that is nothing, or of another one under its tag."""
     try:
-        return msgspec.json.decode(bento_store().beside(tag, _NOTE).read_bytes(), type=Origin)
+        note = msgspec.json.decode(bento_store().beside(tag, _NOTE).read_bytes(), type=_Note)
     except (FileNotFoundError, msgspec.MsgspecError):
         return None
+    return note.origin if note.bento == digest else None
 
 
-def _address(remote: str) -> str:
-    """A remote as a page's address where it has one: ``git@host:team/project.git`` is only git's spelling."""
-    remote = without_credentials(re.sub(r"^(?:ssh://)?git@([\w.-]+)[:/](?!/)", r"https://\1/", remote))
-    return remote.removesuffix(".git") if remote.startswith("https://") else remote
+def _address(remote: str) -> str | None:
+    """A remote as its page's address: ``git@host:team/project.git`` is only git's spelling. A path has none."""
+    scp = re.fullmatch(r"(?:[\w.-]+@)?([\w.-]+):(?!/)(.+)", remote)
+    parts = urlsplit(f"ssh://{scp[1]}/{scp[2]}" if scp else remote)
+    if parts.scheme not in ("https", "http", "ssh", "git") or not parts.hostname:
+        return None
+    # ssh's port is not that of the page.
+    port = f":{parts.port}" if parts.port and parts.scheme.startswith("http") else ""
+    scheme = "http" if parts.scheme == "http" else "https"
+    return f"{scheme}://{parts.hostname}{port}{parts.path.removesuffix('.git')}"
 
 
 def _git(folder: Path, *arguments: str) -> str:

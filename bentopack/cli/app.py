@@ -78,9 +78,11 @@ def run_app() -> None:
     try:
         app(prog_name="bentopack")
     except KeyboardInterrupt:
+        _say_interrupted()
         sys.exit(130)
     except Exception as error:
         if (code := _interrupted(error)) is not None:
+            _say_interrupted()
             sys.exit(code)
         if isinstance(error, BentopackError):
             _fail(error.message, error.hint, error.exit_code)
@@ -109,6 +111,12 @@ def _interrupted(error: BaseException) -> int | None:
             return 143
         cause = cause.__context__
     return None
+
+
+def _say_interrupted() -> None:
+    from bentopack.cli.output import Output
+
+    Output().warn("interrupted")
 
 
 def _fail(message: str, hint: str | None, code: int) -> NoReturn:

@@ -121,19 +121,18 @@ def containerize(
     """
     from bentopack.cli.output import Output
     from bentopack.cli.target import resolve_bento
-    from bentopack.errors import UsageError
-    from bentopack.image.build import BuildOptions
+    from bentopack.errors import PushError
+    from bentopack.image.build import BuildOptions, require_understood
     from bentopack.image.from_bento import plan_bento
     from bentopack.image.probe import look_into
     from bentopack.image.secrets import parse_secret
-    from bentopack.image.validate import image_reference
+    from bentopack.image.validate import image_tag
 
     out = Output(verbose=verbose, progress=progress)
     # All that can be wrong with the request and this machine is said before the work begins.
-    if dockerfile is not None and (push or metadata_file):
-        raise UsageError("--dockerfile only writes the Dockerfile: leave out --push and --metadata-file")
+    _require_possible(dockerfile, push, metadata_file, platform)
     options = BuildOptions(
-        tuple(image_reference(text) for text in tag or ()),
+        tuple(image_tag(text) for text in tag or ()),
         no_cache,
         tuple(cache_from or ()),
         tuple(cache_to or ()),
@@ -144,6 +143,9 @@ def containerize(
         epoch=_epoch(),
     )
     tool = _builder(builder) if dockerfile is None else None
+    if tool:
+        require_understood(tool, options)
+    failed: PushError | None = None
     with out.working() as reporter:
         bento = resolve_bento(target, reporter=reporter, platform=platform, proven=True)
         variant = "gpu" if gpu else "cpu"
@@ -156,7 +158,11 @@ def containerize(
             reporter.note(reason)
         if tool:
             facts = _build(tool, bento, plan, options, reporter)
-            facts |= {"pushed": _push(tool, facts["tags"], reporter) if push else None}
+            facts["pushed"] = {} if push else None
+            try:
+                _push(tool, facts, reporter)
+            except PushError as error:
+                failed = error  # what was built, and pushed so far, is told first
     if dockerfile is not None:
         _write_dockerfile(out, dockerfile, plan, options)
         return
@@ -166,10 +172,25 @@ def containerize(
         out.json(facts)
     else:
         _tell(out, facts)
+    if failed:
+        raise failed
+
+
+def _require_possible(dockerfile: str | None, push: bool, metadata_file: Path | None, platform: str | None) -> None:
+    """Refuse what cannot be, before anything is done for it."""
+    from bentopack.errors import UsageError
+
+    if dockerfile is not None and (push or metadata_file):
+        raise UsageError("--dockerfile only writes the Dockerfile: leave out --push and --metadata-file")
+    if metadata_file and (metadata_file.is_dir() or not metadata_file.absolute().parent.is_dir()):
+        reason = "is a folder" if metadata_file.is_dir() else "lies in a folder that does not exist"
+        raise UsageError(f"--metadata-file: {metadata_file} {reason}", hint="name a file, in a folder that is there")
+    if platform and not platform.startswith("linux/"):
+        raise UsageError(f"--platform: expected one such as linux/arm64, found {platform!r}: images are Linux's")
 
 
 def _checked_bundle(path: Path) -> Path:
-    from bentopack.image.secrets import BadSecret
+    from bentopack.image.secrets import BadSecret, require_plain
 
     try:
         text = path.read_text(encoding="ascii", errors="replace")
@@ -177,7 +198,7 @@ def _checked_bundle(path: Path) -> Path:
         raise BadSecret(f"--ca-bundle: {path} cannot be read: {error.strerror}") from None
     if "-----BEGIN CERTIFICATE-----" not in text:
         raise BadSecret(f"--ca-bundle: {path} holds no certificate", hint="give a file of certificates in PEM form")
-    return path.absolute()
+    return require_plain(path.absolute(), "--ca-bundle")
 
 
 def _epoch() -> int | None:
@@ -211,7 +232,7 @@ def _build(
 
     for note in plan.notes:
         reporter.warn(note)
-    labels = bento_labels(bento.tag, bento.digest, plan, origin=origin_of(bento.tag), epoch=options.epoch)
+    labels = bento_labels(bento.tag, bento.digest, plan, origin=origin_of(bento.tag, bento.digest), epoch=options.epoch)
     options = replace(options, tags=options.tags or (str(bento.tag),), labels=labels)
     reporter.step(f"building {options.tags[0]} on {plan.base.image} with {builder.name}")
     image = build_image(builder, bento.path, plan, options, environ=os.environ, reporter=reporter)
@@ -230,15 +251,13 @@ def _facts(bento: ResolvedBento, image: ImageFacts, tags: tuple[str, ...]) -> di
     }
 
 
-def _push(builder: Builder, tags: list[str], reporter: Reporter) -> dict[str, str | None]:
-    """Push every tag, and return the digest that each has in its registry."""
+def _push(builder: Builder, facts: dict[str, Any], reporter: Reporter) -> None:
+    """Push every tag where that is asked for, and add the digest that each has in its registry as it is there."""
     from bentopack.image.push import push_image
 
-    pushed = {}
-    for tag in tags:
+    for tag in facts["tags"] if facts["pushed"] is not None else ():
         reporter.step(f"pushing {tag}")
-        pushed[tag] = push_image(builder, tag, environ=os.environ, reporter=reporter)
-    return pushed
+        facts["pushed"][tag] = push_image(builder, tag, environ=os.environ, reporter=reporter)
 
 
 def _write_metadata(path: Path, facts: dict[str, Any]) -> None:
@@ -252,8 +271,9 @@ def _write_metadata(path: Path, facts: dict[str, Any]) -> None:
 def _tell(out: Output, facts: dict[str, Any]) -> None:
     size = f"  {facts['size'] / 1e6:.0f} MB" if facts["size"] is not None else ""
     for tag in facts["tags"]:
-        digest = (facts["pushed"] or {}).get(tag) or facts["digest"] or facts["id"]
-        out.result(f"{tag}  {digest}{size}{'  pushed' if facts['pushed'] else ''}")
+        pushed = facts["pushed"] or {}
+        digest = pushed.get(tag) or facts["digest"] or facts["id"]
+        out.result(f"{tag}  {digest}{size}{'  pushed' if tag in pushed else ''}")
 
 
 def _write_dockerfile(out: Output, path: str, plan: ImagePlan, options: BuildOptions) -> None:

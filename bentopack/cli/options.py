@@ -53,7 +53,7 @@ TargetArgument = Annotated[
     str | None,
     typer.Argument(metavar="TARGET", help="A Bento of the store, or its folder. Default: the project here."),
 ]
-GpuOption = Annotated[bool, typer.Option("--gpu", help="The gpu variant, on a CUDA base.")]
+GpuOption = Annotated[bool, typer.Option("--gpu", help="The gpu variant.")]
 ImagePlatformOption = Annotated[
     str | None,
     typer.Option(metavar="OS/ARCH", help="Such as linux/arm64. Default: the one that the Bento is locked for."),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bentopack._report import Reporter
     from bentopack.cli.output import Output
     from bentopack.cli.target import ResolvedBento
+    from bentopack.image.keys import Reuse
     from bentopack.image.plan import ImagePlan, Layer
 
 
@@ -31,7 +32,9 @@ def plan(
     base_image: BaseImageOption = None,
     against: Annotated[
         str | None,
-        typer.Option(metavar="TAG", help="Compare with this Bento. Default: the newest other one of the same name."),
+        typer.Option(
+            metavar="TAG", help="Compare with this Bento. Default: the one of its name that was built before it."
+        ),
     ] = None,
     output: OutputOption = Format.text,
     verbose: VerboseOption = False,
@@ -46,6 +49,7 @@ def plan(
     from bentopack.cli.output import Output
     from bentopack.cli.target import resolve_bento
     from bentopack.image.from_bento import plan_bento
+    from bentopack.image.keys import reuse
 
     out = Output(verbose=verbose)
     wanted: dict[str, Any] = {"variant": "gpu" if gpu else "cpu", "platform": platform, "base_image": base_image}
@@ -53,11 +57,12 @@ def plan(
         bento = resolve_bento(target, reporter=reporter, platform=platform)
         planned = plan_bento(bento.path, **wanted)
         before = _before(bento, against, wanted, reporter)
-    made = {layer.key for layer in before[1].layers} if before else set()
+    after = before[0] if before else None
+    reuses = reuse(planned, before[1]) if before else None
     if output is Format.json:
-        out.json(_facts(bento, planned, before[0] if before else None, made))
+        out.json(_facts(bento, planned, after, reuses))
     else:
-        _tell(out, bento, planned, before[0] if before else None, made)
+        _tell(out, bento, planned, after, reuses)
 
 
 def _before(
@@ -71,32 +76,34 @@ def _before(
     if against:
         stored = bento_store().get(against)
         return str(stored.tag), plan_bento(stored.path, **wanted)
-    for stored in bento_store().list(bento.tag.name):  # the newest first
-        if stored.tag != bento.tag:
-            try:
-                return str(stored.tag), plan_bento(stored.path, **wanted)
-            except BentopackError as error:
-                reporter.output(f"{stored.tag} is not compared with: {error.message}")
+    stored_ones = bento_store().list(bento.tag.name)  # the newest first
+    tags = [stored.tag for stored in stored_ones]
+    # What was built after this one, nobody rebuilds it from.
+    for stored in stored_ones[tags.index(bento.tag) + 1 if bento.tag in tags else 0 :]:
+        try:
+            return str(stored.tag), plan_bento(stored.path, **wanted)
+        except BentopackError as error:
+            reporter.output(f"{stored.tag} is not compared with: {error.message}")
     return None
 
 
-def _facts(bento: ResolvedBento, plan: ImagePlan, before: str | None, made: set[str | None]) -> dict[str, Any]:
+def _facts(bento: ResolvedBento, plan: ImagePlan, after: str | None, reuses: list[Reuse] | None) -> dict[str, Any]:
     from dataclasses import asdict
 
     facts = asdict(plan)
-    for layer in facts["layers"]:
-        layer["reused"] = layer["key"] in made if before else None
+    for position, layer in enumerate(facts["layers"]):
+        layer["reuse"] = reuses[position] if reuses else None
     return {
         "bento": str(bento.tag),
         "bento_digest": bento.digest,
-        "against": before,
+        "against": after,
         **facts,
         "environment": dict(plan.environment),
         "labels": dict(plan.labels),
     }
 
 
-def _tell(out: Output, bento: ResolvedBento, plan: ImagePlan, before: str | None, made: set[str | None]) -> None:
+def _tell(out: Output, bento: ResolvedBento, plan: ImagePlan, after: str | None, reuses: list[Reuse] | None) -> None:
     out.result(f"{bento.tag}: {plan.variant}, {plan.platform}, Python {plan.python}")
     out.result(f"base: {plan.base.reference}")
     for reason in plan.base.reasons:
@@ -104,11 +111,15 @@ def _tell(out: Output, bento: ResolvedBento, plan: ImagePlan, before: str | None
     if plan.base.builder_image:
         out.result(f"packages are compiled on: {plan.base.builder_image}")
     out.result("")
-    compared = (f"REBUILD AFTER {before}",) if before else ()
-    rows = [
-        (*_row(layer), *(["reused" if layer.key in made else "made anew"] if before else [])) for layer in plan.layers
-    ]
+    compared = (f"REBUILD AFTER {after}",) if reuses else ()
+    rows = [(*_row(layer), *(reuses[index : index + 1] if reuses else ())) for index, layer in enumerate(plan.layers)]
     out.table(("LAYER", "HOLDS", "SIZE", "KEY", *compared), rows, empty="no layers")
+    if reuses and "linked" in reuses:
+        out.result(
+            "linked: reused by builders that know COPY --link, Docker's from 23 on; others copy the same files anew"
+        )
+    if plan.template:
+        out.result("docker.dockerfile_template may change and add layers")
     out.result("")
     out.result(f"runs {' '.join(plan.entrypoint)} as {plan.user}, port {plan.port}")
     for note in plan.notes:

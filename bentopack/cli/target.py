@@ -58,7 +58,7 @@ def build_project(folder: Path, options: BuildOptions, reporter: Reporter) -> Bu
 
     seen = look(folder, options)
     if again := recall(seen, reporter):
-        note_origin(again.tag, folder)
+        note_origin(again.tag, again.digest, folder)
         return again
     from bentopack.bento.build import build_bento  # takes longer to import than all of the above to run
 
@@ -66,7 +66,7 @@ def build_project(folder: Path, options: BuildOptions, reporter: Reporter) -> Bu
     project, tools = open_project(folder, remembering, locking=reporter)
     built = build_bento(project, options, tools)
     remember(seen, built, remembering.warnings)
-    note_origin(built.tag, folder)
+    note_origin(built.tag, built.digest, folder)
     return built
 
 

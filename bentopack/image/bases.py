@@ -146,6 +146,7 @@ def _given(image: str, reason: str, distro: str, variant: str, needs: GpuNeeds) 
     tag = read_cuda_image(image)
     if variant != "gpu":
         return base
+    base = replace(base, library_folders=needs.folders)
     warnings = (*_unsuited(tag, needs), *_without_gpu(needs)) if tag else tuple(_without_gpu(needs))
     return replace(base, reasons=(*needs.reasons(), reason), warnings=warnings)
 
@@ -158,8 +159,9 @@ def _completed(base: Base, python: str, found: BaseFacts) -> Base:
             f"the base image {base.image} has glibc {has}, and packages are locked for {needs} and newer",
             hint="choose a newer base: Debian 10, Ubuntu 20.04, RHEL 8 and Amazon Linux 2023 have it",
         )
-    manager = found.package_manager or base.package_manager
-    base = replace(base, package_manager=manager, release=found.release, checked=False, names_index=found.names_index)
+    base = replace(
+        base, package_manager=found.package_manager, release=found.release, checked=False, names_index=found.names_index
+    )
     if found.python == python:
         return base
     has = f"Python {found.python}" if found.python else "no Python with venv and a pip that is new enough"
@@ -170,8 +172,8 @@ def _completed(base: Base, python: str, found: BaseFacts) -> Base:
         )
     return replace(
         base,
-        reasons=(*base.reasons, f"it has {has}, so Python {python} comes with it"),
-        interpreter_image=PYTHON_IMAGE.format(python=python),
+        interpreter_image=(interpreter := PYTHON_IMAGE.format(python=python)),
+        warnings=(*base.warnings, f"{base.image} has {has}: Python {python} is brought to it, by way of {interpreter}"),
     )
 
 
@@ -193,15 +195,23 @@ def _gpu(image: ImageInfo, python: str, needs: GpuNeeds) -> Base:
         raise PlanError("the gpu variant names no CUDA version", hint=ADD_CUDA_VERSION)
     if needs.libraries == "none" and needs.use_gpu and not needs.compiled:
         return _on_plain(image, python, needs)
-    if image.distro not in ("debian", "ubuntu"):
-        raise PlanError(
-            f"docker.distro: NVIDIA has no CUDA image for {image.distro!r} that bentopack can build on",
-            hint="leave docker.distro out, or give docker.base_image",
-        )
     release = fitting_release(image.cuda_version, needs)
+    distro = _distro_of_nvidia(image.distro, release)
     if needs.libraries == "none" and needs.use_gpu:
-        return _compiled_on_plain(image, python, needs, release)
-    return _on_nvidia(image, python, needs, release)
+        return _compiled_on_plain(image, python, needs, release, distro)
+    return _on_nvidia(image, python, needs, release, distro)
+
+
+def _distro_of_nvidia(asked: str, release: CudaRelease) -> Distro:
+    """The distribution of NVIDIA's that comes nearest to what is asked for: it has none of Debian."""
+    rows = [row for row in DISTROS if row.release in release.distros]
+    row = rows[0] if asked == "debian" else next((row for row in rows if row.name == asked), None)
+    if row is None:
+        raise PlanError(
+            f"docker.distro: NVIDIA has no image of CUDA {release.version} for {asked!r} that bentopack can build on",
+            hint=f"choose {' or '.join(row.name for row in rows)}, leave docker.distro out, or give docker.base_image",
+        )
+    return row
 
 
 def _on_plain(image: ImageInfo, python: str, needs: GpuNeeds) -> Base:
@@ -215,24 +225,23 @@ def _on_plain(image: ImageInfo, python: str, needs: GpuNeeds) -> Base:
     )
 
 
-def _compiled_on_plain(image: ImageInfo, python: str, needs: GpuNeeds, release: CudaRelease) -> Base:
+def _compiled_on_plain(image: ImageInfo, python: str, needs: GpuNeeds, release: CudaRelease, distro: Distro) -> Base:
     """Compiled on NVIDIA's image, run on the distribution that it is made of: the same libraries of C and Python."""
     names = ", ".join(need.name for need in needs.compiled)
-    base = _plain(_distro("ubuntu"), python)
     return replace(
-        base,
-        builder_image=release.image("devel"),
+        _plain(distro, python),
+        builder_image=release.image("devel", distro=distro.release),
         reasons=(
             *needs.reasons(),
             f"{names}: compiled with CUDA {release.version} on NVIDIA's devel image, in a stage that does not stay",
-            f"nothing needs CUDA of the base, so it is what NVIDIA's image is made of; {base.reasons[0]}",
+            f"nothing needs CUDA of the base, so it is what NVIDIA's image is made of: {distro.about}",
         ),
         warnings=(*_without_compiler(needs, image), *differences("the builder", release.version, needs)),
         library_folders=needs.folders,
     )
 
 
-def _on_nvidia(image: ImageInfo, python: str, needs: GpuNeeds, release: CudaRelease) -> Base:
+def _on_nvidia(image: ImageInfo, python: str, needs: GpuNeeds, release: CudaRelease, distro: Distro) -> Base:
     known = needs.use_gpu
     cudnn = needs.libraries != "runtime"
     kind: Literal["runtime", "devel"] = "devel" if needs.libraries == "devel" else "runtime"
@@ -247,23 +256,26 @@ def _on_nvidia(image: ImageInfo, python: str, needs: GpuNeeds, release: CudaRele
     )
     reasons.append(f"{told}: {release.version} is its last point release, the one that NVIDIA keeps")
     reasons.append(
-        f"its {kind} image{' with cuDNN' if cudnn else ''} is made of {release.distros[0]}"
+        f"its {kind} image{' with cuDNN' if cudnn else ''} is made of {distro.release}"
         f"{'; there is none of debian' if image.distro == 'debian' else ''}"
     )
     reasons.append(f"the host needs driver {driver_of(release.version)} or newer")
     return Base(
-        release.image(kind, cudnn=cudnn),
+        release.image(kind, cudnn=cudnn, distro=distro.release),
         tuple(reasons),
-        "apt",
-        release.distros[0],
+        distro.package_manager,
+        distro.release,
         missing=("ca-certificates",),
         interpreter_image=PYTHON_IMAGE.format(python=python),
-        builder_image=release.image("devel", cudnn=cudnn) if needs.compiled and kind == "runtime" else None,
+        builder_image=release.image("devel", cudnn=cudnn, distro=distro.release)
+        if needs.compiled and kind == "runtime"
+        else None,
         warnings=(
             *_without_gpu(needs),
             *_without_compiler(needs, image),
             *differences("the base", release.version, needs),
         ),
+        library_folders=needs.folders,
     )
 
 

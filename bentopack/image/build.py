@@ -12,12 +12,12 @@ from bentopack._report import Reporter
 from bentopack.errors import ImageBuildError
 from bentopack.image import validate
 from bentopack.image.builder import Builder, write_dockerfile
-from bentopack.image.dialect import BUILDKIT, with_frontend
+from bentopack.image.dialect import BUILDAH, BUILDKIT, with_frontend
 from bentopack.image.engine import ImageFacts
 from bentopack.image.failure import build_failed
 from bentopack.image.model_images import model_images
 from bentopack.image.plan import ImagePlan
-from bentopack.image.render import CA_BUNDLE, INSTALL_BUILDX, render_dockerfile, render_dockerignore
+from bentopack.image.render import CA_BUNDLE, INSTALL_BUILDX, render_dockerfile, render_dockerignore, require_mounts
 from bentopack.image.running import run
 from bentopack.image.secrets import Secret
 from bentopack.image.validate import PlanError
@@ -83,6 +83,18 @@ def build_image(
     return builder.inspect(image)
 
 
+def require_understood(builder: Builder, options: BuildOptions) -> None:
+    """Refuse what a builder does not know, before anything is built or sent.
+
+    Raises:
+        PlanError: names the option.
+    """
+    with_frontend(builder.dialect, options.syntax)
+    for goal in options.cache_to:
+        _cache_to(builder, goal)
+    require_mounts(builder.dialect, secrets=bool(options.secrets), ca_bundle=options.ca_bundle is not None)
+
+
 def build_command(builder: Builder, bento: Path, folder: Path, plan: ImagePlan, options: BuildOptions) -> list[str]:
     """The builder's arguments; ``folder`` holds the Dockerfile and gets the image's id.
 
@@ -92,7 +104,7 @@ def build_command(builder: Builder, bento: Path, folder: Path, plan: ImagePlan, 
     # The plan's platform, even where it is the engine's own: packages were locked for it.
     command = [*builder.begin(folder, plan.platform), "--iidfile", str(folder / "id")]
     for tag in options.tags:
-        command += ["--tag", validate.image_reference(tag)]
+        command += ["--tag", validate.image_tag(tag)]
     for key, value in sorted(options.labels.items()):
         command += ["--label", f"{key}={value}"]
     if options.no_cache:
@@ -116,7 +128,8 @@ def _cache_to(builder: Builder, goal: str) -> list[str]:
         return ["--cache-to", goal]
     if goal == "type=inline" and builder.dialect == BUILDKIT:  # the one that it has without the plugin
         return ["--build-arg", "BUILDKIT_INLINE_CACHE=1"]
-    raise PlanError(f"--cache-to {goal}: {builder.name} cannot export a cache there", hint=INSTALL_BUILDX)
+    hint = "give the address of a repository, as podman build does" if builder.dialect == BUILDAH else INSTALL_BUILDX
+    raise PlanError(f"--cache-to {goal}: {builder.name} cannot export a cache there", hint=hint)
 
 
 def _require_readable(bento: Path, plan: ImagePlan) -> None:

@@ -47,9 +47,9 @@ class Builder:
 
 def write_dockerfile(folder: Path, text: str, ignored: str) -> None:
     """Write a Dockerfile into a folder, and beside it what is to be left out of the context."""
-    (folder / "Dockerfile").write_text(text)
+    (folder / "Dockerfile").write_text(text, encoding="utf-8")
     # Only BuildKit looks here by itself; the classic builder reads a file in the context, which is not ours to write.
-    (folder / _IGNORED).write_text(ignored)
+    (folder / _IGNORED).write_text(ignored, encoding="utf-8")
 
 
 def choose_builder(wanted: Kind | None, environ: Mapping[str, str], search_path: str) -> Builder:
@@ -63,12 +63,13 @@ def choose_builder(wanted: Kind | None, environ: Mapping[str, str], search_path:
     try:
         return of_docker(connect(environ), find_client(search_path))
     except EngineError as error:
-        if wanted == "docker" or environ.get("DOCKER_HOST"):
-            raise
         try:
-            return of_podman(find_podman(search_path, ["podman", "buildah"]))
+            found = find_podman(search_path, ["podman", "buildah"])
         except EngineError:
             raise error from None
+        if wanted == "docker" or environ.get("DOCKER_HOST"):  # whoever names an engine means that one
+            raise EngineError(error.message, hint=f"{found.kind} is here too: --builder {found.kind}") from None
+        return of_podman(found)
 
 
 def of_docker(engine: Engine, client: Client) -> Builder:

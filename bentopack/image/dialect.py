@@ -12,22 +12,25 @@ from bentopack.image.validate import PlanError
 class Dialect:
     """A kind of Dockerfile.
 
-    ``mounts``: ``RUN --mount``, for caches and secrets. ``links``: ``COPY --link``, by which a layer stands alone and
-    stays when what is below it changes. ``syntax``: the frontend that is to be fetched for it, if any.
+    ``mounts``: ``RUN --mount``, for caches and secrets. ``binds``: a file of the context may be mounted, and what a
+    step writes to it is lost; buildah mounts the very file, and does not see that it changed. ``links``: ``COPY
+    --link``, by which a layer stands alone and stays when what is below it changes. ``syntax``: the frontend that is
+    to be fetched for it, if any.
     """
 
     name: str
     mounts: bool
+    binds: bool
     links: bool
     syntax: str | None = None
 
 
-CLASSIC = Dialect("classic", mounts=False, links=False)
+CLASSIC = Dialect("classic", mounts=False, binds=False, links=False)
 """What every builder reads."""
-BUILDAH = Dialect("buildah", mounts=True, links=False)
-BUILDKIT = Dialect("BuildKit", mounts=True, links=False)
+BUILDAH = Dialect("buildah", mounts=True, binds=False, links=False)
+BUILDKIT = Dialect("BuildKit", mounts=True, binds=True, links=False)
 """BuildKit as Docker 20.10 has it."""
-LINKING = Dialect("BuildKit with links", mounts=True, links=True)
+LINKING = Dialect("BuildKit with links", mounts=True, binds=True, links=True)
 
 # Docker 23 is the first whose own BuildKit has the frontend 1.4: https://docs.docker.com/build/buildkit/frontend/.
 _FIRST_LINKING_ENGINE = 23

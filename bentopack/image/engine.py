@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ def _why_no_digest(said: str) -> str:
 
 
 def connect(environ: Mapping[str, str]) -> Engine:
-    """Connect to the engine that ``docker`` itself would use: DOCKER_HOST, else the current context.
+    """Connect to the engine that ``docker`` itself would use: DOCKER_HOST, else DOCKER_CONTEXT, else the current one.
 
     Raises:
         EngineError: none answers there, or it refuses this user.
@@ -96,6 +97,7 @@ def connect(environ: Mapping[str, str]) -> Engine:
     try:
         address = _address(environ)
         endpoint = str(address.get("base_url", endpoint))
+        _require_ssh(endpoint)
         client = DockerClient(**address, timeout=_SECONDS)
         version = str(client.version()["Version"])
     except (DockerException, OSError, ValueError) as error:
@@ -111,8 +113,19 @@ def _address(environ: Mapping[str, str]) -> dict[str, Any]:
     named = kwargs_from_env(environment=dict(environ))
     if "base_url" in named:
         return {**named}
-    context = ContextAPI.get_current_context()
+    name = environ.get("DOCKER_CONTEXT")
+    context = ContextAPI.get_context(name) if name else ContextAPI.get_current_context()
+    if context is None:
+        raise EngineError(f"DOCKER_CONTEXT names {name!r}, and there is no such context", hint="see: docker context ls")
     return {"base_url": context.Host, "tls": context.TLSConfig}
+
+
+def _require_ssh(endpoint: str) -> None:
+    if endpoint.startswith("ssh://") and importlib.util.find_spec("paramiko") is None:
+        raise EngineError(
+            f"an engine over ssh ({endpoint}) needs a package that is not installed",
+            hint="install it: pip install 'docker[ssh]'",
+        )
 
 
 def _explained(error: Exception, endpoint: str) -> EngineError:

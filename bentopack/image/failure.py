@@ -6,7 +6,8 @@ BuildKit (``--progress=plain``) numbers its steps and prefixes every line, as st
     #9 1.203 ERROR: no matching distribution
     #9 ERROR: process "/bin/sh -c …" did not complete successfully: exit code: 1
 
-The classic builder prints ``Step 5/12 : RUN …`` and then that step's lines as they are.
+The classic builder prints ``Step 5/12 : RUN …`` and then that step's lines as they are; buildah and podman print
+``[2/3] STEP 5/12: RUN …``.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from bentopack.errors import ImageBuildError
 _TAIL = 20
 _STEP_LENGTH = 160
 _BUILDKIT_LINE = re.compile(r"#(\d+) (?:\d+\.\d+(?: |$))?(.*)")
-_CLASSIC_STEP = re.compile(r"Step \d+/\d+ : (.*)")
+_CLASSIC_STEP = re.compile(r"(?:\[\d+/\d+\] )?(?:Step|STEP) \d+/\d+ ?: (.*)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # Lines of the builder itself: digests, container ids, and the whole instruction said again.
 _CHATTER = re.compile(
@@ -78,10 +79,23 @@ def build_failed(log: list[str]) -> ImageBuildError:
     failure = find_failure(log)
     step = failure.step or ""
     message = "the image could not be built" + (f", at: {step}" if step else "")
-    # Both builders' words for fetching the base.
-    fetching = step.startswith(("[internal] load metadata for", "FROM "))
-    hint = "the base must be pulled; --base-image starts from another one" if fetching else _HINT
-    return ImageBuildError("\n  ".join([message, *failure.lines]), hint=hint)
+    return ImageBuildError("\n  ".join([message, *failure.lines]), hint=_hint(step, failure.lines))
 
 
+def _hint(step: str, lines: Sequence[str]) -> str:
+    # The builders' words for fetching an image.
+    if fetched := re.match(r"\[internal\] load metadata for (\S+)|FROM (\S+)", step):
+        image = (fetched[1] or fetched[2]).removeprefix("docker.io/library/").removeprefix("docker.io/")
+        return f"{image} is pulled from its registry: is that its name, and can the engine reach it and log in there?"
+    if unknown := next((match for line in lines if (match := _NO_PACKAGE.search(line))), None):
+        name = next(filter(None, unknown.groups()))
+        return f"docker.system_packages: the base's distribution has no {name!r} in this release, under that name"
+    return _HINT
+
+
+# What apt, apk and microdnf say.
+_NO_PACKAGE = re.compile(
+    r"Unable to locate package (\S+)|Package '?(\S+?)'? has no installation candidate|"
+    r"(\S+) \(no such package\)|No package matches '(\S+)'"
+)
 _HINT = "`--verbose` shows every line of the build"

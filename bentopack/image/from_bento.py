@@ -6,10 +6,12 @@ from pathlib import Path
 
 from bentopack.bento.digest import read_files
 from bentopack.bento.packages import read_requirements
+from bentopack.errors import IntegrityError
 from bentopack.image import validate
 from bentopack.image.bases import BaseFacts
 from bentopack.image.keys import with_keys
 from bentopack.image.plan import ImagePlan, plan_image, require_variant
+from bentopack.image.validate import PlanError
 from bentopack.spec.manifest import read_manifest
 
 
@@ -29,7 +31,7 @@ def plan_bento(
     manifest = read_manifest(bento)
     require_variant(manifest, variant)
     own = manifest.image.dockerfile_template
-    template = (bento / validate.bento_path(own)).read_text("utf-8") if own else None
+    template = _template(bento / validate.bento_path(own)) if own else None
     plan = plan_image(
         manifest,
         read_requirements(bento, manifest, variant),
@@ -40,3 +42,12 @@ def plan_bento(
         found=found,
     )
     return with_keys(plan, read_files(bento))
+
+
+def _template(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise PlanError("docker.dockerfile_template: not UTF-8 text") from None
+    except FileNotFoundError:
+        raise IntegrityError(f"there is no {path}: the Bento is not whole") from None

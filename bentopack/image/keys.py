@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Literal
 
 from bentopack._fs import FileEntry
 from bentopack.image.plan import ImagePlan, Layer, LayerKind
@@ -27,7 +28,8 @@ def with_keys(plan: ImagePlan, files: Iterable[FileEntry]) -> ImagePlan:
 
 
 def _keyed(plan: ImagePlan, files: list[FileEntry]) -> Iterator[Layer]:
-    below = [plan.base.reference, plan.base.builder_image, plan.platform, plan.python]
+    # A template of the user's own may change any layer.
+    below = [plan.base.reference, plan.base.builder_image, plan.platform, plan.python, plan.template]
     for layer in plan.layers:
         held = [file for file in files if any(_within(file.path, path) for path in layer.paths)]
         recipe = [
@@ -38,7 +40,8 @@ def _keyed(plan: ImagePlan, files: list[FileEntry]) -> Iterator[Layer]:
             *([MICROMAMBA_IMAGE, plan.python, plan.platform] if layer.kind == "conda" else []),
             *(["x" if file.executable else "-", file.path, file.sha256] for file in held),
             *(below if layer.kind in _RUNS else []),
-            *(plan.environment if layer.kind == "setup" else []),
+            *([plan.installer] if layer.kind == "python" else []),
+            *([*plan.environment, *plan.library_folders] if layer.kind == "setup" else []),
         ]
         key = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()
         below.append(key)
@@ -47,3 +50,18 @@ def _keyed(plan: ImagePlan, files: list[FileEntry]) -> Iterator[Layer]:
 
 def _within(path: str, top: str) -> bool:
     return path == top or path.startswith(f"{top}/")
+
+
+Reuse = Literal["reused", "linked", "made anew"]
+"""What a rebuild makes of a layer. ``linked`` is one of the same files above another one that is made anew."""
+
+
+def reuse(plan: ImagePlan, before: ImagePlan) -> list[Reuse]:
+    """Return what a rebuild makes of each layer, after another image was built."""
+    made, whole = {layer.key for layer in before.layers}, plan.base.reference == before.base.reference
+    found: list[Reuse] = []
+    for layer in plan.layers:
+        same = layer.key in made
+        found.append(("reused" if whole else "linked") if same else "made anew")
+        whole = whole and same
+    return found

@@ -33,7 +33,8 @@ def model_images(
     found = {}
     for layer in plan.of("model"):
         if layer.key and layer.size is not None and layer.size >= _LARGE and builder.dialect.mounts:
-            name = f"{_NAME}:{layer.key[:40]}"
+            # BuildKit takes an image of another platform for none at all.
+            name = f"{_NAME}:{layer.key[:40]}-{plan.platform.replace('/', '-')}"
             if not _is_there(builder, name):
                 reporter.step(f"sending {layer.holds} to the engine")
                 _make(builder, bento, plan, layer, name, environ, reporter)

@@ -83,6 +83,8 @@ class ImagePlan:
     workdir: str = f"{BENTO}/src"
     entrypoint: tuple[str, ...] = (f"{VENV}/bin/python", "-m", "bentopack", "serve", BENTO)
     stop_signal: str = "SIGTERM"
+    library_folders: tuple[str, ...] = ()
+    """Folders that are set before those in the base's ``LD_LIBRARY_PATH``."""
     installer: Literal["uv", "pip"] = "pip"
     """uv is several times as fast, and is itself a package of PyPI's: an index of the project's own may lack it."""
     template: str | None = None
@@ -146,6 +148,8 @@ def plan_image(
     if info.base and info.base.digest and info.base.image == base.image and "@" not in base.image:
         base = replace(base, digest=validate.image_digest(info.base.digest))
     environment = _environment(manifest, variant, base)
+    folders = tuple(f"{_site_packages(manifest)}/{folder}" for folder in base.library_folders)
+    own_path = "LD_LIBRARY_PATH" in dict(environment)
     return ImagePlan(
         base=base,
         variant=variant,
@@ -158,7 +162,12 @@ def plan_image(
         health_check=HealthCheck((f"{VENV}/bin/python", "-m", "bentopack.serve.healthcheck")),
         installer="pip" if has_own_index(requirements) or base.names_index else "uv",
         template=template,
-        notes=(*base.warnings, *_notes(platform, info.platform)),
+        library_folders=() if own_path else folders,
+        notes=(
+            *base.warnings,
+            *_notes(platform, info.platform),
+            *(_told_elsewhere(folders) if own_path and folders else ()),
+        ),
     )
 
 
@@ -227,7 +236,6 @@ def _system_packages(base: Base, asked: tuple[str, ...]) -> tuple[str, ...]:
 
 def _environment(manifest: Manifest, variant: str, base: Base) -> tuple[tuple[str, str], ...]:
     given = {name: value for name, value in manifest.envs.items() if value}
-    folders = [f"{_site_packages(manifest)}/{folder}" for folder in base.library_folders]
     merged = {
         # Logs leave at once; nobody writes bytecode, as the files belong to root and have theirs already.
         "PYTHONUNBUFFERED": "1",
@@ -236,7 +244,6 @@ def _environment(manifest: Manifest, variant: str, base: Base) -> tuple[tuple[st
         "HOME": "/tmp",  # noqa: S108 - the container's own
         **(_NVIDIA if variant == "gpu" else {}),
         **({"CONDA_PREFIX": CONDA} if base.conda_image else {}),
-        **({"LD_LIBRARY_PATH": ":".join(folders)} if folders else {}),
         **manifest.image.env,
         **given,
     }
@@ -274,6 +281,10 @@ def _port(environment: dict[str, str]) -> int:
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise PlanError(f"PORT: expected a number from 1 to 65535, found {port!r}")
     return int(port)
+
+
+def _told_elsewhere(folders: tuple[str, ...]) -> Iterable[str]:
+    yield f"LD_LIBRARY_PATH is set in the bentofile: it has to name the packages' libraries too, {':'.join(folders)}"
 
 
 def _notes(asked: str | None, locked: str) -> tuple[str, ...]:

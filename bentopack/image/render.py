@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 from bentopack._resources import resource_dir
 from bentopack.image import validate
 from bentopack.image.dialect import CLASSIC, Dialect
-from bentopack.image.plan import BENTO, USER, VENV, ImagePlan
+from bentopack.image.plan import ImagePlan
 from bentopack.image.table import UV_HASHES, UV_VERSION
+from bentopack.image.template import render_own
 from bentopack.image.validate import PlanError
 
 if TYPE_CHECKING:
-    from jinja2 import Environment, Template
+    from jinja2 import Environment
 
 # What pip reads from a file that a variable names: https://pip.pypa.io/en/stable/topics/configuration/ and
 # https://requests.readthedocs.io/en/latest/user/authentication/#netrc-authentication.
@@ -54,9 +55,7 @@ def render_dockerfile(
         PlanError: secrets for a builder that has none, or an id that is no file name.
     """
     ids = tuple(validate.secret_id(name) for name in secrets)
-    if (ids or ca_bundle) and not dialect.mounts:
-        option = "--secret" if ids else "--ca-bundle"
-        raise PlanError(f"{option} needs BuildKit, and this engine's client has none", hint=INSTALL_BUILDX)
+    require_mounts(dialect, secrets=bool(ids), ca_bundle=ca_bundle)
     values: dict[str, Any] = {
         "plan": plan,
         "dialect": dialect,
@@ -77,7 +76,18 @@ def render_dockerfile(
         ),
     }
     ours = _templates().get_template("Dockerfile.j2")
-    return ours.render(values) if plan.template is None else _extended(plan.template, ours, values)
+    return ours.render(values) if plan.template is None else render_own(plan.template, ours, values)
+
+
+def require_mounts(dialect: Dialect, *, secrets: bool, ca_bundle: bool) -> None:
+    """Refuse what would end in a layer where a builder mounts nothing.
+
+    Raises:
+        PlanError: names the option.
+    """
+    if (secrets or ca_bundle) and not dialect.mounts:
+        option = "--secret" if secrets else "--ca-bundle"
+        raise PlanError(f"{option} needs BuildKit, and this engine's client has none", hint=INSTALL_BUILDX)
 
 
 def render_dockerignore(plan: ImagePlan, elsewhere: Collection[str] = ()) -> str:
@@ -87,27 +97,6 @@ def render_dockerignore(plan: ImagePlan, elsewhere: Collection[str] = ()) -> str
     """
     kept = sorted({path for layer in plan.layers for path in layer.paths if path not in elsewhere})
     return "\n".join(["*", *(f"!{path}" for path in kept)]) + "\n"
-
-
-def _extended(text: str, ours: Template, values: dict[str, Any]) -> str:
-    """Render the user's own template, which may extend ours under the name that BentoML gives its own."""
-    names = {
-        "bento_base_template": ours,
-        "bento__entrypoint": f"{VENV}/bin/python",
-        "bento__path": BENTO,
-        "bento__home": "/tmp",  # noqa: S108 - the container's own
-        "bento__user": USER.partition(":")[0],
-        "bento__uid_gid": USER,
-    }
-    try:
-        return _templates().from_string(text).render(values | names)
-    except Exception as error:
-        line = getattr(error, "lineno", None)
-        place = f"docker.dockerfile_template:{line}" if line else "docker.dockerfile_template"
-        raise PlanError(f"{place}: {error}", hint=_HOW_TO_EXTEND) from None
-
-
-_HOW_TO_EXTEND = "it is a Jinja template that begins with {% extends bento_base_template %}; docs/images.md shows one"
 
 
 def quoted(text: str) -> str:

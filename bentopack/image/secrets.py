@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,11 +40,23 @@ def parse_secret(text: str) -> Secret:
     fields = dict(part.partition("=")[::2] for part in text.split(","))
     unknown = fields.keys() - {"id", "src", "source", "type"}
     if "id" not in fields or unknown or fields.get("type", "file") != "file":
-        raise BadSecret(f"--secret: expected id=NAME,src=FILE, found {text!r}")
+        given = ", ".join(f"{key}=…" for key in fields)
+        raise BadSecret(f"--secret: expected id=NAME,src=FILE, found {given}")
     name = validate.secret_id(fields["id"])
     if name == CA_BUNDLE:
         raise BadSecret(f"--secret: the id {CA_BUNDLE} is that of --ca-bundle")
     source = Path(fields.get("src") or fields.get("source") or name).expanduser().absolute()
     if not source.is_file():
         raise BadSecret(f"--secret {name}: there is no file {source}")
-    return Secret(name, source)
+    return Secret(name, require_plain(source, f"--secret {name}"))
+
+
+def require_plain(path: Path, option: str) -> Path:
+    """Return a path that builders can be told: they part what they are told at commas.
+
+    Raises:
+        BadSecret: it has a comma or a quote in it.
+    """
+    if re.search('[,"]', str(path)):
+        raise BadSecret(f"{option}: builders take no path with a comma or a quote in it: {path}")
+    return path

@@ -75,10 +75,12 @@ class CudaRelease:
         """The major version of its cuDNN."""
         return "8" if self.cudnn == "cudnn8" else "9"
 
-    def image(self, kind: Literal["runtime", "devel"] = "runtime", *, cudnn: bool = True) -> str:
+    def image(
+        self, kind: Literal["runtime", "devel"] = "runtime", *, cudnn: bool = True, distro: str | None = None
+    ) -> str:
         """Name one of its images; ``base`` ones are left out, as they have none of the libraries that models call."""
         infix = f"{self.cudnn}-" if cudnn else ""
-        return f"nvidia/cuda:{self.version}-{infix}{kind}-{self.distros[0]}"
+        return f"nvidia/cuda:{self.version}-{infix}{kind}-{distro or self.distros[0]}"
 
 
 _PYTHON = "https://hub.docker.com/_/python"

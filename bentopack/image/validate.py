@@ -24,6 +24,11 @@ def image_reference(text: str) -> str:
     return _matching(IMAGE_REFERENCE, text, "an image name such as python:3.11-slim")
 
 
+def image_tag(text: str) -> str:
+    """A name that an image can be given: ``ghcr.io/me/iris:1.0``; a digest is nobody's to give."""
+    return _matching(rf"(?!.*@){IMAGE_REFERENCE}", text, "--tag: the name of an image such as iris:1.0, in lower case")
+
+
 def image_digest(text: str) -> str:
     """The digest of an image's manifest: ``sha256:…``."""
     return _matching(IMAGE_DIGEST, text, "the digest of an image such as sha256:0123…")

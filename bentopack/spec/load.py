@@ -151,6 +151,10 @@ def _surprises(spec: Spec, document: Document) -> Iterator[Problem]:
         if written and written.count(".") == 2:
             message = f"{section}.{key}: the image has the newest {spec.python_version}, which may not be {written}"
             yield document.places.problem((section, key), message)
+    if spec.docker.base_image and spec.docker.distro:
+        yield document.places.problem(
+            ("docker", "distro"), f"docker.distro: has no effect, since docker.base_image is {spec.docker.base_image}"
+        )
     if isinstance(file := (document.data.get("docker") or {}).get("env"), str):
         message = f"docker.env: the values in '{file}' are written into the image, where everyone can read them"
         yield document.places.problem(("docker", "env"), message)

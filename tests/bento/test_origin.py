@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -43,11 +44,16 @@ def test_the_commit_and_its_repository(repository: Path) -> None:
     [
         ("git@example.org:team/project.git", "https://example.org/team/project"),
         ("ssh://git@example.org/team/project.git", "https://example.org/team/project"),
-        ("/srv/git/project.git", "/srv/git/project.git"),
+        ("ssh://git@example.org:2222/team/project.git", "https://example.org/team/project"),
+        ("https://example.org:8443/team/project.git?private_token=abc", "https://example.org:8443/team/project"),
+        ("me:team/project", "https://me/team/project"),
+        ("/srv/git/project.git", None),
+        ("file:///srv/git/project.git", None),
+        ("../project", None),
     ],
 )
-def test_spellings_of_a_remote(repository: Path, remote: str, source: str) -> None:
-    """git's own spelling of an address becomes the page's; one that is none stays."""
+def test_spellings_of_a_remote(repository: Path, remote: str, source: str | None) -> None:
+    """git's own spelling of an address becomes the page's; a path of this machine is nobody else's."""
     git(repository, "remote", "set-url", "origin", remote)
     found = read_origin(repository)
     assert found is not None
@@ -59,15 +65,28 @@ def test_no_repository(tmp_path: Path) -> None:
     assert read_origin(tmp_path) is None
 
 
+def test_what_is_in_no_commit_is_told(repository: Path) -> None:
+    """A file that git does not know is in the Bento; the lock, which a build writes, is no change."""
+    (repository / "bentofile.lock").write_text("x")
+    clean = read_origin(repository)
+    assert clean is not None
+    assert not clean.revision.endswith("-dirty")
+    (repository / "extra.py").write_text("x")
+    changed = read_origin(repository)
+    assert changed is not None
+    assert changed.revision == f"{clean.revision}-dirty"
+
+
 def test_a_build_remembers_its_commit(project: Path) -> None:
     """A stored Bento's last commit is known beside it, goes with it, and is no part of its bytes."""
-    tag = done("build", "--output", "tag", cwd=project)
-    assert origin_of(Tag.parse(tag)) is None
+    built = json.loads(done("build", "--output", "json", cwd=project))
+    tag, digest = Tag.parse(built["tag"]), built["digest"]
+    assert origin_of(tag, digest) is None
     git(project, "init", "--quiet")
     git(project, "add", ".")
     git(project, "commit", "--quiet", "--message", "one")
-    assert done("build", "--output", "tag", cwd=project) == tag
-    found = origin_of(Tag.parse(tag))
-    assert found == Origin(revision=git(project, "rev-parse", "HEAD"))
-    done("delete", tag, cwd=project)
-    assert origin_of(Tag.parse(tag)) is None
+    assert done("build", "--output", "tag", cwd=project) == str(tag)
+    assert origin_of(tag, digest) == Origin(revision=git(project, "rev-parse", "HEAD"))
+    assert origin_of(tag, "sha256:another") is None
+    done("delete", str(tag), cwd=project)
+    assert origin_of(tag, digest) is None

@@ -13,10 +13,10 @@ def plan_of(project: Path, *arguments: str) -> dict[str, object]:
     return facts
 
 
-def reused(facts: dict[str, object]) -> dict[str, bool]:
+def reuse(facts: dict[str, object]) -> dict[str, str]:
     layers = facts["layers"]
     assert isinstance(layers, list)
-    return {layer["kind"]: layer["reused"] for layer in layers}
+    return {layer["kind"]: layer["reuse"] for layer in layers}
 
 
 def test_a_plan_tells_base_and_layers(project: Path) -> None:
@@ -29,7 +29,7 @@ def test_a_plan_tells_base_and_layers(project: Path) -> None:
     layers = facts["layers"]
     assert isinstance(layers, list)
     assert [layer["kind"] for layer in layers] == ["python", "runtime", "manifest", "source"]
-    assert all(len(layer["key"]) == 64 and layer["reused"] is None for layer in layers)
+    assert all(len(layer["key"]) == 64 and layer["reuse"] is None for layer in layers)
     assert facts["against"] is None
 
 
@@ -40,8 +40,12 @@ def test_an_edit_redoes_the_source_alone(project: Path) -> None:
     service.write_text(service.read_text() + "# edited\n")
     facts = plan_of(project)
     assert facts["against"] == first
-    assert reused(facts) == {"python": True, "runtime": True, "manifest": True, "source": False}
-    assert f"REBUILD AFTER {first}" in done("plan", cwd=project)
+    assert reuse(facts) == {"python": "reused", "runtime": "reused", "manifest": "reused", "source": "made anew"}
+    told = done("plan", cwd=project)
+    assert f"REBUILD AFTER {first}" in told
+    assert "linked" not in told
+    # Nobody rebuilds the older one from the newer.
+    assert plan_of(project, first)["against"] is None
 
 
 def test_another_base_redoes_what_runs_on_it(project: Path) -> None:
@@ -49,8 +53,9 @@ def test_another_base_redoes_what_runs_on_it(project: Path) -> None:
     done("build", cwd=project)
     bentofile = project / "bentofile.yaml"
     bentofile.write_text(bentofile.read_text() + "docker: {distro: ubuntu}\n")
-    found = reused(plan_of(project))
-    assert (found["python"], found["runtime"], found["source"]) == (False, True, True)
+    found = reuse(plan_of(project))
+    assert (found["python"], found["runtime"], found["source"]) == ("made anew", "linked", "linked")
+    assert "COPY --link" in done("plan", cwd=project)
 
 
 def test_a_plan_for_a_gpu_says_what_to_add(project: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any, cast
 import pytest
 import trustme
 
-from bentopack._report import Silent
+from bentopack._report import Reporter, Silent
 from bentopack.bento.digest import list_files
 from bentopack.errors import ImageBuildError
 from bentopack.image.build import BuildOptions, build_image
@@ -30,6 +30,7 @@ from bentopack.image.render import render_dockerignore
 from bentopack.image.running import end_client
 from bentopack.image.secrets import Secret
 from bentopack.spec.manifest import ImageInfo, Manifest
+from tests.doubles import Recorder
 
 from .conftest import Make
 
@@ -53,6 +54,7 @@ def build(engine: Engine, client: Client, base_image: str, bento: Write) -> Iter
         buildkit: bool = True,
         edit: Callable[[Path], object] | None = None,
         base: str = base_image,
+        reporter: Reporter | None = None,
         **options: Any,
     ) -> ImageFacts:
         folder = bento(manifest)
@@ -66,7 +68,7 @@ def build(engine: Engine, client: Client, base_image: str, bento: Write) -> Iter
             with_keys(plan_image(manifest, "", base_image=base), list_files(folder)),
             BuildOptions((TAG,), **options),
             environ=os.environ,
-            reporter=Silent(),
+            reporter=reporter or Silent(),
         )
 
     yield built
@@ -154,7 +156,9 @@ def test_a_large_model_is_sent_once(build: Callable[..., ImageFacts], manifest: 
         folder.joinpath("models/iris/1.0/model.bin").write_bytes(large)
 
     before = {tag for each in engine.client.images.list(MODELS) for tag in each.tags}
-    build(manifest(), edit=edit)
+    made = {build(manifest(), edit=edit).id}
+    made.add(build(manifest(), edit=edit, reporter=(told := Recorder())).id)
+    assert not [step for step in told.steps if step.startswith("sending")]
     assert shell("sha256sum < /bento/models/iris/1.0/model.bin")[0] == hashlib.sha256(large).hexdigest()
     assert shell("stat -c %u:%g:%a /bento/models/iris/1.0/model.bin") == ["0:0:644"]
     [image] = {tag for each in engine.client.images.list(MODELS) for tag in each.tags} - before
@@ -237,6 +241,23 @@ def contents(archive: Path) -> Iterator[bytes]:
 def unpacked(blob: bytes) -> bytes:
     """Newer engines save layers compressed."""
     return gzip.decompress(blob) if blob.startswith(b"\x1f\x8b") else blob
+
+
+@pytest.mark.engine
+def test_a_proxy_is_for_the_build_alone(build: Callable[..., ImageFacts], manifest: Make, engine: Engine) -> None:
+    """A predefined build argument, as a proxy is one, is there while it builds and nowhere in the image."""
+    word = f"proxy-{os.getpid()}.example"
+
+    def edit(folder: Path) -> None:
+        script = folder / "env/docker/setup_script"
+        script.write_text(f'#!/bin/sh\n[ "$NO_PROXY" = "{word}" ] && echo yes > /opt/proxied\n')
+
+    image = ImageInfo(setup_script="env/docker/setup_script")
+    facts = build(manifest(image=image), edit=edit, build_args=(f"NO_PROXY={word}",))
+    assert shell("cat /opt/proxied") == ["yes"]
+    told = json.dumps([engine.client.images.get(facts.id).attrs, engine.client.images.get(facts.id).history()])
+    assert word not in told
+    assert word not in " ".join(shell("env"))
 
 
 @pytest.mark.engine

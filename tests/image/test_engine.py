@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import socket
 from pathlib import Path
 
@@ -35,6 +37,29 @@ def test_nonsense_address() -> None:
     """An address that is none is told as an engine that does not answer."""
     with pytest.raises(EngineError, match="no container engine answers at nonsense://x"):
         connect({"DOCKER_HOST": "nonsense://x"})
+
+
+def test_a_context_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DOCKER_CONTEXT names the engine, as it does for the command that builds; one that is not there is told."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    (tmp_path / "config.json").write_text("{}")
+    name = hashlib.sha256(b"there").hexdigest()
+    meta = tmp_path / "contexts/meta" / name / "meta.json"
+    meta.parent.mkdir(parents=True)
+    host = f"unix://{tmp_path}/there.sock"
+    meta.write_text(json.dumps({"Name": "there", "Metadata": {}, "Endpoints": {"docker": {"Host": host}}}))
+    with pytest.raises(EngineError, match=f"no container engine answers at {host}"):
+        connect({"DOCKER_CONTEXT": "there"})
+    with pytest.raises(EngineError, match="DOCKER_CONTEXT names 'elsewhere'"):
+        connect({"DOCKER_CONTEXT": "elsewhere"})
+
+
+def test_an_engine_over_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it needs is named, where it is not there."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(EngineError, match="an engine over ssh") as caught:
+        connect({"DOCKER_HOST": "ssh://nobody@127.0.0.1:9"})
+    assert "docker[ssh]" in str(caught.value.hint)
 
 
 @pytest.mark.engine

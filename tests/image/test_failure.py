@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bentopack.image.failure import find_failure
+import pytest
+
+from bentopack.image.failure import build_failed, find_failure
 
 BUILDKIT = """\
 #1 [internal] load build definition from Dockerfile
@@ -70,3 +72,34 @@ def test_long_output_is_cut() -> None:
 def test_no_step_at_all() -> None:
     """A client that fails before its first step (bad option, lost engine) is quoted."""
     assert find_failure(["unknown flag: --x"]).lines == ("unknown flag: --x",)
+
+
+BUILDAH = """\
+[1/3] STEP 1/3: FROM mine:1 AS base
+[1/3] STEP 2/3: RUN apt-get update
+Get:1 http://deb.example.org
+[3/3] STEP 7/20: RUN pip install
+ERROR: THESE PACKAGES DO NOT MATCH THE HASHES
+Error: error building at STEP "RUN pip install": error while running runtime: exit status 1""".splitlines()
+
+
+def test_buildah() -> None:
+    """podman's and buildah's steps are known by their own spelling."""
+    failure = find_failure(BUILDAH)
+    assert failure.step == "RUN pip install"
+    assert failure.lines[0] == "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES"
+
+
+@pytest.mark.parametrize(
+    ("log", "hint"),
+    [
+        (PULL, "nothing:1 is pulled from its registry"),
+        (["[1/3] STEP 1/3: FROM nothing:1 AS base", "Error: no such image"], "nothing:1 is pulled from its registry"),
+        (["Step 2/9 : RUN apt-get install", "E: Unable to locate package libgl"], "has no 'libgl' in this release"),
+        (["Step 2/9 : RUN apk add", "  libgl (no such package):"], "has no 'libgl' in this release"),
+        (CLASSIC, "`--verbose` shows every line"),
+    ],
+)
+def test_what_to_do_next(log: list[str], hint: str) -> None:
+    """The image that cannot be had and the system package that is not there are named."""
+    assert hint in str(build_failed(log).hint)

@@ -12,6 +12,7 @@ from bentopack.image.gpu import Packages, driver_of, read_needs
 from bentopack.image.gpu_table import GPU_PACKAGES
 from bentopack.image.nvidia import read_cuda_image, superseded
 from bentopack.image.plan import plan_image
+from bentopack.image.render import render_dockerfile
 from bentopack.image.validate import PlanError
 from bentopack.spec.manifest import ImageInfo
 
@@ -97,17 +98,34 @@ def test_another_major_than_was_asked_for() -> None:
 def test_a_plain_base_may_be_of_any_distro() -> None:
     """Where CUDA comes with the packages, docker.distro is honoured; NVIDIA's images are not made of every one."""
     assert gpu(TORCH, distro="ubi9").image.startswith("registry.access.redhat.com/ubi9/")
-    with pytest.raises(PlanError, match="NVIDIA has no CUDA image for 'ubi9'"):
+    with pytest.raises(PlanError, match=r"NVIDIA has no image of CUDA 12\.6\.3 for 'ubi9'"):
         gpu(ORT, distro="ubi9")
+    assert gpu(ORT, distro="ubuntu24.04").image.endswith("-ubuntu24.04")
+    with pytest.raises(PlanError, match=r"NVIDIA has no image of CUDA 12\.4\.1 for 'ubuntu24\.04'"):
+        gpu({"onnxruntime-gpu": "1.20"}, "12.4", distro="ubuntu24.04")
 
 
 def test_libraries_are_found_by_name(manifest: Make) -> None:
     """What opens libraries by name finds those of other packages: the image's environment says where they lie."""
     packages = {**ORT, "nvidia-cuda-runtime-cu12": "12.6.77", "nvidia-cudnn-cu12": "9.5", "nvidia-cublas-cu12": "12.6"}
-    environment = dict(plan_image(manifest(), lock_of(packages), variant="gpu").environment)
     site = "/opt/venv/lib/python3.11/site-packages/nvidia"
-    assert environment["LD_LIBRARY_PATH"] == f"{site}/cublas/lib:{site}/cuda_runtime/lib:{site}/cudnn/lib"
-    assert "LD_LIBRARY_PATH" not in dict(plan_image(manifest(), lock_of(TORCH), variant="gpu").environment)
+    folders = (f"{site}/cublas/lib", f"{site}/cuda_runtime/lib", f"{site}/cudnn/lib")
+    # Whatever the base is: a plain one, the user's own, or NVIDIA's for the sake of another package.
+    for more, base_image in (({}, None), ({}, "mine:1"), ({"cupy-cuda12x": "13.4"}, None)):
+        plan = plan_image(manifest(), lock_of({**packages, **more}), variant="gpu", base_image=base_image)
+        assert plan.library_folders == folders
+        before_the_bases = f'ENV LD_LIBRARY_PATH="{":".join(folders)}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"'
+        assert before_the_bases in render_dockerfile(plan).splitlines()
+    assert plan_image(manifest(), lock_of(TORCH), variant="gpu").library_folders == ()
+
+
+def test_the_users_own_library_path_wins(manifest: Make) -> None:
+    """And it is told what has to be in it."""
+    packages = {**ORT, "nvidia-cuda-runtime-cu12": "12.6.77", "nvidia-cudnn-cu12": "9.5", "nvidia-cublas-cu12": "12.6"}
+    image = ImageInfo(cuda_version="12.6", env={"LD_LIBRARY_PATH": "/mine"})
+    plan = plan_image(manifest(image=image), lock_of(packages), variant="gpu")
+    assert plan.library_folders == ()
+    assert any("nvidia/cudnn/lib" in note for note in plan.notes)
 
 
 @pytest.mark.parametrize(

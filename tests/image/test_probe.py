@@ -44,10 +44,10 @@ def test_a_base_that_has_it_all() -> None:
 
 @pytest.mark.parametrize("python", ["3.9", None])
 def test_a_base_without_the_python(python: str | None) -> None:
-    """The right Python comes with it, and the plan says so."""
+    """The right Python comes with it, and the user is warned of where from."""
     base = chosen(replace(DEBIAN, python=python))
     assert base.interpreter_image == "python:3.11-slim-bookworm"
-    assert "so Python 3.11 comes with it" in base.reasons[-1]
+    assert "Python 3.11 is brought to it, by way of python:3.11-slim-bookworm" in base.warnings[-1]
 
 
 def test_nobody_could_look() -> None:

@@ -41,11 +41,19 @@ def test_a_template_extends_ours(manifest: Make) -> None:
     ("template", "said"),
     [
         ("{% extends bento_base_template %}\n{% block X %}\n", ":2: Unexpected end of template"),
-        ("{{ nothing }}", "'nothing' is undefined"),
+        ("{{ nothing }}", ":1: it does not extend the Dockerfile"),
+        ("FROM python:3.11\n", ":1: it does not extend the Dockerfile"),
         ("{% extends other %}", "'other' is undefined"),
-        ("{{ ''.__class__.__mro__ }}", "unsafe"),
-        ("{% include '../../etc/passwd' %}", "etc/passwd"),
-        ("{{ 1 // 0 }}", "division"),
+        ("{% extends 'bento_base_template' %}", ":1: bento_base_template is a name, and stands without quotes"),
+        (f"{EXTENDING}{{% block SETUP_BENTO_COMPONENT %}}x{{% endblock %}}", "did you mean 'SETUP_BENTO_COMPONENTS'?"),
+        (
+            "{% extends bento_base_template %}\n{% block SETUP_BENTO_COMPONENTS %}RUN x{% endblock %}",
+            ":2: the block SETUP_BENTO_COMPONENTS lacks {{ super() }}",
+        ),
+        (EXTENDING.replace("bento__path", "nothing"), ":4: 'nothing' is undefined"),
+        (EXTENDING.replace("bento__path", "''.__class__.__mro__"), "unsafe"),
+        (EXTENDING.replace("bento__path", "1 // 0"), "division"),
+        (EXTENDING.replace("{{ bento__path }}", "{% include '../../etc/passwd' %}"), "etc/passwd"),
     ],
 )
 def test_what_is_no_template_is_told(manifest: Make, template: str, said: str) -> None:
@@ -54,3 +62,11 @@ def test_what_is_no_template_is_told(manifest: Make, template: str, said: str) -
         rendered(manifest, template)
     assert said in caught.value.message
     assert "extends bento_base_template" in str(caught.value.hint)
+
+
+def test_all_that_is_wrong_is_told_at_once(manifest: Make) -> None:
+    """Each with its line."""
+    template = "{% extends bento_base_template %}\n{% block X %}{% endblock %}\n{% block Y %}{% endblock %}"
+    with pytest.raises(PlanError) as caught:
+        rendered(manifest, template)
+    assert [line.split(":")[1] for line in caught.value.message.splitlines()] == ["2", "3"]

@@ -121,6 +121,26 @@ def test_a_base_is_looked_into(base_image: str, engine: Engine, client: Client) 
 
 
 @pytest.mark.engine
+def test_podman_runs_the_setup_script_that_there_is_now(project: Path, podman: str) -> None:
+    """An edited script is run again, and leaves the stored Bento as it was."""
+    image = f"localhost/bentopack-test/setup:{os.getpid()}"
+    bentofile = project / "bentofile.yaml"
+    bentofile.write_text(bentofile.read_text() + "docker: {setup_script: setup.sh}\n")
+    found = []
+    try:
+        for version in ("one", "two"):
+            (project / "setup.sh").write_text(f"#!/bin/sh\necho {version} > /opt/ran\necho '# x' >> $0\n")
+            arguments = ["containerize", "--builder", "podman", "-t", image, "--base-image", podman, "-o", "json"]
+            facts = json.loads(done(*arguments, cwd=project))
+            done("verify", facts["bento"], cwd=project)
+            command = ["podman", "run", "--rm", "--entrypoint", "cat", image, "/opt/ran"]
+            found.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
+    finally:
+        subprocess.run(["podman", "image", "rm", "--force", image], capture_output=True, check=False)
+    assert found == ["one", "two"]
+
+
+@pytest.mark.engine
 def test_podman_builds_the_image_too(project: Path, podman: str) -> None:
     """podman, with no engine at all, gives an image of the same configuration, health check and all."""
     image = f"localhost/bentopack-test/podman:{os.getpid()}"

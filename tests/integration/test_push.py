@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.command import bentopack, fails
+from tests.command import bentopack
 from tests.integration.conftest import docker
 
 
@@ -32,12 +32,32 @@ def test_an_image_is_pushed(project: Path, base_image: str, registry: str) -> No
 
 
 @pytest.mark.engine
+def test_what_was_pushed_before_a_failure_is_told(project: Path, base_image: str, registry: str) -> None:
+    """One registry takes it and the other does not: the image, and what is where, are told all the same."""
+    tags = [f"{registry}/team/half:1", "127.0.0.1:9/half:1"]
+    named = [word for tag in tags for word in ("--tag", tag)]
+    options = ["--base-image", base_image, "--push", "-o", "json", "--metadata-file", "facts.json"]
+    try:
+        pushed = bentopack("containerize", *named, *options, cwd=project)
+        assert pushed.returncode == 10, pushed.stderr
+        facts = json.loads(pushed.stdout)
+        assert list(facts["pushed"]) == tags[:1]
+        assert json.loads((project / "facts.json").read_text()) == facts
+    finally:
+        docker("image", "rm", "--force", *tags)
+
+
+@pytest.mark.engine
 def test_a_registry_that_is_not_there_is_told(project: Path, base_image: str) -> None:
-    """The image stays built; the message says what could not be pushed, with an exit code of its own."""
+    """The image stays built and is told; so is what could not be pushed, with an exit code of its own."""
     tag = f"127.0.0.1:9/echo:{os.getpid()}"
     try:
         pushed = bentopack("containerize", "-t", tag, "--base-image", base_image, "--push", cwd=project)
-        fails(pushed, 10, f"{tag} could not be pushed", "the image itself was built")
+        assert pushed.returncode == 10, pushed.stderr
+        assert f"{tag} could not be pushed" in pushed.stderr
+        assert "the image itself was built" in pushed.stderr
+        assert pushed.stdout.startswith(f"{tag}  sha256:")
+        assert "pushed" not in pushed.stdout
         assert docker("image", "inspect", "--format", "{{.Id}}", tag).startswith("sha256:")
     finally:
         docker("image", "rm", "--force", tag)

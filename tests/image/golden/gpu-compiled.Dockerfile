@@ -5,8 +5,8 @@
 # - the packages bring CUDA 12.4: the host needs driver 525.60.13 or newer.
 # - torch 2.6.0+cu124 for CUDA 12.4 does not know Blackwell (sm_100, sm_120): CUDA 12.8, torch 2.7 do.
 # - flash-attn 2.7.4.post1: compiled with CUDA 12.4.1 on NVIDIA's devel image, in a stage that does not stay.
-# - nothing needs CUDA of the base, so it is what NVIDIA's image is made of; docker.distro is ubuntu: Ubuntu 22.04,
-#   which NVIDIA's images build on too.
+# - nothing needs CUDA of the base, so it is what NVIDIA's image is made of: Ubuntu 22.04, which NVIDIA's images build
+#   on too.
 
 # The base has no Python 3.11: a build of it that runs on any glibc comes from here.
 FROM python:3.11-slim-bookworm AS interpreter
@@ -66,7 +66,9 @@ RUN --mount=type=cache,target=/root/.cache/uv \
         --link-mode copy --index-strategy unsafe-best-match \
         --require-hashes --requirement python/requirements.lock \
  && rm -f /opt/venv/.lock \
- && { /opt/venv/bin/python -m compileall -qq -j 0 -x '/tests?/' --invalidation-mode unchecked-hash /opt/venv/lib || true; }
+ && { /opt/venv/bin/python -m compileall -qq -j 0 -x '/tests?/' --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
+ && /opt/python/current/bin/python3 -c "import os; [os.utime(os.path.join(top, each), (315532800, 315532800), follow_symlinks=False) \
+for top, folders, files in os.walk('/opt/venv') for each in (*folders, *files, '')]"
 
 # The runtime is a stage and a layer of its own: it changes with bentopack, not with the packages.
 FROM tools AS runtime
@@ -74,7 +76,9 @@ COPY ["env/runtime/bentopack-0.1.0-py3-none-any.whl", "runtime/"]
 RUN tools/bin/uv pip install --no-cache-dir --python /opt/python/current/bin/python3 --no-deps --no-index --target /opt/runtime runtime/*.whl \
  && rm -rf /opt/runtime/bin /opt/runtime/.lock \
  && /opt/python/current/bin/python3 -m compileall -q --invalidation-mode unchecked-hash \
-        -s /opt/runtime -p /opt/venv/lib/python3.11/site-packages/ /opt/runtime
+        -s /opt/runtime -p /opt/venv/lib/python3.11/site-packages/ /opt/runtime \
+ && /opt/python/current/bin/python3 -c "import os; [os.utime(os.path.join(top, each), (315532800, 315532800), follow_symlinks=False) \
+for top, folders, files in os.walk('/opt/runtime') for each in (*folders, *files, '')]"
 
 # The image itself: it needs neither pip nor a compiler. What changes least comes first.
 FROM base

@@ -28,7 +28,9 @@ COPY ["env/python/cpu/", "python/"]
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip/bin/pip --python /opt/venv/bin/python install --no-compile --require-hashes \
         --requirement python/requirements.lock \
- && { /opt/venv/bin/python -m compileall -qq -j 0 -x '/tests?/' --invalidation-mode unchecked-hash /opt/venv/lib || true; }
+ && { /opt/venv/bin/python -m compileall -qq -j 0 -x '/tests?/' --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
+ && python3 -c "import os; [os.utime(os.path.join(top, each), (315532800, 315532800), follow_symlinks=False) \
+for top, folders, files in os.walk('/opt/venv') for each in (*folders, *files, '')]"
 
 # The runtime is a stage and a layer of its own: it changes with bentopack, not with the packages.
 FROM tools AS runtime
@@ -36,7 +38,9 @@ COPY ["env/runtime/bentopack-0.1.0-py3-none-any.whl", "runtime/"]
 RUN pip/bin/pip install --no-cache-dir --no-compile --no-deps --no-index --target /opt/runtime runtime/*.whl \
  && rm -rf /opt/runtime/bin /opt/runtime/.lock \
  && python3 -m compileall -q --invalidation-mode unchecked-hash \
-        -s /opt/runtime -p /opt/venv/lib/python3.11/site-packages/ /opt/runtime
+        -s /opt/runtime -p /opt/venv/lib/python3.11/site-packages/ /opt/runtime \
+ && python3 -c "import os; [os.utime(os.path.join(top, each), (315532800, 315532800), follow_symlinks=False) \
+for top, folders, files in os.walk('/opt/runtime') for each in (*folders, *files, '')]"
 
 # The image itself: it needs neither pip nor a compiler. What changes least comes first.
 FROM base

@@ -52,7 +52,9 @@ RUN --mount=type=cache,target=/root/.cache/uv \
         --link-mode copy --index-strategy unsafe-best-match \
         --require-hashes --requirement python/requirements.lock \
  && rm -f /opt/venv/.lock \
- && { /opt/venv/bin/python -m compileall -qq -j 0 -x '/tests?/' --invalidation-mode unchecked-hash /opt/venv/lib || true; }
+ && { /opt/venv/bin/python -m compileall -qq -j 0 -x '/tests?/' --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
+ && /opt/python/current/bin/python3 -c "import os; [os.utime(os.path.join(top, each), (315532800, 315532800), follow_symlinks=False) \
+for top, folders, files in os.walk('/opt/venv') for each in (*folders, *files, '')]"
 
 # The runtime is a stage and a layer of its own: it changes with bentopack, not with the packages.
 FROM tools AS runtime
@@ -60,7 +62,9 @@ COPY ["env/runtime/bentopack-0.1.0-py3-none-any.whl", "runtime/"]
 RUN tools/bin/uv pip install --no-cache-dir --python /opt/python/current/bin/python3 --no-deps --no-index --target /opt/runtime runtime/*.whl \
  && rm -rf /opt/runtime/bin /opt/runtime/.lock \
  && /opt/python/current/bin/python3 -m compileall -q --invalidation-mode unchecked-hash \
-        -s /opt/runtime -p /opt/venv/lib/python3.11/site-packages/ /opt/runtime
+        -s /opt/runtime -p /opt/venv/lib/python3.11/site-packages/ /opt/runtime \
+ && /opt/python/current/bin/python3 -c "import os; [os.utime(os.path.join(top, each), (315532800, 315532800), follow_symlinks=False) \
+for top, folders, files in os.walk('/opt/runtime') for each in (*folders, *files, '')]"
 
 # The image itself: it needs neither pip nor a compiler. What changes least comes first.
 FROM base

@@ -1,0 +1,27 @@
+"""What is asked of ``containerize`` and cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.command import bentopack, done, fails
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--metadata-file", "."], 2, "--metadata-file: . is a folder"),
+        (["--metadata-file", "nowhere/facts.json"], 2, "lies in a folder that does not exist"),
+        (["--platform", "windows/amd64"], 2, "--platform: expected one such as linux/arm64"),
+        (["-t", f"x@sha256:{'0' * 64}"], 3, "--tag: the name of an image such as iris:1.0"),
+        (["-t", "Iris"], 3, "in lower case"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_done(
+    project: Path, arguments: list[str], code: int, said: str
+) -> None:
+    """No engine is asked, no Bento is built."""
+    fails(bentopack("containerize", *arguments, cwd=project, env={"DOCKER_HOST": "unix:///nowhere"}), code, said)
+    assert done("list", cwd=project).count("echo:") == 0
