@@ -90,8 +90,8 @@ class ImageBuildError(BentopackError):
     exit_code = 7
 
 
-class PushError(BentopackError):
-    """An image was built, and its registry cannot be reached or does not take it."""
+class RegistryError(BentopackError):
+    """A registry cannot be reached, or refuses what is asked of it."""
 
     exit_code = 10
 

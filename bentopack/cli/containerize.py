@@ -22,6 +22,7 @@ from bentopack.cli.options import (
 
 if TYPE_CHECKING:
     from bentopack._report import Reporter
+    from bentopack.cli.compiled import Goals
     from bentopack.cli.output import Output
     from bentopack.cli.target import ResolvedBento
     from bentopack.image.build import BuildOptions
@@ -38,6 +39,28 @@ class BuilderName(str, Enum):
     buildah = "buildah"
 
 
+class Backend(str, Enum):
+    """How an image comes about."""
+
+    auto = "auto"
+    docker = "docker"
+    oci = "oci"
+
+
+BackendOption = Annotated[
+    Backend,
+    typer.Option(
+        help="docker runs a build; oci writes the layers itself, without an engine. Default: docker, where one answers."
+    ),
+]
+ArchiveOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="oci: write one archive, for docker load and podman load.")
+]
+LayoutOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="oci: write an OCI layout there.")]
+BaseFromOption = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="oci: take the base out of an OCI layout, or of docker save's archive."),
+]
 TagOption = Annotated[
     list[str] | None,
     typer.Option("--tag", "-t", metavar="NAME[:TAG]", help="Name of the image; several. Default: the Bento's tag."),
@@ -95,6 +118,10 @@ def containerize(
     tag: TagOption = None,
     platform: ImagePlatformOption = None,
     base_image: BaseImageOption = None,
+    backend: BackendOption = Backend.auto,
+    archive: ArchiveOption = None,
+    layout: LayoutOption = None,
+    base_from: BaseFromOption = None,
     builder: BuilderOption = None,
     no_cache: NoCacheOption = False,
     cache_from: CacheFromOption = None,
@@ -119,9 +146,10 @@ def containerize(
 
     Example:  bentopack containerize iris:latest -t registry.example/iris:1.0 --push
     """
+    from bentopack.cli.compiled import Goals, compile_image
     from bentopack.cli.output import Output
     from bentopack.cli.target import resolve_bento
-    from bentopack.errors import PushError
+    from bentopack.errors import RegistryError
     from bentopack.image.build import BuildOptions, require_understood
     from bentopack.image.from_bento import plan_bento
     from bentopack.image.probe import look_into
@@ -142,10 +170,11 @@ def containerize(
         syntax=syntax,
         epoch=_epoch(),
     )
-    tool = _builder(builder) if dockerfile is None else None
+    goals = Goals(options.tags, push, archive, layout, base_from, options.ca_bundle, options.epoch)
+    tool = _builder(builder, backend, goals, options) if dockerfile is None else None
     if tool:
         require_understood(tool, options)
-    failed: PushError | None = None
+    failed: RegistryError | None = None
     with out.working() as reporter:
         bento = resolve_bento(target, reporter=reporter, platform=platform, proven=True)
         variant = "gpu" if gpu else "cpu"
@@ -156,12 +185,14 @@ def containerize(
             plan = plan_bento(bento.path, variant=variant, platform=platform, base_image=base_image, found=found)
         for reason in plan.base.reasons if explain else ():
             reporter.note(reason)
+        if tool is None and dockerfile is None:
+            facts = compile_image(bento, plan, goals, reporter)
         if tool:
             facts = _build(tool, bento, plan, options, reporter)
             facts["pushed"] = {} if push else None
             try:
                 _push(tool, facts, reporter)
-            except PushError as error:
+            except RegistryError as error:
                 failed = error  # what was built, and pushed so far, is told first
     if dockerfile is not None:
         _write_dockerfile(out, dockerfile, plan, options)
@@ -213,11 +244,27 @@ def _epoch() -> int | None:
     return int(text)
 
 
-def _builder(name: BuilderName | None) -> Builder:
-    """The builder that is asked for, or that this environment has."""
+def _builder(name: BuilderName | None, backend: Backend, goals: Goals, options: BuildOptions) -> Builder | None:
+    """The builder that is asked for, or that this environment has; None where layers are written without one."""
+    from bentopack.errors import EngineError, UsageError
     from bentopack.image.builder import choose_builder
 
-    return choose_builder(name.value if name else None, os.environ, os.environ.get("PATH", os.defpath))
+    files = [goals.archive, goals.layout, goals.base_from]
+    runs = [name, options.secrets, options.cache_from, options.cache_to, options.build_args, options.syntax]
+    if backend is Backend.oci or (backend is Backend.auto and any(files)):
+        if any(runs):
+            raise UsageError(
+                "--backend oci runs no build: leave out --builder, --secret, --cache-*, --build-arg, --syntax"
+            )
+        return None
+    if any(files):
+        raise UsageError("--archive, --layout and --base-from are for --backend oci")
+    try:
+        return choose_builder(name.value if name else None, os.environ, os.environ.get("PATH", os.defpath))
+    except EngineError:
+        if backend is Backend.docker or any(runs) or os.environ.get("DOCKER_HOST"):
+            raise
+        return None
 
 
 def _build(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bentopack.errors import EngineError, NotFound
 
@@ -57,6 +57,51 @@ class Engine:
             tags=tuple(attributes.get("RepoTags") or ()),
             size=attributes["Size"],
         )
+
+    def layers(self, reference: str) -> tuple[str, ...]:
+        """The digests of an image's layers without compression, the lowest first; nothing where there is no image."""
+        from docker.errors import DockerException
+
+        try:
+            return tuple(self.client.images.get(reference).attrs["RootFS"].get("Layers") or ())
+        except DockerException:
+            return ()
+
+    def save(self, reference: str) -> Iterator[bytes]:
+        """Yield an image as the archive that ``docker save`` writes.
+
+        Raises:
+            EngineError: it breaks off.
+        """
+        from docker.errors import DockerException
+
+        try:
+            api: Any = self.client.api
+            yield from api.get_image(reference, chunk_size=1 << 20)
+        except (DockerException, OSError) as error:
+            raise EngineError(f"the engine does not hand out {reference}: {error}") from None
+
+    def load(self, archive: BinaryIO) -> None:
+        """Take an image from an archive, as ``docker load`` does.
+
+        Raises:
+            EngineError: it refuses; with its own words.
+        """
+        from docker.errors import DockerException
+
+        try:
+            api: Any = self.client.api
+            for line in api.load_image(archive):
+                if isinstance(line, dict) and "error" in line:
+                    raise EngineError(f"the engine does not take the image: {line['error']}")
+        except (DockerException, OSError) as error:
+            raise EngineError(f"the engine does not take the image: {error}") from None
+
+    def tag(self, image: str, name: str) -> None:
+        """Give an image another name."""
+        api: Any = self.client.api
+        repository, _, tag = name.rpartition(":")
+        api.tag(image, *((repository, tag) if repository and "/" not in tag else (name, "latest")), force=True)
 
     def registry_digest(self, reference: str) -> str:
         """Ask an image's registry for the digest that it has under this name now; nothing is pulled.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bentopack._report import Reporter
-from bentopack.errors import PushError
+from bentopack.errors import RegistryError
 from bentopack.image.builder import Builder
 from bentopack.image.running import run
 
@@ -18,7 +18,7 @@ def push_image(builder: Builder, tag: str, *, environ: Mapping[str, str], report
     """Push an image to the registry of its name, and return the digest that it has there, where the builder tells.
 
     Raises:
-        PushError: the registry cannot be reached, or refuses this user.
+        RegistryError: the registry cannot be reached, or refuses this user.
     """
     with tempfile.TemporaryDirectory(prefix="bentopack-push-") as scratch:
         written = Path(scratch, "digest")
@@ -26,7 +26,7 @@ def push_image(builder: Builder, tag: str, *, environ: Mapping[str, str], report
         code, log = run([builder.command, "push", *told, tag], {**environ, **builder.environment}, reporter)
         if code:
             said = "\n  ".join([line for line in log if line][-_LINES:])
-            raise PushError(f"{tag} could not be pushed\n  {said}", hint=_HINT)
+            raise RegistryError(f"{tag} could not be pushed\n  {said}", hint=_HINT)
         if builder.digest_of_push:
             return written.read_text().strip()
     return builder.inspect(tag).digest

@@ -1,0 +1,136 @@
+"""``containerize --backend oci``: an image without an engine, and where it goes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bentopack._report import Reporter
+    from bentopack.cli.target import ResolvedBento
+    from bentopack.image.engine import Engine
+    from bentopack.image.plan import ImagePlan
+    from bentopack.oci.image import Image
+    from bentopack.oci.registry import Registries
+
+
+@dataclass(frozen=True)
+class Goals:
+    """Where an image goes. Without any it is the local engine, and where there is none, a file."""
+
+    tags: tuple[str, ...]
+    push: bool = False
+    archive: Path | None = None
+    layout: Path | None = None
+    base_from: Path | None = None
+    ca_bundle: Path | None = None
+    epoch: int | None = None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether no engine is asked for."""
+        return self.archive is not None or self.layout is not None or self.push
+
+
+def compile_image(bento: ResolvedBento, plan: ImagePlan, goals: Goals, reporter: Reporter) -> dict[str, Any]:
+    """Compile, deliver, and return what is told of it.
+
+    Raises:
+        PlanError, LockError, RegistryError, ContentError, EngineError: see the rooms that do it.
+    """
+    from bentopack._fs import EPOCH
+    from bentopack._home import home
+    from bentopack.bento.origin import origin_of
+    from bentopack.image.below import fetch_base, find_interpreter, read_base
+    from bentopack.image.compile import Compiler, require_compilable
+    from bentopack.image.labels import bento_labels
+    from bentopack.oci.blobs import Blobs
+    from bentopack.oci.registry import Registries
+    from bentopack.oci.wire import Trust
+
+    require_compilable(plan)
+    for note in plan.notes:
+        reporter.warn(note)
+    engine = _engine()
+    blobs = Blobs(home() / "cache" / "oci")
+    registries = Registries(os.environ, Trust(goals.ca_bundle))
+    tags = goals.tags or (str(bento.tag),)
+    if goals.base_from:
+        base = read_base(goals.base_from, plan, blobs)
+    else:
+        base = fetch_base(plan, blobs, registries, engine, reporter)
+    interpreter = find_interpreter(base, plan.python, blobs, plan.base.image)
+    labels = bento_labels(bento.tag, bento.digest, plan, origin=origin_of(bento.tag, bento.digest), epoch=goals.epoch)
+    compiler = Compiler(blobs, reporter, EPOCH if goals.epoch is None else goals.epoch)
+    image = compiler.compile(plan, bento.path, base, interpreter, labels)
+    facts: dict[str, Any] = {
+        "image": tags[0],
+        "tags": list(tags),
+        "id": image.config_descriptor.digest,
+        "digest": image.descriptor.digest,
+        "bento": str(bento.tag),
+        "bento_digest": bento.digest,
+        "size": image.size,
+        "pushed": {} if goals.push else None,
+    }
+    _write(image, goals, tags, bento, engine, facts, reporter)
+    if not goals.is_file and engine:
+        from bentopack.image.deliver import load
+
+        load(image, tags, engine, blobs, reporter)
+    if goals.push:
+        _push(image, tags, registries, facts, reporter)
+    return facts
+
+
+def _engine() -> Engine | None:
+    from bentopack.errors import EngineError
+    from bentopack.image.engine import connect
+
+    try:
+        return connect(os.environ)
+    except EngineError:
+        return None
+
+
+def _write(
+    image: Image,
+    goals: Goals,
+    tags: tuple[str, ...],
+    bento: ResolvedBento,
+    engine: Engine | None,
+    facts: dict[str, Any],
+    reporter: Reporter,
+) -> None:
+    """Write the files that are asked for; one where nothing is, and no engine is there to have the image."""
+    from bentopack.image.deliver import write_file
+    from bentopack.oci.layout import write_layout
+
+    archive = goals.archive
+    if not goals.is_file and engine is None:
+        archive = Path(f"{bento.tag.name}-{bento.tag.version}.oci.tar")
+        reporter.warn(
+            f"no engine answers here: the image is in {archive}; `docker load -i` or `podman load -i` takes it"
+        )
+    if goals.layout:
+        reporter.step(f"writing {goals.layout}")
+        write_layout(image, goals.layout, tags)
+        facts["layout"] = str(goals.layout)
+    if archive:
+        reporter.step(f"writing {archive}")
+        write_file(image, archive, tags)
+        facts["archive"] = str(archive)
+
+
+def _push(
+    image: Image, tags: tuple[str, ...], registries: Registries, facts: dict[str, Any], reporter: Reporter
+) -> None:
+    from bentopack.oci.reference import parse_reference
+
+    for tag in tags:
+        reporter.step(f"pushing {tag}")
+        sent = registries.push(image, parse_reference(tag), told=reporter.output)
+        facts["pushed"][tag] = image.descriptor.digest
+        facts["sent"] = facts.get("sent", 0) + sent.bytes

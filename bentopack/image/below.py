@@ -1,0 +1,127 @@
+"""Gets the image below: from its registry, a layout, an archive or the local engine; and finds the Python in it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from bentopack._report import Reporter
+from bentopack.errors import EngineError, NotFound, RegistryError
+from bentopack.image.engine import Engine
+from bentopack.image.plan import ImagePlan
+from bentopack.image.validate import PlanError
+from bentopack.oci.archive import Pieces, member_names, read_archive
+from bentopack.oci.blobs import Blobs, Layer
+from bentopack.oci.content import Descriptor
+from bentopack.oci.image import Image, Part, read_config
+from bentopack.oci.layout import read_layout
+from bentopack.oci.reference import parse_reference
+from bentopack.oci.registry import Registries
+
+# Where distributions and the official images have it, the latter first.
+_PLACES = ("usr/local/bin", "usr/bin", "opt/python/bin", "opt/bin")
+
+
+def read_base(path: Path, plan: ImagePlan, blobs: Blobs) -> Image:
+    """Read the base from a folder with an OCI layout, or from an archive of ``docker save``.
+
+    Raises:
+        PlanError: there is no such file.
+        ContentError: it holds no image, or none for the platform.
+    """
+    if path.is_dir():
+        return read_layout(path, plan.platform)
+    try:
+        with path.open("rb") as file:
+            return read_archive(file, blobs)
+    except OSError as error:
+        raise PlanError(f"--base-from: {path} cannot be read: {error.strerror}") from None
+
+
+def fetch_base(
+    plan: ImagePlan, blobs: Blobs, registries: Registries, engine: Engine | None, reporter: Reporter
+) -> Image:
+    """Get the base that a plan names: the engine's own where no digest pins it, as Docker does, else its registry's.
+
+    Raises:
+        RegistryError: neither has it.
+        ContentError: what comes is not of its digest.
+    """
+    reference = parse_reference(plan.base.reference)
+    if engine and not reference.digest and (found := _of_engine(plan.base.reference, blobs, engine, reporter)):
+        return found
+    try:
+        return registries.image(reference, plan.platform, blobs)
+    except RegistryError:
+        if engine and reference.digest and (found := _of_engine(plan.base.reference, blobs, engine, reporter)):
+            return found
+        raise
+
+
+def _of_engine(reference: str, blobs: Blobs, engine: Engine, reporter: Reporter) -> Image | None:
+    """The image as the engine has it; it hands out whole images only, so that this is done once."""
+    try:
+        facts = engine.inspect(reference)
+    except (NotFound, EngineError):
+        return None
+    key = hashlib.sha256(f"engine {facts.id}".encode()).hexdigest()
+    if told := blobs.noted(key):
+        parts = tuple(_kept(each, diff_id, blobs) for each, diff_id in told["layers"])
+        if all(blobs.has(part.descriptor) for part in parts):
+            return Image(parts, blobs.read(told["config"]), blobs.read(told["manifest"]))
+    reporter.step(f"taking {reference} out of the engine")
+    image = read_archive(Pieces(engine.save(reference)), blobs)
+    layers = [(part.descriptor.to_json(), part.layer.diff_id) for part in image.parts]
+    blobs.note(key, {"config": blobs.put(image.config), "manifest": blobs.put(image.manifest), "layers": layers})
+    return image
+
+
+def _kept(told: object, diff_id: str, blobs: Blobs) -> Part:
+    descriptor = Descriptor.from_json(told)
+    return Part(Layer(descriptor, diff_id), lambda: _file(blobs.path(descriptor.digest)))
+
+
+def _file(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            yield piece
+
+
+def find_interpreter(base: Image, python: str, blobs: Blobs, name: str) -> str:
+    """Return where the base has its Python, such as ``/usr/local/bin/python3.11``.
+
+    The official images say it in their environment; in others it is looked for, in their layers.
+
+    Raises:
+        PlanError: there is none of this version.
+    """
+    config = read_config(base.config)
+    environment = dict(each.partition("=")[::2] for each in (config.get("config") or {}).get("Env") or [])
+    if re.match(rf"{re.escape(python)}\.", environment.get("PYTHON_VERSION", "")):
+        return f"/usr/local/bin/python{python}"
+    key = hashlib.sha256(f"python {python} {base.config_descriptor.digest}".encode()).hexdigest()
+    found = blobs.noted(key)
+    if found is None:
+        found = _look(base, python)
+        blobs.note(key, found)
+    if not found:
+        raise PlanError(
+            f"the base {name} has no Python {python}",
+            hint="choose one that has, or --backend docker, which brings one along",
+        )
+    return f"/{found}"
+
+
+def _look(base: Image, python: str) -> str:
+    wanted = {f"{place}/python{python}" for place in _PLACES}
+    there: set[str] = set()
+    for part in base.parts:
+        for name, _ in member_names(part.stream()):
+            folder, _, last = name.rpartition("/")
+            if last.startswith(".wh."):
+                there.discard(f"{folder}/{last.removeprefix('.wh.')}")
+            elif name in wanted:
+                there.add(name)
+    return next((each for place in _PLACES if (each := f"{place}/python{python}") in there), "")

@@ -1,0 +1,231 @@
+"""Compiles a Bento into an image without an engine: what the plan says, written as layers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from bentopack._fs import EPOCH
+from bentopack._report import Reporter
+from bentopack.image.plan import VENV, ImagePlan, Layer
+from bentopack.image.validate import PlanError
+from bentopack.image.wheels import Distribution, compiled, lay_out, skeleton
+from bentopack.oci.blobs import Blobs
+from bentopack.oci.blobs import Layer as Packed
+from bentopack.oci.compress import COMPRESSOR
+from bentopack.oci.image import Image, Part, make_image, read_config
+from bentopack.oci.layers import measure, pack
+from bentopack.oci.tar import Entry, tar_stream, tree
+
+_RECIPE = "1"  # changes with what is written from the same inputs
+_PLAIN_FROM = 32 << 20  # bytes; models are dense already, and would be read and packed for nothing
+_OWN_LAYER_FROM = 4 << 20  # bytes of an installed wheel; smaller ones share a layer
+_OWN_LAYERS = 60  # an image has 127 layers at most
+_NOT_WITHOUT_AN_ENGINE = {
+    "interpreter": "its base has no Python of the right version",
+    "system": "docker.system_packages have to be installed in it",
+    "setup": "docker.setup_script has to run in it",
+    "conda": "conda's packages have to be installed in it",
+}
+DOCKER = "leave out --backend oci: the build has to run in the image"
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """What layers are made with: where they are kept, when their files count as changed, who is told."""
+
+    blobs: Blobs
+    reporter: Reporter
+    time: int = EPOCH
+
+    def compile(self, plan: ImagePlan, bento: Path, base: Image, interpreter: str, labels: dict[str, str]) -> Image:
+        """Compile an image.
+
+        Args:
+            plan: what it is to be.
+            bento: the Bento's folder.
+            base: the image below.
+            interpreter: the base's Python, such as ``/usr/local/bin/python3.11``.
+            labels: beside the plan's.
+
+        Raises:
+            PlanError: the plan asks for what only a build in the image can do.
+        """
+        parts: list[tuple[Part, str]] = []
+        for layer in plan.layers:
+            if layer.kind == "python":
+                made = self._python(plan, bento, layer, interpreter)
+                parts += [(self._part(each), told) for each, told in made]
+            elif layer.kind == "runtime":
+                parts.append((self._part(self._runtime(plan, bento, layer)), layer.holds))
+            else:
+                parts.append((self._copied(bento, layer), layer.holds))
+        moment = datetime.fromtimestamp(self.time, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        told = {**dict(plan.labels), **labels}
+        return make_image(
+            base,
+            [part for part, _ in parts],
+            settings(plan, base, told),
+            platform=plan.platform,
+            history=[f"bentopack: {words}" for _, words in parts],
+            created=moment,
+            annotations={key: value for key, value in told.items() if key.startswith("org.opencontainers.image.")},
+        )
+
+    def _part(self, packed: Packed) -> Part:
+        return Part(packed, lambda: _file(self.blobs.path(packed.descriptor.digest)))
+
+    def _once(self, recipe: Sequence[str], entries: Iterable[Entry]) -> Packed:
+        """Pack entries, or take what the same recipe gave before."""
+        key = _key(COMPRESSOR, str(self.time), *recipe)
+        found = self.blobs.layer(key)
+        if found is None:
+            found = pack(self.blobs, entries, time=self.time)
+            self.blobs.note_layer(key, found)
+        return found
+
+    def _copied(self, bento: Path, layer: Layer) -> Part:
+        """What is copied out of the Bento as it is."""
+        top, at = bento / layer.paths[0], layer.target.strip("/")
+        recipe = (layer.kind, layer.key or "")
+
+        def entries() -> list[Entry]:
+            return [Entry(at, _mode(top), source=top)] if top.is_file() else list(tree(top, at))
+
+        if (layer.size or 0) < _PLAIN_FROM:
+            return self._part(self._once(recipe, entries()))
+        key = _key("plain", str(self.time), *recipe)
+        packed = self.blobs.layer(key)
+        if packed is None:
+            self.reporter.step(f"hashing {layer.holds}")
+            packed = measure(entries(), time=self.time)
+            self.blobs.note_layer(key, packed)
+        return Part(packed, lambda: tar_stream(entries(), time=self.time))
+
+    def _runtime(self, plan: ImagePlan, bento: Path, layer: Layer) -> Packed:
+        """bentopack's own wheel: pure Python, so that its files are all there is to install."""
+        wheel = bento / layer.paths[0]
+        recipe = ("runtime", plan.python, layer.key or "")
+        if found := self.blobs.layer(_key(COMPRESSOR, str(self.time), *recipe)):
+            return found
+        with tempfile.TemporaryDirectory(prefix="bentopack-runtime-") as folder:
+            unpacked = Path(folder, "files")
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(unpacked)
+            entries = [entry for entry in tree(unpacked, layer.target.strip("/")) if not entry.is_folder]
+            [more] = compiled([entries], plan.python, Path(folder), self.reporter)
+            return self._once(recipe, [*entries, *more])
+
+    def _python(self, plan: ImagePlan, bento: Path, layer: Layer, interpreter: str) -> list[tuple[Packed, str]]:
+        """The locked wheels: each large one is a layer of its own, which other images have too; the rest share one."""
+        requirements = bento / layer.paths[1]
+        text = requirements.read_text("utf-8")
+        whole = _key(COMPRESSOR, str(self.time), plan.python, plan.platform, interpreter, text)
+        known = [(self.blobs.layer(key), words) for key, words in self.blobs.noted(whole) or ()]
+        if known and all(packed for packed, _ in known):
+            return [(packed, words) for packed, words in known if packed]
+        self.reporter.step(f"laying out {layer.holds}")
+        with tempfile.TemporaryDirectory(prefix="bentopack-venv-") as folder:
+            prefix = Path(folder, "prefix")
+            prefix.mkdir()
+            laid = lay_out(requirements, plan.python, plan.platform, prefix, self.reporter)
+            groups = _grouped(laid, plan, interpreter, str(self.time))
+            missing = [group for group in groups if self.blobs.layer(group.key) is None]
+            bytecode = compiled([group.entries for group in missing], plan.python, Path(folder), self.reporter)
+            for group, more in zip(missing, bytecode, strict=True):
+                self.blobs.note_layer(group.key, pack(self.blobs, [*group.entries, *more], time=self.time))
+        self.blobs.note(whole, [(group.key, group.holds) for group in groups])
+        return [(packed, group.holds) for group in groups if (packed := self.blobs.layer(group.key))]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Wheels that share a layer."""
+
+    holds: str
+    key: str
+    entries: tuple[Entry, ...]
+
+
+def _grouped(laid: Sequence[Distribution], plan: ImagePlan, interpreter: str, time: str) -> list[_Group]:
+    """Return the large wheels by themselves, then all others, with what makes the folder an environment."""
+    large = sorted((each for each in laid if each.size >= _OWN_LAYER_FROM), key=lambda each: (-each.size, each.name))
+    own = {each.name for each in large[:_OWN_LAYERS]}
+    recipe = (COMPRESSOR, time, plan.python, plan.platform)
+    groups = [
+        _Group(f"{each.name} {each.version}", _key("wheel", *recipe, *each.identity), each.entries)
+        for each in laid
+        if each.name in own
+    ]
+    rest = [each for each in laid if each.name not in own]
+    entries = [*skeleton(plan.python, interpreter), *(entry for each in rest for entry in each.entries)]
+    key = _key("wheels", *recipe, interpreter, *(word for each in rest for word in each.identity))
+    return [*groups, _Group(f"{len(rest)} Python packages", key, tuple(entries))]
+
+
+def settings(plan: ImagePlan, base: Image, labels: dict[str, str]) -> dict[str, object]:
+    """What containers run with, as an image's configuration has it."""
+    below = read_config(base.config).get("config") or {}
+    environment = dict(each.partition("=")[::2] for each in below.get("Env") or [])
+    environment["PATH"] = f"{VENV}/bin:{environment.get('PATH', _PATH)}"
+    if plan.library_folders:
+        before = environment.get("LD_LIBRARY_PATH")
+        environment["LD_LIBRARY_PATH"] = ":".join([*plan.library_folders, *([before] if before else [])])
+    environment |= dict(plan.environment)
+    health, nano = plan.health_check, 1_000_000_000
+    return {
+        "User": plan.user,
+        "WorkingDir": plan.workdir,
+        "Entrypoint": list(plan.entrypoint),
+        "Cmd": None,
+        "Env": [f"{name}={value}" for name, value in environment.items()],
+        "ExposedPorts": {f"{plan.port}/tcp": {}},
+        "StopSignal": plan.stop_signal,
+        "Labels": {**(below.get("Labels") or {}), **labels},
+        # Docker's own; runtimes that do not know it leave it.
+        "Healthcheck": {
+            "Test": ["CMD", *health.command],
+            "Interval": health.interval * nano,
+            "Timeout": health.timeout * nano,
+            "StartPeriod": health.start_period * nano,
+            "Retries": health.retries,
+        },
+    }
+
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def require_compilable(plan: ImagePlan) -> None:
+    """Refuse a plan that only a build in the image can carry out.
+
+    Raises:
+        PlanError: names each reason.
+    """
+    wrong = [
+        reason for kind, reason in _NOT_WITHOUT_AN_ENGINE.items() if any(each.kind == kind for each in plan.layers)
+    ]
+    wrong += ["docker.dockerfile_template says more than layers do"] if plan.template else []
+    wrong += ["a package is compiled while it is installed"] if plan.base.builder_image else []
+    if wrong:
+        raise PlanError("\n".join(f"the image cannot be made without an engine: {each}" for each in wrong), hint=DOCKER)
+
+
+def _key(*words: str) -> str:
+    return hashlib.sha256(json.dumps([_RECIPE, *words]).encode()).hexdigest()
+
+
+def _mode(path: Path) -> int:
+    return 0o755 if path.stat().st_mode & 0o100 else 0o644
+
+
+def _file(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            yield piece

@@ -1,0 +1,121 @@
+"""Reads images out of archives: what ``docker save`` and ``skopeo`` write, with or without an OCI layout in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+import tarfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from bentopack.oci.blobs import Blobs, Layer
+from bentopack.oci.content import CONFIG as CONFIG_TYPE
+from bentopack.oci.content import LAYER, ContentError, Descriptor, describe, image_manifest
+from bentopack.oci.image import Image, Part, read_config
+
+_PIECE = 1 << 20
+_SMALL = 1 << 20  # bytes; what may be a manifest or a configuration is held
+
+
+class Pieces:
+    """Pieces of bytes, as a file that can only be read."""
+
+    def __init__(self, pieces: Iterable[bytes | memoryview]) -> None:
+        self._pieces = iter(pieces)
+        self._left = b""
+
+    def read(self, size: int) -> bytes:
+        """Return exactly ``size`` bytes, or fewer at the end."""
+        held = bytearray(self._left)
+        while len(held) < size:
+            piece = next(self._pieces, None)
+            if piece is None:
+                break
+            held += piece
+        self._left = bytes(held[size:])
+        return bytes(held[:size])
+
+
+def read_archive(file: IO[bytes] | Pieces, blobs: Blobs) -> Image:
+    """Read an image from a stream; its layers are kept among the blobs.
+
+    Raises:
+        ContentError: it is no such archive, or holds other layers than its configuration says.
+    """
+    small: dict[str, bytes] = {}
+    large: dict[str, Descriptor] = {}
+    links: dict[str, str] = {}
+    try:
+        with tarfile.open(fileobj=file, mode="r|*") as archive:  # type: ignore[call-overload]
+            for member in archive:
+                if member.issym() or member.islnk():
+                    place = posixpath.dirname(member.name) if member.issym() else ""
+                    links[member.name] = posixpath.normpath(posixpath.join(place, member.linkname))
+                elif member.isfile():
+                    _keep(member.name, archive.extractfile(member), member.size, blobs, small, large)
+        told = json.loads(small["manifest.json"])[0]
+        config = small[told["Config"]]
+        names = [links.get(name, name) for name in told["Layers"]]
+        layers = [large.get(name) or _kept(small[name], blobs) for name in names]
+    except (tarfile.TarError, KeyError, ValueError, TypeError, IndexError) as error:
+        raise ContentError(f"this is no archive of an image: {error}") from None
+    diff_ids = [str(each) for each in read_config(config)["rootfs"]["diff_ids"]]
+    parts = tuple(_part(layer, diff_id, blobs) for layer, diff_id in zip(layers, diff_ids, strict=True))
+    return Image(parts, config, image_manifest(describe(CONFIG_TYPE, config), [each.descriptor for each in parts], {}))
+
+
+def _keep(
+    name: str, content: IO[bytes] | None, size: int, blobs: Blobs, small: dict[str, bytes], large: dict[str, Descriptor]
+) -> None:
+    if content is None:
+        return
+    if size <= _SMALL:
+        small[name] = content.read()
+        return
+    digest = hashlib.sha256()
+    with blobs.writing() as (file, path):
+        while piece := content.read(_PIECE):
+            digest.update(piece)
+            file.write(piece)
+        file.flush()
+        found = Descriptor(LAYER, f"sha256:{digest.hexdigest()}", size)
+        blobs.keep(path, found.digest)
+    large[name] = found
+
+
+def _kept(content: bytes, blobs: Blobs) -> Descriptor:
+    return Descriptor(LAYER, blobs.put(content), len(content))
+
+
+def _part(layer: Descriptor, diff_id: str, blobs: Blobs) -> Part:
+    # Layers of `docker save` are plain; those of an OCI layout may be compressed.
+    head = next(_read(blobs.path(layer.digest)), b"")[:4]
+    media_type = (
+        f"{LAYER}+gzip" if head[:2] == b"\x1f\x8b" else f"{LAYER}+zstd" if head == b"\x28\xb5\x2f\xfd" else LAYER
+    )
+    if media_type == LAYER and layer.digest != diff_id:
+        raise ContentError(f"the archive's layer {layer.digest} should be {diff_id}")
+    kept = Descriptor(media_type, layer.digest, layer.size)
+    return Part(Layer(kept, diff_id), lambda: _read(blobs.path(layer.digest)))
+
+
+def _read(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            yield piece
+
+
+def member_names(pieces: Iterable[bytes | memoryview]) -> Iterator[tuple[str, Any]]:
+    """Yield what a layer holds, without its content.
+
+    Raises:
+        ContentError: it is no tar, or is compressed in a way that is not known here.
+    """
+    try:
+        with tarfile.open(fileobj=Pieces(pieces), mode="r|*") as archive:  # type: ignore[call-overload]
+            for member in archive:
+                yield member.name.removeprefix("./"), member
+    except tarfile.TarError as error:
+        raise ContentError(f"a layer cannot be read: {error}") from None

@@ -1,0 +1,105 @@
+"""What an image is made of besides bytes: descriptors, its configuration, its manifest; and their one spelling."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bentopack.errors import BentopackError
+
+INDEX = "application/vnd.oci.image.index.v1+json"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+LAYER = "application/vnd.oci.image.layer.v1.tar"
+LAYER_GZIP = f"{LAYER}+gzip"
+LAYER_ZSTD = f"{LAYER}+zstd"
+DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+
+INDEXES = (INDEX, DOCKER_INDEX)
+MANIFESTS = (MANIFEST, DOCKER_MANIFEST)
+
+
+class ContentError(BentopackError):
+    """What came from elsewhere is not what it says, or cannot be used."""
+
+    exit_code = 9
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """Names content by its digest (``sha256:<hex>``) and its size in bytes."""
+
+    media_type: str
+    digest: str
+    size: int
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    platform: Mapping[str, str] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in a manifest."""
+        found: dict[str, Any] = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+        if self.annotations:
+            found["annotations"] = dict(self.annotations)
+        if self.platform:
+            found["platform"] = dict(self.platform)
+        return found
+
+    @classmethod
+    def from_json(cls, value: Any) -> Descriptor:
+        """Read one of a manifest.
+
+        Raises:
+            ContentError: it is none.
+        """
+        try:
+            found = cls(
+                str(value["mediaType"]),
+                str(value["digest"]),
+                int(value["size"]),
+                value.get("annotations") or {},
+                value.get("platform"),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError):
+            found = None
+        if found is None or not re.fullmatch("sha256:[0-9a-f]{64}", found.digest) or found.size < 0:
+            raise ContentError(f"expected a descriptor of OCI content, found {str(value)[:200]}")
+        return found
+
+
+def canonical(value: Any) -> bytes:
+    """Write JSON in its one form: keys in order, no blanks, UTF-8 (as RFC 8785 has it, for text and whole numbers)."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest_of(content: bytes) -> str:
+    """The digest of some bytes, ``sha256:<hex>``."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def describe(media_type: str, content: bytes) -> Descriptor:
+    """The descriptor of some bytes."""
+    return Descriptor(media_type, digest_of(content), len(content))
+
+
+def image_manifest(config: Descriptor, layers: Sequence[Descriptor], annotations: Mapping[str, str]) -> bytes:
+    """Write the manifest of an image."""
+    manifest: dict[str, Any] = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": config.to_json(),
+        "layers": [layer.to_json() for layer in layers],
+    }
+    if annotations:
+        manifest["annotations"] = dict(annotations)
+    return canonical(manifest)
+
+
+def image_index(manifests: Sequence[Descriptor]) -> bytes:
+    """Write an index of images, such as one for each platform."""
+    return canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": [each.to_json() for each in manifests]})

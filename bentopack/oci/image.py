@@ -1,0 +1,106 @@
+"""An image as a whole: its manifest, its configuration, and its layers, wherever their bytes are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bentopack.oci.blobs import Layer
+from bentopack.oci.content import CONFIG, MANIFEST, ContentError, Descriptor, canonical, describe, image_manifest
+
+Stream = Callable[[], Iterator["bytes | memoryview"]]
+"""Gives the bytes of a blob, from its beginning, each time it is asked."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A layer and where its bytes come from; ``origin`` is the repository that has it already, if one does."""
+
+    layer: Layer
+    stream: Stream
+    origin: str | None = None
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """What a manifest says of it."""
+        return self.layer.descriptor
+
+
+@dataclass(frozen=True)
+class Image:
+    """Everything that a registry, an engine or an archive needs of an image."""
+
+    parts: tuple[Part, ...]
+    config: bytes
+    manifest: bytes
+
+    @property
+    def config_descriptor(self) -> Descriptor:
+        """What the manifest says of the configuration; its digest is the id that an engine gives the image."""
+        return describe(CONFIG, self.config)
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """What names the image in a registry."""
+        return describe(MANIFEST, self.manifest)
+
+    @property
+    def size(self) -> int:
+        """All that a registry has to hold for it, in bytes."""
+        return sum(part.descriptor.size for part in self.parts) + len(self.config)
+
+
+def make_image(
+    base: Image,
+    parts: Sequence[Part],
+    settings: Mapping[str, Any],
+    *,
+    platform: str,
+    history: Sequence[str],
+    created: str,
+    annotations: Mapping[str, str],
+) -> Image:
+    """Put layers on a base.
+
+    Args:
+        base: the image below, of which all layers and settings stay that are not set anew.
+        parts: the layers above it.
+        settings: the configuration that containers run with (``User``, ``Env``, …), as the config of an image has it.
+        platform: such as ``linux/amd64``.
+        history: for each layer, what made it.
+        created: when the image counts as made (RFC 3339).
+        annotations: of the manifest.
+    """
+    below = read_config(base.config)
+    system, _, architecture = platform.partition("/")
+    architecture, _, variant = architecture.partition("/")
+    told = [{"created": created, "created_by": each} for each in history]
+    config = {
+        "architecture": architecture,
+        "os": system,
+        **({"variant": variant} if variant else {}),
+        "created": created,
+        "config": {**below.get("config", {}), **settings},
+        "rootfs": {"type": "layers", "diff_ids": [part.layer.diff_id for part in (*base.parts, *parts)]},
+        "history": [*below.get("history", []), *told],
+    }
+    written = canonical(config)
+    layers = [part.descriptor for part in (*base.parts, *parts)]
+    return Image((*base.parts, *parts), written, image_manifest(describe(CONFIG, written), layers, annotations))
+
+
+def read_config(content: bytes) -> dict[str, Any]:
+    """Read the configuration of an image.
+
+    Raises:
+        ContentError: it is none.
+    """
+    try:
+        config = json.loads(content)
+        if isinstance(config["rootfs"]["diff_ids"], list):
+            return dict(config)
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise ContentError("what should be an image's configuration is none")

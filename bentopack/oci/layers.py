@@ -1,0 +1,47 @@
+"""Packs files into layers: compressed blobs, or, where they are large and dense already, plain tars."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+
+from bentopack.oci.blobs import Blobs, Layer
+from bentopack.oci.compress import gzipped
+from bentopack.oci.content import LAYER, LAYER_GZIP, Descriptor
+from bentopack.oci.tar import Entry, tar_stream
+
+
+def pack(blobs: Blobs, entries: Iterable[Entry], *, time: int) -> Layer:
+    """Pack entries into a compressed layer, in one pass over their files.
+
+    Args:
+        blobs: where the layer is kept.
+        entries: what it holds.
+        time: of every entry, in seconds since 1970.
+    """
+    plain, packed, size = hashlib.sha256(), hashlib.sha256(), 0
+
+    def hashed() -> Iterator[bytes | memoryview]:
+        for piece in tar_stream(entries, time=time):
+            plain.update(piece)
+            yield piece
+
+    with blobs.writing() as (file, path):
+        for piece in gzipped(hashed()):
+            packed.update(piece)
+            size += len(piece)
+            file.write(piece)
+        file.flush()
+        digest = f"sha256:{packed.hexdigest()}"
+        blobs.keep(path, digest)
+    return Layer(Descriptor(LAYER_GZIP, digest, size), f"sha256:{plain.hexdigest()}")
+
+
+def measure(entries: Sequence[Entry], *, time: int) -> Layer:
+    """Return what entries are as a plain layer, which is written nowhere: it can be streamed from its files again."""
+    digest, size = hashlib.sha256(), 0
+    for piece in tar_stream(entries, time=time):
+        digest.update(piece)
+        size += len(piece)
+    found = f"sha256:{digest.hexdigest()}"
+    return Layer(Descriptor(LAYER, found, size), found)

@@ -1,0 +1,44 @@
+"""Names of images: a registry, a repository, a tag or a digest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_HUB = "registry-1.docker.io"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where an image is. ``registry`` is a host, perhaps with a port."""
+
+    registry: str
+    repository: str
+    tag: str | None
+    digest: str | None
+
+    @property
+    def wanted(self) -> str:
+        """What a registry is asked for: the digest where there is one, since a tag may move."""
+        return self.digest or self.tag or "latest"
+
+    def __str__(self) -> str:
+        name = f"{self.registry}/{self.repository}"
+        name += f":{self.tag}" if self.tag else ""
+        return f"{name}@{self.digest}" if self.digest else name
+
+
+def parse_reference(text: str) -> Reference:
+    """Read a name as Docker does: without a host it is one of Docker Hub's (``python:3.11`` is ``library/python``)."""
+    name, _, digest = text.partition("@")
+    first, slash, rest = name.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        registry, path = first, rest
+    else:
+        registry, path = "docker.io", name
+    repository, colon, tag = path.rpartition(":")
+    if not colon or "/" in tag:
+        repository, tag = path, ""
+    if registry in ("docker.io", "index.docker.io"):
+        registry = _HUB
+        repository = repository if "/" in repository else f"library/{repository}"
+    return Reference(registry, repository, tag or (None if digest else "latest"), digest or None)

@@ -1,0 +1,335 @@
+"""Images and other content in a registry: looked up, fetched and sent, each blob once."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from bentopack.errors import RegistryError
+from bentopack.oci.blobs import Blobs, Layer
+from bentopack.oci.content import INDEX, INDEXES, MANIFEST, MANIFESTS, ContentError, Descriptor, digest_of
+from bentopack.oci.image import Image, Part, Stream, read_config
+from bentopack.oci.reference import Reference
+from bentopack.oci.wire import Trust, Wire
+
+_CHUNK = 64 << 20  # bytes in one request of an upload: what is lost at most where a connection breaks
+_PIECE = 1 << 20
+_AT_ONCE = 4
+_TRIES = 5
+_MANIFEST_LIMIT = 4 << 20  # what registries take
+
+
+@dataclass
+class Sent:
+    """What a push came to: blobs and bytes that were sent, mounted from a repository beside, or there already."""
+
+    sent: int = 0
+    bytes: int = 0
+    mounted: int = 0
+    there: int = 0
+
+
+@dataclass
+class Registries:
+    """All registries of one command: each is logged in to once."""
+
+    environ: Mapping[str, str]
+    trust: Trust = field(default_factory=Trust)
+    _wires: dict[str, Wire] = field(default_factory=dict)
+
+    def wire(self, registry: str) -> Wire:
+        """The way to one of them."""
+        return self._wires.setdefault(registry, Wire(registry, self.environ, self.trust))
+
+    def manifest(self, reference: Reference) -> tuple[bytes, str]:
+        """Fetch what a registry has under a name, and return it with its media type.
+
+        Raises:
+            RegistryError: it has none, or cannot be asked.
+            ContentError: what it sends is not of the digest that was asked for.
+        """
+        wire, repository = self.wire(reference.registry), reference.repository
+        answer = wire.ask(
+            "GET",
+            f"/v2/{repository}/manifests/{reference.wanted}",
+            _scope(repository, "pull"),
+            expected=(200,),
+            headers={"Accept": ", ".join((*INDEXES, *MANIFESTS))},
+        )
+        content: bytes = answer.data
+        if len(content) > _MANIFEST_LIMIT:
+            raise ContentError(f"the manifest of {reference} is too large")
+        promised = reference.digest or answer.headers.get("Docker-Content-Digest") or digest_of(content)
+        if digest_of(content) != promised:
+            raise ContentError(f"{reference.registry} sends other bytes than those of {promised}")
+        return content, answer.headers.get("Content-Type", "").partition(";")[0]
+
+    def image(self, reference: Reference, platform: str, blobs: Blobs) -> Image:
+        """Fetch an image's manifest and configuration; its layers are fetched when somebody reads them.
+
+        Raises:
+            RegistryError, ContentError: see :meth:`manifest`; it has none for the platform.
+        """
+        content, media_type = self._manifest_once(reference, blobs)
+        while media_type in INDEXES:
+            chosen = _of_platform(content, platform, reference)
+            exact = Reference(reference.registry, reference.repository, None, chosen.digest)
+            content, media_type = self._manifest_once(exact, blobs)
+        told = _parsed(content, reference)
+        config = Descriptor.from_json(told.get("config"))
+        if not blobs.has(config):
+            blobs.fetch(config, self._pieces(reference, config))
+        written = blobs.read(config.digest)
+        layers = [Descriptor.from_json(each) for each in told.get("layers", ())]
+        diff_ids = read_config(written)["rootfs"]["diff_ids"]
+        parts = tuple(
+            Part(Layer(layer, str(diff_id)), self._layer_stream(reference, layer, blobs), _place(reference))
+            for layer, diff_id in zip(layers, diff_ids, strict=True)
+        )
+        return Image(parts, written, content)
+
+    def push(self, image: Image, reference: Reference, *, told: Callable[[str], None] = lambda _: None) -> Sent:
+        """Send an image: its blobs, several at once, then its manifest.
+
+        Raises:
+            RegistryError: the registry refuses, or cannot be reached.
+        """
+        wire, sent = self.wire(reference.registry), Sent()
+        contents: dict[str, tuple[Descriptor, Stream, str | None]] = {
+            part.descriptor.digest: (part.descriptor, part.stream, part.origin) for part in image.parts
+        }
+        config = image.config_descriptor
+        contents[config.digest] = (config, lambda: iter([image.config]), None)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            works = [pool.submit(self._send, wire, reference, each, sent, told) for each in contents.values()]
+            try:
+                for work in works:
+                    work.result()
+            except BaseException:
+                for work in works:
+                    work.cancel()
+                raise
+        self._put_manifest(wire, reference, image)
+        return sent
+
+    def _put_manifest(self, wire: Wire, reference: Reference, image: Image) -> None:
+        wire.ask(
+            "PUT",
+            f"/v2/{reference.repository}/manifests/{reference.wanted}",
+            _scope(reference.repository, "pull,push"),
+            expected=(201, 202),
+            headers={"Content-Type": image.descriptor.media_type},
+            body=lambda: image.manifest,
+        )
+
+    def _send(
+        self,
+        wire: Wire,
+        reference: Reference,
+        content: tuple[Descriptor, Stream, str | None],
+        sent: Sent,
+        told: Callable[[str], None],
+    ) -> None:
+        """Make sure that a repository has a blob."""
+        descriptor, stream, origin = content
+        repository = reference.repository
+        scope = _scope(repository, "pull,push")
+        found = wire.ask("HEAD", f"/v2/{repository}/blobs/{descriptor.digest}", scope, expected=(200, 404))
+        if found.status == 200:
+            sent.there += 1
+            return
+        beside = _beside(origin, reference)
+        uploads = f"/v2/{repository}/blobs/uploads/"
+        query = f"?{urlencode({'mount': descriptor.digest, 'from': beside})}" if beside else ""
+        begun = wire.ask("POST", uploads + query, scope, expected=(201, 202))
+        if begun.status == 201:
+            sent.mounted += 1
+            return
+        told(f"sending {descriptor.digest[7:19]} ({descriptor.size / 1e6:.1f} MB)")
+        _Upload(wire, scope, descriptor, stream, uploads=uploads, location=begun.headers["Location"]).run()
+        sent.sent += 1
+        sent.bytes += descriptor.size
+
+    def _manifest_once(self, reference: Reference, blobs: Blobs) -> tuple[bytes, str]:
+        """What a digest names never changes, so it is asked for once."""
+        if not reference.digest:
+            return self.manifest(reference)
+        if not blobs.path(reference.digest).exists():
+            blobs.put(self.manifest(reference)[0])
+        content = blobs.read(reference.digest)
+        return content, str(_parsed(content, reference).get("mediaType") or _guessed(content, reference))
+
+    def _layer_stream(self, reference: Reference, layer: Descriptor, blobs: Blobs) -> Stream:
+        def stream() -> Iterator[bytes]:
+            if not blobs.has(layer):
+                blobs.fetch(layer, self._pieces(reference, layer))
+            with blobs.path(layer.digest).open("rb") as file:
+                while piece := file.read(_PIECE):
+                    yield piece
+
+        return stream
+
+    def _pieces(self, reference: Reference, descriptor: Descriptor) -> Iterator[bytes]:
+        """Fetch a blob; where the connection breaks, go on from there."""
+        wire, repository = self.wire(reference.registry), reference.repository
+        path, scope = f"/v2/{repository}/blobs/{descriptor.digest}", _scope(repository, "pull")
+        arrived, tries = 0, 0
+        while arrived < descriptor.size:
+            headers = {"Range": f"bytes={arrived}-"} if arrived else {}
+            answer = wire.ask("GET", path, scope, expected=(200, 206), headers=headers, stream=True)
+            skip = arrived if answer.status == 200 else 0  # it sends all of it again
+            try:
+                for piece in answer.stream(_PIECE):
+                    kept = piece[skip:]
+                    skip -= len(piece) - len(kept)
+                    arrived += len(kept)
+                    yield kept
+            except Exception as error:
+                tries += 1
+                if tries == _TRIES:
+                    raise RegistryError(f"{reference.registry} broke off {tries} times: {error}") from None
+                time.sleep(tries)
+            else:
+                if arrived < descriptor.size:
+                    raise ContentError(f"{reference.registry} sends too little of {descriptor.digest}")
+            finally:
+                answer.release_conn()
+
+
+class _Upload:
+    """One blob on its way, in chunks: after a break it goes on from what the registry has."""
+
+    def __init__(
+        self, wire: Wire, scope: str, descriptor: Descriptor, stream: Stream, *, uploads: str, location: str
+    ) -> None:
+        self._wire = wire
+        self._uploads = uploads
+        self._scope = scope
+        self._descriptor = descriptor
+        self._stream = stream
+        self._location = location
+        self._pieces = _Cut(stream(), 0)
+
+    def run(self) -> None:
+        """Send it all.
+
+        Raises:
+            RegistryError: it breaks off again and again, or the registry found other bytes than it was told.
+        """
+        arrived, tries = 0, 0
+        while arrived < self._descriptor.size:
+            try:
+                arrived = self._chunk(arrived)
+            except RegistryError:
+                tries += 1
+                if tries == _TRIES:
+                    raise
+                time.sleep(tries / 2)
+                arrived = self._arrived()
+                self._pieces = _Cut(self._stream(), arrived)
+        joined = "&" if urlsplit(self._location).query else "?"
+        digest = quote(self._descriptor.digest, safe="")
+        self._wire.ask(
+            "PUT",
+            f"{self._location}{joined}digest={digest}",
+            self._scope,
+            expected=(201,),
+            headers={"Content-Type": "application/octet-stream"},
+            body=lambda: b"",
+        )
+
+    def _chunk(self, start: int) -> int:
+        end = min(start + _CHUNK, self._descriptor.size)
+        answer = self._wire.ask(
+            "PATCH",
+            self._location,
+            self._scope,
+            expected=(202,),
+            headers={
+                "Content-Type": "application/octet-stream",
+                "Content-Length": str(end - start),
+                "Content-Range": f"{start}-{end - 1}",
+            },
+            body=lambda: self._pieces.take(end - start),
+            once=True,
+        )
+        self._location = answer.headers.get("Location", self._location)
+        return end
+
+    def _arrived(self) -> int:
+        """How much of it the registry has."""
+        answer = self._wire.ask("GET", self._location, self._scope, expected=(204,))
+        self._location = answer.headers.get("Location", self._location)
+        match = re.fullmatch(r"(?:bytes=)?0-(\d+)", answer.headers.get("Range", ""))
+        if match and int(match[1]):
+            return int(match[1]) + 1
+        # "0-0" is said of one byte and of none: an upload from the beginning is neither.
+        begun = self._wire.ask("POST", self._uploads, self._scope, expected=(202,))
+        self._location = begun.headers["Location"]
+        return 0
+
+
+class _Cut:
+    """A stream, taken from in lengths, from some place on."""
+
+    def __init__(self, pieces: Iterator[bytes | memoryview], start: int) -> None:
+        self._pieces = pieces
+        self._held = memoryview(b"")
+        for _ in self.take(start):
+            pass
+
+    def take(self, size: int) -> Iterator[memoryview]:
+        """Yield the next ``size`` bytes."""
+        while size:
+            if not self._held:
+                self._held = memoryview(next(self._pieces))
+            piece, self._held = self._held[:size], self._held[size:]
+            size -= len(piece)
+            yield piece
+
+
+def _of_platform(content: bytes, platform: str, reference: Reference) -> Descriptor:
+    system, _, rest = platform.partition("/")
+    architecture, _, variant = rest.partition("/")
+    for each in map(Descriptor.from_json, _parsed(content, reference).get("manifests", ())):
+        told = each.platform or {}
+        if (told.get("os"), told.get("architecture")) == (system, architecture) and (
+            not variant or told.get("variant") == variant
+        ):
+            return each
+    raise RegistryError(f"{reference} has no image for {platform}")
+
+
+def _parsed(content: bytes, reference: Reference) -> dict[str, Any]:
+    try:
+        told = json.loads(content)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        raise ContentError(f"the manifest of {reference} is none")
+    return told
+
+
+def _guessed(content: bytes, reference: Reference) -> str:
+    """OCI's manifests need not say what they are."""
+    return INDEX if "manifests" in _parsed(content, reference) else MANIFEST
+
+
+def _scope(repository: str, actions: str) -> str:
+    return f"repository:{repository}:{actions}"
+
+
+def _place(reference: Reference) -> str:
+    return f"{reference.registry}/{reference.repository}"
+
+
+def _beside(origin: str | None, reference: Reference) -> str | None:
+    """The repository of the same registry that has a blob already."""
+    registry, _, repository = (origin or "").partition("/")
+    return repository if registry == reference.registry and repository != reference.repository else None

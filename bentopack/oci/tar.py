@@ -1,0 +1,128 @@
+"""Tar archives in their one form: sorted, parents first, root's, of one time; so the same files are the same bytes."""
+
+from __future__ import annotations
+
+import stat
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bentopack.oci.content import ContentError
+
+_PIECE = 1 << 20  # bytes
+_BLOCK = tarfile.BLOCKSIZE
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One path of a layer, without a slash before it: a file's bytes or source, a link's target, or a folder.
+
+    ``mode`` are the permission bits; no set-user or set-group bit is ever written.
+    """
+
+    path: str
+    mode: int = 0o644
+    source: Path | bytes | None = None
+    target: str | None = None
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it holds others, and nothing itself."""
+        return self.source is None and self.target is None
+
+
+def tar_stream(entries: Iterable[Entry], *, time: int) -> Iterator[bytes | memoryview]:
+    """Yield an archive in pieces of at most a mebibyte; only one is ever held.
+
+    Args:
+        entries: in any order; folders on the way that are missing are added.
+        time: of every entry, in seconds since 1970.
+
+    Raises:
+        ContentError: a path leaves the layer, is there twice, or a file changed while it was read.
+    """
+    size = 0
+    for entry in complete(entries):
+        for piece in _member(entry, time):
+            size += len(piece)
+            yield piece
+    yield bytes(2 * _BLOCK)
+    # As tar itself pads, to its record.
+    yield bytes(-(size + 2 * _BLOCK) % tarfile.RECORDSIZE)
+
+
+def complete(entries: Iterable[Entry]) -> list[Entry]:
+    """Sort entries, parents first, and add the folders that nobody named."""
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        _require_inside(entry)
+        if found.setdefault(entry.path, entry) != entry:
+            raise ContentError(f"a layer cannot hold {entry.path} twice")
+    for path in list(found):
+        parent = path.rpartition("/")[0]
+        while parent:
+            held = found.setdefault(parent, Entry(parent, 0o755))
+            if not held.is_folder:
+                raise ContentError(f"a layer cannot hold {path}, since {parent} is no folder")
+            parent = parent.rpartition("/")[0]
+    return [found[path] for path in sorted(found, key=lambda path: path.split("/"))]
+
+
+def tree(root: Path, at: str) -> Iterator[Entry]:
+    """Yield all below a folder of this machine as entries below ``at``; what is executable stays so, links stay."""
+    for path in sorted(root.rglob("*")):
+        status = path.lstat()
+        name = f"{at}/{path.relative_to(root).as_posix()}"
+        if stat.S_ISLNK(status.st_mode):
+            yield Entry(name, 0o777, target=path.readlink().as_posix())
+        elif stat.S_ISDIR(status.st_mode):
+            yield Entry(name, 0o755)
+        else:
+            yield Entry(name, 0o755 if status.st_mode & 0o100 else 0o644, source=path)
+
+
+def _require_inside(entry: Entry) -> None:
+    parts = entry.path.split("/")
+    if not entry.path or any(part in ("", ".", "..") for part in parts) or "\0" in entry.path:
+        raise ContentError(f"{entry.path!r} is no path that a layer can hold")
+
+
+def _member(entry: Entry, time: int) -> Iterator[bytes | memoryview]:
+    header = tarfile.TarInfo(entry.path)
+    header.mtime = time
+    header.mode = entry.mode & 0o777
+    if entry.target is not None:
+        header.type, header.linkname = tarfile.SYMTYPE, entry.target
+        yield _written(header)
+    elif entry.source is None:
+        header.type = tarfile.DIRTYPE
+        yield _written(header)
+    elif isinstance(entry.source, bytes):
+        header.size = len(entry.source)
+        yield _written(header)
+        yield entry.source
+        yield bytes(-header.size % _BLOCK)
+    else:
+        header.size = entry.source.stat().st_size
+        yield _written(header)
+        yield from _content(entry.source, header.size)
+        yield bytes(-header.size % _BLOCK)
+
+
+def _written(header: tarfile.TarInfo) -> bytes:
+    return header.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+
+
+def _content(path: Path, size: int) -> Iterator[memoryview]:
+    left = size
+    with path.open("rb", buffering=0) as file:
+        while left:
+            buffer = bytearray(min(_PIECE, left))
+            read = file.readinto(buffer)
+            if not read:
+                break
+            left -= read
+            yield memoryview(buffer)[:read]
+        if left or file.read(1):
+            raise ContentError(f"{path} changed while it was read")
