@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bentopack
+from bentopack._memo import remembered
 from bentopack._resources import resource_dir
-from bentopack.spec.manifest import Manifest
+from bentopack.spec.manifest import Manifest, to_yaml
+
+_NAME = "README.md"
 
 
 def readme(manifest: Manifest) -> bytes:
     """Render the README from ``templates/bento``."""
+    folder = resource_dir("templates") / "bento"
+    made = remembered(
+        "readme",
+        [to_yaml(manifest), bentopack.__version__],
+        [Path(__file__), *folder.glob("*.j2")],
+        lambda: {_NAME: _rendered(manifest, folder)},
+    )
+    return made[_NAME]
+
+
+def _rendered(manifest: Manifest, folder: Path) -> bytes:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(resource_dir("templates") / "bento"),
+        loader=FileSystemLoader(folder),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

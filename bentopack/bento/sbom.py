@@ -10,12 +10,16 @@ import re
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from bentopack._memo import remembered, version_of
 from bentopack.lock.conda import LockedCondaPackage
 from bentopack.lock.lockfile import LockedEnvironment
 from bentopack.lock.resolver import LockedPackage
-from bentopack.spec.manifest import BaseInfo, Manifest, ModelInfo, VariantInfo
+from bentopack.spec.manifest import BaseInfo, Manifest, ModelInfo, VariantInfo, to_yaml
 
 if TYPE_CHECKING:
     from cyclonedx.model.bom import Bom
@@ -40,10 +44,16 @@ def sbom_files(manifest: Manifest, locked: Mapping[str, LockedEnvironment], runt
         locked: what is locked for each variant.
         runtime: the SHA-256 (hex) of the runtime's wheel.
     """
-    return {
-        sbom_path(variant): _document(manifest, info, locked[variant], runtime)
-        for variant, info in manifest.variants.items()
-    }
+    known = {variant: msgspec.json.encode(each) for variant, each in locked.items()}
+    return remembered(
+        "sbom",
+        [to_yaml(manifest), runtime, *known.values(), version_of("cyclonedx-python-lib")],
+        [Path(__file__)],
+        lambda: {
+            sbom_path(variant): _document(manifest, info, locked[variant], runtime)
+            for variant, info in manifest.variants.items()
+        },
+    )
 
 
 def _document(manifest: Manifest, variant: VariantInfo, locked: LockedEnvironment, runtime: str) -> bytes:

@@ -53,7 +53,8 @@ def compile_image(bento: ResolvedBento, plan: ImagePlan, goals: Goals, reporter:
     require_compilable(plan)
     for note in plan.notes:
         reporter.warn(note)
-    engine = _engine()
+    # Nobody asks an engine for what goes elsewhere, and starts from what is pinned.
+    engine = None if goals.is_file and (goals.base_from or plan.base.digest) else _engine()
     blobs = Blobs(home() / "cache" / "oci")
     registries = Registries(os.environ, Trust(goals.ca_bundle))
     tags = goals.tags or (str(bento.tag),)
@@ -134,3 +135,4 @@ def _push(
         sent = registries.push(image, parse_reference(tag), told=reporter.output)
         facts["pushed"][tag] = image.descriptor.digest
         facts["sent"] = facts.get("sent", 0) + sent.bytes
+        facts["sent_blobs"] = facts.get("sent_blobs", 0) + sent.sent

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from bentopack._memo import remembered
+from bentopack._resources import resource_dir
 from bentopack.image.bases import choose_base, follows_from_packages
 from bentopack.image.nvidia import cuda_release
-from bentopack.image.plan import plan_image
-from bentopack.image.render import render_dockerfile, render_dockerignore
 from bentopack.image.validate import PlanError
 from bentopack.lock.lockfile import LockedBase
 from bentopack.lock.make import ChooseBase
 from bentopack.lock.resolver import LockedPackage
-from bentopack.spec.manifest import ImageInfo, Manifest
+from bentopack.spec.manifest import ImageInfo, Manifest, to_yaml
 
 _NAMES = {"cpu": "env/docker/Dockerfile", "gpu": "env/docker/Dockerfile.gpu"}
 
@@ -68,6 +69,18 @@ class EngineImages:
         Raises:
             PlanError: the manifest asks for what no image can be; better said now than when it is containerized.
         """
+        room, templates = Path(__file__).parent, resource_dir("templates") / "dockerfile"
+        return remembered(
+            "dockerfiles",
+            [to_yaml(manifest), *(text for pair in sorted(requirements.items()) for text in pair), template],
+            [*room.glob("*.py"), *templates.rglob("*.j2")],
+            lambda: self._rendered(manifest, requirements, template),
+        )
+
+    def _rendered(self, manifest: Manifest, requirements: Mapping[str, str], template: str | None) -> dict[str, bytes]:
+        from bentopack.image.plan import plan_image
+        from bentopack.image.render import render_dockerfile, render_dockerignore
+
         plans = {
             path: plan_image(manifest, requirements[variant], variant=variant, template=template)
             for variant, path in _NAMES.items()

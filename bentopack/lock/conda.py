@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -68,6 +67,8 @@ def solve(
     Raises:
         LockError: with the solver's own explanation; or what solves is not installed.
     """
+    import asyncio  # a twentieth of a second, for those who have conda packages alone
+
     try:
         import rattler
     except ImportError:

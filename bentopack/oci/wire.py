@@ -83,15 +83,17 @@ class Wire:
         Raises:
             RegistryError: it cannot be reached, refuses, or answers something else, after several tries.
         """
-        url = urljoin(f"{self._scheme}://{self.registry}", address)
         wait, reason = 0.0, ""
         for attempt in range(1 if once else _TRIES):
             time.sleep(wait)
             wait = min(_WAIT * 2**attempt, _LONGEST_WAIT)
+            url = urljoin(f"{self._scheme}://{self.registry}", address)
             try:
                 answer = self._authorised(method, url, scope, headers or {}, body, once=once)
             except _unreachable() as error:
                 reason = _reason(error)
+                if _is_final(error):
+                    break
                 continue
             if answer.status in expected:
                 if not stream:
@@ -100,6 +102,9 @@ class Wire:
                 return answer
             said = answer.read(10_000)
             answer.release_conn()
+            if answer.status == 400 and url.startswith("http:") and (method == "HEAD" or b"HTTPS server" in said):
+                self._scheme, wait = "https", 0.0  # one of this machine that has a certificate all the same
+                continue
             reason = f"it answers {answer.status}{_told(said)}"
             if answer.status not in (408, 425, 429) and answer.status < 500:
                 raise RegistryError(
@@ -108,7 +113,9 @@ class Wire:
             wait = _asked_to_wait(answer) or wait
         raise RegistryError(
             f"the registry {self.registry} cannot be used: {reason}",
-            hint=f"is its name right, and can it be reached from here by {self._scheme}?",
+            hint="--ca-bundle names a file of certificates to trust"
+            if "certificate" in reason
+            else f"is its name right, and can it be reached from here by {self._scheme}?",
         )
 
     def _authorised(
@@ -221,6 +228,13 @@ def _reason(error: Exception) -> str:
             break
         cause = below
     return str(getattr(cause, "strerror", None) or cause) or type(cause).__name__
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether a second try would end alike: a name that nobody has, a certificate that is not trusted."""
+    from urllib3.exceptions import NameResolutionError, SSLError
+
+    return isinstance(getattr(error, "reason", None) or error, (NameResolutionError, SSLError))
 
 
 def _asked_to_wait(answer: BaseHTTPResponse) -> float | None:

@@ -85,30 +85,40 @@ def _wait_until_ready(container: Container) -> None:
 
 CONFIGURATION = """\
 version: 0.1
-storage: {filesystem: {rootdir: ROOT}}
-http: {addr: "127.0.0.1:PORT"}
+storage: {filesystem: {rootdirectory: ROOT}}
+http:
+  addr: "127.0.0.1:PORT"
+MORE
 """
 
 
 @pytest.fixture
-def registry(engine: Engine, tmp_path: Path) -> Iterator[str]:
+def registry(tmp_path: Path) -> Iterator[str]:
     """A registry on this machine, of Debian's package docker-registry; gives its address."""
+    with serving_registry(tmp_path) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def serving_registry(folder: Path, more: str = "", *, scheme: str = "http", log: Path | None = None) -> Iterator[str]:
+    """Run a registry until the block ends; ``more`` is added to its configuration."""
     if shutil.which("docker-registry") is None:
         if os.environ.get("BENTOPACK_TEST_REQUIRE_ENGINE") == "1":
             pytest.fail("docker-registry is missing: apt-get install docker-registry")
         pytest.skip("docker-registry is missing")
     port = free_port()
-    configuration = tmp_path / "registry.yml"
-    configuration.write_text(CONFIGURATION.replace("ROOT", str(tmp_path / "registry")).replace("PORT", str(port)))
-    process = subprocess.Popen(["docker-registry", "serve", configuration], stderr=subprocess.DEVNULL)
+    configuration = folder / "registry.yml"
+    text = CONFIGURATION.replace("ROOT", str(folder / "registry")).replace("PORT", str(port))
+    configuration.write_text(text.replace("MORE", more))
+    with (log or Path(os.devnull)).open("wb") as output:
+        process = subprocess.Popen(["docker-registry", "serve", configuration], stdout=output, stderr=output)
     try:
         address = f"127.0.0.1:{port}"
         for _ in range(100):
-            try:
-                httpx.get(f"http://{address}/v2/").raise_for_status()
+            with contextlib.suppress(httpx.TransportError):
+                httpx.get(f"{scheme}://{address}/v2/", verify=False)  # noqa: S501 - only whether somebody answers
                 break
-            except httpx.TransportError:
-                time.sleep(0.1)
+            time.sleep(0.1)
         yield address
     finally:
         process.terminate()

@@ -1,0 +1,299 @@
+"""Images made without an engine, in the hands of all who take images."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from bentopack._fs import EPOCH
+from bentopack.oci.blobs import Blobs
+from bentopack.oci.content import canonical
+from bentopack.oci.image import Image, Part, make_image
+from bentopack.oci.layers import pack
+from bentopack.oci.layout import write_archive
+from bentopack.oci.tar import Entry
+from tests.command import COMMAND, bentopack, done
+from tests.conftest import missing
+from tests.integration.conftest import RunImage, docker, serving_registry
+from tests.integration.serving import Call, ask
+from tests.integration.test_same_bytes import FAKETIME
+
+CALL = Call("/echo", b'{"text": "hi"}')
+# What bcrypt makes of "secret".
+HTPASSWD = "me:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"
+
+
+@pytest.fixture(scope="session")
+def made_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The layers that other tests made: packages are the same in all of them."""
+    return tmp_path_factory.mktemp("oci")
+
+
+@pytest.fixture(autouse=True)
+def shared_layers(made_before: Path, home: Path) -> None:
+    """Each test has a store of its own, and the layers of all."""
+    (home / "cache").mkdir(parents=True, exist_ok=True)
+    (home / "cache" / "oci").symlink_to(made_before)
+
+
+@pytest.fixture(scope="session")
+def real_base(base_image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The base, as docker save gives it."""
+    path = tmp_path_factory.mktemp("base") / "base.tar"
+    docker("save", "--output", str(path), base_image)
+    return path
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """A base that nobody runs: all that is asked of it is where its Python lies."""
+    blobs = Blobs(tmp_path / "blobs")
+    layer = pack(blobs, [Entry("usr/bin/python3.11", 0o755, source=b"#!/bin/sh\n")], time=EPOCH)
+    part = Part(layer, lambda: iter([blobs.read(layer.descriptor.digest)]))
+    nothing = Image((), canonical({"rootfs": {"type": "layers", "diff_ids": []}}), b"")
+    image = make_image(
+        nothing, [part], {}, platform="linux/amd64", history=["base"], created="1980-01-01T00:00:00Z", annotations={}
+    )
+    path = tmp_path / "base.tar"
+    with path.open("wb") as file:
+        write_archive(image, file, ["base:1"])
+    return path
+
+
+@pytest.fixture
+def without_engine(real_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No engine answers any more, once the base is there."""
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
+
+
+def facts_of(project: Path, *arguments: str | Path) -> dict[str, Any]:
+    """Compile the image of a project, and return what is told of it."""
+    told = done("containerize", "--backend", "oci", "-o", "json", *map(str, arguments), cwd=project)
+    return dict(json.loads(told))
+
+
+@pytest.fixture
+def image(project: Path, base_image: str) -> Iterator[str]:
+    """The image of the echo project, in the local engine."""
+    name = f"bentopack-test/oci:{os.getpid()}"
+    facts_of(project, "-t", name, "--base-image", base_image)
+    yield name
+    docker("image", "rm", "--force", name)
+
+
+@pytest.mark.engine
+def test_it_answers_as_the_one_that_was_built(image: str, project: Path, base_image: str, run_image: RunImage) -> None:
+    """Any uid, read-only, no capability: the same answers, settings and health check as the docker backend's."""
+    built = f"bentopack-test/built:{os.getpid()}"
+    done("containerize", "--backend", "docker", "-t", built, "--base-image", base_image, cwd=project)
+    try:
+        compiled, other = (json.loads(docker("image", "inspect", each))[0]["Config"] for each in (image, built))
+        for key in ("User", "Entrypoint", "WorkingDir", "ExposedPorts", "StopSignal", "Healthcheck", "Labels", "Cmd"):
+            assert compiled[key] == other[key], key
+        assert sorted(compiled["Env"]) == sorted(other["Env"])
+        with run_image(image) as here, run_image(built) as there:
+            assert ask(here.url, [CALL])[0].body == ask(there.url, [CALL])[0].body
+            docker("exec", here.id, "/opt/venv/bin/python", "-m", "bentopack.serve.healthcheck")
+            assert here.stop() == 0, here.logs()
+    finally:
+        docker("image", "rm", "--force", built)
+
+
+@pytest.mark.engine
+def test_an_edit_loads_one_layer(image: str, project: Path, base_image: str) -> None:
+    """The engine has the other layers: it is sent no more than the new one."""
+    before = json.loads(docker("image", "inspect", image))[0]["RootFS"]["Layers"]
+    service = project / "service.py"
+    service.write_text(service.read_text() + "# edited\n")
+    facts_of(project, "-t", image, "--base-image", base_image)
+    after = json.loads(docker("image", "inspect", image))[0]["RootFS"]["Layers"]
+    assert before[:-1] == after[:-1]
+    assert before[-1] != after[-1]
+
+
+def test_the_same_bytes_whoever_makes_them(project: Path, base: Path, tmp_path: Path) -> None:
+    """Other folders, caches, clocks, time zones, umasks and users of the machine give the same manifest."""
+    first = facts_of(project, "--base-from", base, "--layout", tmp_path / "one")
+    moved = Path(shutil.copytree(project, tmp_path / "somewhere else" / "project"))
+    library = next((path for path in FAKETIME if path.exists()), None)
+    if library is None:
+        missing("there is no libfaketime")
+    environment = {
+        "BENTOPACK_HOME": str(tmp_path / "other home"),
+        "TZ": "Pacific/Kiritimati",
+        "LC_ALL": "C",
+        "LD_PRELOAD": str(library),
+        "FAKETIME": "+400d",
+        "PYTHONHASHSEED": "7",
+    }
+    command = [*COMMAND, "containerize", "--backend", "oci", "-o", "json", "--base-from", base, "--archive", "x.tar"]
+    other = subprocess.run(
+        [str(each) for each in command],
+        cwd=moved,
+        env={**os.environ, **environment},
+        umask=0o077,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert other.returncode == 0, other.stderr
+    assert json.loads(other.stdout)["digest"] == first["digest"]
+
+
+@pytest.mark.engine
+@pytest.mark.usefixtures("without_engine")
+def test_an_archive_for_everybody(project: Path, base: Path, tmp_path: Path) -> None:
+    """Docker, podman and skopeo read it; skopeo copies the layout without a change."""
+    name, archive, layout = f"localhost/bentopack-test/archive:{os.getpid()}", tmp_path / "a.tar", tmp_path / "layout"
+    facts = facts_of(project, "-t", name, "--base-from", base, "--archive", archive, "--layout", layout)
+    environment = {key: value for key, value in os.environ.items() if key != "DOCKER_HOST"}
+    for loader in ("docker", "podman"):
+        if shutil.which(loader) is None:
+            missing(f"there is no {loader}")
+        loaded = subprocess.run(
+            [loader, "load", "--input", archive], capture_output=True, text=True, check=False, env=environment
+        )
+        assert loaded.returncode == 0, loaded.stderr
+        try:
+            asked = [loader, "image", "inspect", "--format", "{{.Id}}", name]
+            found = subprocess.run(asked, capture_output=True, text=True, check=True, env=environment).stdout.strip()
+            assert found.removeprefix("sha256:") == facts["id"].removeprefix("sha256:")
+        finally:
+            subprocess.run([loader, "image", "rm", "--force", name], capture_output=True, check=False, env=environment)
+    copied = tmp_path / "copied"
+    tag = name.rpartition(":")[2]
+    if shutil.which("skopeo") is None:
+        missing("there is no skopeo on PATH (Debian: apt-get install skopeo)")
+    subprocess.run(
+        ["skopeo", "copy", "--preserve-digests", f"oci:{layout}:{tag}", f"oci:{copied}:{tag}"],
+        check=True,
+        capture_output=True,
+    )
+    assert facts["digest"] in (copied / "index.json").read_text()
+
+
+@pytest.mark.engine
+@pytest.mark.usefixtures("without_engine")
+def test_unpacked_and_run_without_an_engine(project: Path, real_base: Path, tmp_path: Path) -> None:
+    """umoci unpacks it, and what is in it runs: no engine ever saw it."""
+    if shutil.which("umoci") is None:
+        missing("there is no umoci on PATH (Debian: apt-get install umoci)")
+    layout, bundle = tmp_path / "layout", tmp_path / "bundle"
+    facts_of(project, "-t", "echo:1", "--base-from", real_base, "--layout", layout)
+    subprocess.run(["umoci", "unpack", "--image", f"{layout}:1", bundle], check=True, capture_output=True)
+    root = bundle / "rootfs"
+    command = [
+        "chroot",
+        "--userspec",
+        "12345:0",
+        str(root),
+        "/opt/venv/bin/python",
+        "-m",
+        "bentopack",
+        "serve",
+        "--help",
+    ]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "usage: bentopack serve" in told.stdout, told.stderr
+    strange = [
+        path for path in (root / "opt/venv", root / "bento") if path.stat().st_uid or path.stat().st_mode & 0o022
+    ]
+    assert strange == []
+
+
+@pytest.mark.parametrize("guarded", ["plain", "password", "tls"])
+def test_pushed_to_a_registry(
+    guarded: str, project: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a password, with one, and with a certificate of a company's own; an edit sends one small layer."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
+    more, scheme = "", "http"
+    options: list[str] = []
+    if guarded == "password":
+        (tmp_path / "htpasswd").write_text(HTPASSWD)
+        more = f"auth: {{htpasswd: {{realm: here, path: {tmp_path / 'htpasswd'}}}}}"
+    if guarded == "tls":
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+        issued = authority.issue_cert("127.0.0.1")
+        issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+        pem = tmp_path / "server.pem"
+        more, scheme = f"  tls: {{certificate: {pem}, key: {pem}}}", "https"
+        options = ["--ca-bundle", str(tmp_path / "ca.pem")]
+    log = tmp_path / "registry.log"
+    with serving_registry(tmp_path, more, scheme=scheme, log=log) as registry:
+        arguments = ["-t", f"{registry}/team/echo:1", "--base-from", str(base), "--push", *options]
+        if guarded != "plain":
+            refused = bentopack("containerize", "--backend", "oci", *arguments[:5], cwd=project)
+            assert refused.returncode == 10, refused.stderr
+            assert ("docker login" if guarded == "password" else "certificate") in refused.stderr
+        log_in(tmp_path / "docker", registry)
+        first = facts_of(project, *arguments)
+        assert first["pushed"] == {f"{registry}/team/echo:1": first["digest"]}
+        service = project / "service.py"
+        service.write_text(service.read_text() + "# edited\n")
+        log.write_text("")
+        second = facts_of(project, *arguments)
+        assert second["digest"] != first["digest"]
+        assert 0 < int(second["sent"]) < 100_000
+        assert int(first["sent"]) > 1_000_000
+    begun = [line for line in log.read_text(errors="replace").splitlines() if '"POST /v2/' in line]
+    assert len(begun) == 2  # the configuration and the source
+
+
+def log_in(folder: Path, registry: str) -> None:
+    folder.mkdir()
+    auth = base64.b64encode(b"me:secret").decode()
+    (folder / "config.json").write_text(json.dumps({"auths": {registry: {"auth": auth}}}))
+
+
+@pytest.mark.engine
+def test_a_base_in_a_registry(project: Path, base_image: str, tmp_path: Path, run_image: RunImage) -> None:
+    """Pinned by its digest, it is asked for once; its layers are mounted and never fetched; the engine runs it."""
+    log = tmp_path / "registry.log"
+    with serving_registry(tmp_path, log=log) as registry:
+        base, name = f"{registry}/python:3.11", f"{registry}/team/echo:1"
+        try:
+            docker("tag", base_image, base)
+            docker("push", base)
+            bentofile = project / "bentofile.yaml"
+            # Which Python it has is said by the official images; a base of one's own is looked into.
+            bentofile.write_text(bentofile.read_text() + f"docker: {{base_image: '{base}'}}\n")
+            done("lock", cwd=project)
+            facts = facts_of(project, "-t", name, "--push")
+            assert facts_of(project, "-t", name, "--push")["sent"] == 0
+            docker("image", "rm", base)
+            docker("pull", name)
+            with run_image(name) as container:
+                [answer] = ask(container.url, [CALL])
+                assert answer.status == 200, answer
+            said = log.read_text(errors="replace")
+            assert len(re.findall(r"POST /v2/team/echo/blobs/uploads/\?mount=\S+ HTTP/1.1\" 201", said)) >= 1
+            assert len(re.findall(r"PATCH /v2/team/echo/\S+ HTTP/1.1\" 202", said)) == facts["sent_blobs"]
+        finally:
+            subprocess.run(["docker", "image", "rm", "--force", name, base], capture_output=True, check=False)
+
+
+def test_what_needs_a_build_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it at once, with the way out."""
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
+    bentofile = project / "bentofile.yaml"
+    bentofile.write_text(
+        bentofile.read_text() + "docker: {system_packages: [curl], setup_script: setup.sh, distro: ubuntu}\n"
+    )
+    (project / "setup.sh").write_text("#!/bin/sh\n")
+    refused = bentopack("containerize", "--backend", "oci", cwd=project)
+    assert refused.returncode == 3
+    for word in ("docker.system_packages", "docker.setup_script", "no Python of the right version", "--backend oci"):
+        assert word in refused.stderr
