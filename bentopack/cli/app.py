@@ -63,7 +63,7 @@ def main(
     """Pack ML services into reproducible Bentos and container images, and serve them.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad bentofile or service, 4 not found, 5 requirements cannot be
-    locked, 6 no container engine, 7 image build failed, 8 cannot serve, 9 damaged content, 10 image not pushed, 130
+    locked, 6 no container engine, 7 image build failed, 8 cannot serve, 9 damaged content, 10 a registry refused, 130
     interrupted.
     """
 

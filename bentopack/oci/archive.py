@@ -24,18 +24,21 @@ class Pieces:
 
     def __init__(self, pieces: Iterable[bytes | memoryview]) -> None:
         self._pieces = iter(pieces)
-        self._left = b""
+        self._left = memoryview(b"")
 
     def read(self, size: int) -> bytes:
         """Return exactly ``size`` bytes, or fewer at the end."""
-        held = bytearray(self._left)
-        while len(held) < size:
-            piece = next(self._pieces, None)
-            if piece is None:
-                break
-            held += piece
-        self._left = bytes(held[size:])
-        return bytes(held[:size])
+        taken = []
+        while size:
+            if not self._left:
+                piece = next(self._pieces, None)
+                if piece is None:
+                    break
+                self._left = memoryview(piece)
+            part, self._left = self._left[:size], self._left[size:]
+            size -= len(part)
+            taken.append(part)
+        return b"".join(taken)
 
 
 def read_archive(file: IO[bytes] | Pieces, blobs: Blobs) -> Image:
