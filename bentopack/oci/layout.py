@@ -50,7 +50,7 @@ def write_archive(image: Image, file: BinaryIO, tags: Sequence[str], *, known: C
         tags: its names.
         known: diff ids of layers that who reads it has already, one on the other, and that are left out.
     """
-    with tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT, copybufsize=1 << 20) as archive:
+    with tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT) as archive:
         layers = [_blob(part.descriptor) for part in image.parts]
         told = {"Config": _blob(image.config_descriptor), "RepoTags": list(tags), "Layers": layers}
         _add(archive, "oci-layout", _LAYOUT)
