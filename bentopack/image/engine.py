@@ -58,6 +58,14 @@ class Engine:
             size=attributes["Size"],
         )
 
+    def keeps_images_in_containerd(self) -> bool:
+        """Whether BuildKit itself exports images here, with all that it knows.
+
+        Source: https://docs.docker.com/engine/storage/containerd/.
+        """
+        status = self.client.info().get("DriverStatus") or []
+        return ["driver-type", "io.containerd.snapshotter.v1"] in [list(each) for each in status]
+
     def layers(self, reference: str) -> tuple[str, ...]:
         """The digests of an image's layers without compression, the lowest first; nothing where there is no image."""
         from docker.errors import DockerException

@@ -15,8 +15,11 @@ def project_licence(project: Path) -> str | None:
 
     A file that is not as it should be is its own tools' matter: it names no licence then.
     """
+    path = project / "pyproject.toml"
+    if not path.is_file():
+        return None
     try:
-        table = read_toml((project / "pyproject.toml").read_text("utf-8-sig"), "pyproject.toml").get("project")
+        table = read_toml(path.read_text("utf-8-sig"), path.name).get("project")
         named = table.get("license") if isinstance(table, dict) else None
         return canonicalize_license_expression(named) if isinstance(named, str) else None
     except (OSError, UnicodeDecodeError, SpecError, InvalidLicenseExpression):
