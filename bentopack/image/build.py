@@ -103,7 +103,8 @@ def build_command(builder: Builder, bento: Path, folder: Path, plan: ImagePlan, 
     """
     # The plan's platform, even where it is the engine's own: packages were locked for it.
     command = [*builder.begin(folder, plan.platform), "--iidfile", str(folder / "id")]
-    command += _named(builder, options)
+    for tag in options.tags:
+        command += ["--tag", validate.image_tag(tag)]
     for key, value in sorted(options.labels.items()):
         command += ["--label", f"{key}={value}"]
     if options.no_cache:
@@ -120,14 +121,6 @@ def build_command(builder: Builder, bento: Path, folder: Path, plan: ImagePlan, 
     for secret in (*options.secrets, *trusted):
         command += ["--secret", secret.option]
     return [*command, str(bento.absolute())]
-
-
-def _named(builder: Builder, options: BuildOptions) -> list[str]:
-    """The names of the image; and, where it counts as made at some time, that its files do too."""
-    tags = [validate.image_tag(tag) for tag in options.tags]
-    if options.epoch is not None and builder.rewrites_times():
-        return ["--output", f'type=image,"name={",".join(tags)}",rewrite-timestamp=true']
-    return [word for tag in tags for word in ("--tag", tag)]
 
 
 def _cache_to(builder: Builder, goal: str) -> list[str]:

@@ -34,8 +34,6 @@ class Builder:
     """Whether it has to be told which file says what to leave out; BuildKit finds it beside the Dockerfile."""
     exports_cache: bool = False
     """Whether it knows ``--cache-to``."""
-    rewrites_times: Callable[[], bool] = lambda: False
-    """Whether it can set the times of all files in an image to SOURCE_DATE_EPOCH; asked only where that is set."""
     runs: bool = True
     """Whether it can run an image."""
     digest_of_push: bool = False
@@ -85,7 +83,6 @@ def of_docker(engine: Engine, client: Client) -> Builder:
         options=("--progress", "plain") if client.buildkit else (),
         environment={"DOCKER_BUILDKIT": "1" if client.buildkit else "0"},
         exports_cache=client.buildx,
-        rewrites_times=lambda: client.buildx and engine.keeps_images_in_containerd(),
     )
 
 

@@ -36,28 +36,30 @@ def load(image: Image, tags: Sequence[str], engine: Engine, blobs: Blobs, report
     Raises:
         EngineError: it does not take the image.
     """
-    wanted = image.config_descriptor.digest
-    if not _has(engine, wanted):
+    found = _id(image, engine)
+    if found is None:
         reporter.step("loading the image into the engine")
-        known = _known(image, tags, engine, blobs)
+        # One that keeps images in containerd takes whole ones alone.
+        known = frozenset() if engine.keeps_images_in_containerd() else _known(image, tags, engine, blobs)
         try:
-            _send(image, tags, engine, known)
+            found = _send(image, tags, engine, known)
         except EngineError:
             if not known:
                 raise
-            _send(image, tags, engine, frozenset())  # it stores images otherwise, or has removed one since
+            found = _send(image, tags, engine, frozenset())  # it has removed one since
     for tag in tags:
-        engine.tag(wanted, tag)
-    blobs.note(_key(tags), wanted)
+        engine.tag(found, tag)
+    blobs.note(_key(tags), found)
 
 
-def _send(image: Image, tags: Sequence[str], engine: Engine, known: frozenset[str]) -> None:
+def _send(image: Image, tags: Sequence[str], engine: Engine, known: frozenset[str]) -> str:
     with tempfile.TemporaryFile(prefix="bentopack-load-") as file:
         write_archive(image, file, tags, known=known)
         file.seek(0)
         engine.load(file)
-    if not _has(engine, image.config_descriptor.digest):
-        raise EngineError("the engine took the image, and has it under another id")
+    if found := _id(image, engine):
+        return found
+    raise EngineError("the engine took the image, and has it under another id")
 
 
 def _known(image: Image, tags: Sequence[str], engine: Engine, blobs: Blobs) -> frozenset[str]:
@@ -71,11 +73,14 @@ def _known(image: Image, tags: Sequence[str], engine: Engine, blobs: Blobs) -> f
     return frozenset(ours[:best]) - frozenset(ours[best:])
 
 
-def _has(engine: Engine, image: str) -> bool:
-    try:
-        return engine.inspect(image).id == image
-    except NotFound:
-        return False
+def _id(image: Image, engine: Engine) -> str | None:
+    """The id of an image in an engine: of its configuration, or in containerd of its manifest; None where it is not."""
+    for digest in (image.config_descriptor.digest, image.descriptor.digest):
+        try:
+            return engine.inspect(digest).id
+        except NotFound:
+            continue
+    return None
 
 
 def _key(tags: Sequence[str]) -> str:

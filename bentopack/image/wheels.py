@@ -29,6 +29,7 @@ from bentopack.lock.process import explain, run
 from bentopack.oci.tar import Entry
 
 _PLATFORMS = {"linux/amd64": "x86_64-unknown-linux-gnu", "linux/arm64": "aarch64-unknown-linux-gnu"}
+_OF_THIS_MACHINE = ("direct_url.json", "uv_cache.json")  # where a wheel lay, and when it was written
 _CHUNK = 200  # files that one process compiles; the bytes depend on it
 _SHEBANG = f"#!{VENV}/bin/python\n".encode()
 _NO_WHEEL = re.compile(r"(?:Because|package) `?([A-Za-z0-9._-]+)`?\S* (?:has no usable wheels|can't be installed)")
@@ -80,7 +81,7 @@ def _unrecorded(prefix: Path, python: str, found: Sequence[Distribution]) -> Ite
     """Yield what no wheel's RECORD owns to, and is installed all the same."""
     owned = {entry.path for each in found for entry in each.entries}
     files = sorted(
-        path for path in prefix.rglob("*") if path.is_file() and path.name not in (".lock", "direct_url.json")
+        path for path in prefix.rglob("*") if path.is_file() and path.name not in (".lock", *_OF_THIS_MACHINE)
     )
     entries = [_entry(path, path.relative_to(prefix), python, None) for path in files]
     left = tuple(entry for entry in entries if entry.path not in owned)
@@ -138,8 +139,8 @@ def _distribution(info: Path, prefix: Path, python: str, hashes: dict[str, tuple
     rows, entries = [], []
     for path, digest, size in csv.reader(io.StringIO((info / "RECORD").read_text("utf-8"))):
         file = Path(os.path.normpath(info.parent / path))
-        if file.name in ("direct_url.json", "RECORD") and file.parent == info:
-            continue  # the first tells of this machine; the second is written below
+        if file.name in (*_OF_THIS_MACHINE, "RECORD") and file.parent == info:
+            continue  # the last is written below
         inside = file.relative_to(prefix)
         content = _script(file) if inside.parts[0] == "bin" else None
         entries.append(_entry(file, inside, python, content))

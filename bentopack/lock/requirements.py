@@ -94,8 +94,8 @@ def locked_versions(text: str) -> dict[str, str]:
 
 
 def has_own_index(text: str) -> bool:
-    """Whether what ``hashed_requirements`` wrote takes packages from elsewhere than PyPI alone, or from no index."""
-    return re.search(r"^--(index-url|no-index)", text, flags=re.MULTILINE) is not None
+    """Whether what ``hashed_requirements`` wrote takes packages from elsewhere than indexes beside PyPI."""
+    return re.search(r"^--(index-url|no-index|find-links)", text, flags=re.MULTILINE) is not None
 
 
 def _label(file: RequirementsFile) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
@@ -43,8 +42,7 @@ def command(folder: Path, name: str, says: str) -> str:
 
 def docker(version: str, *, buildkit: bool = True, buildx: bool = False) -> Builder:
     """An engine of a version, and a client for it."""
-    made = of_docker(Engine(cast("Any", None), "none", version), Client("docker", version, buildkit, buildx))
-    return replace(made, rewrites_times=lambda: False)  # there is no engine to ask
+    return of_docker(Engine(cast("Any", None), "none", version), Client("docker", version, buildkit, buildx))
 
 
 @pytest.mark.parametrize(
@@ -109,21 +107,6 @@ def test_the_command_of_a_builder(manifest: Make, tmp_path: Path) -> None:
     told = build_command(podman, tmp_path, tmp_path, plan, options)
     assert ("--format", "docker") in pairwise(told)
     assert ("--ignorefile", f"{tmp_path}/Dockerfile.dockerignore") in pairwise(told)
-
-
-def test_times_are_rewritten_where_buildkit_can(manifest: Make, tmp_path: Path) -> None:
-    """Only with SOURCE_DATE_EPOCH, and only where BuildKit itself exports the image."""
-    plan, tags = plan_image(manifest(), ""), ("a:1", "b:2")
-    able = replace(docker("28.2.2", buildx=True), rewrites_times=lambda: True)
-    unable = replace(able, rewrites_times=lambda: False)
-    rewriting = ("--output", 'type=image,"name=a:1,b:2",rewrite-timestamp=true')
-    for builder, epoch, names in (
-        (able, 5, [rewriting]),
-        (able, None, [("--tag", "a:1"), ("--tag", "b:2")]),
-        (unable, 5, [("--tag", "a:1"), ("--tag", "b:2")]),
-    ):
-        told = build_command(builder, tmp_path, tmp_path, plan, BuildOptions(tags, epoch=epoch))
-        assert [pair for pair in pairwise(told) if pair[0] in ("--tag", "--output")] == names
 
 
 def test_where_a_cache_can_go(manifest: Make, tmp_path: Path) -> None:

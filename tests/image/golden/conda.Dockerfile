@@ -60,10 +60,11 @@ RUN --mount=type=cache,target=/root/.cache/uv \
 for top, folders, files in os.walk('/opt/venv') for each in (*folders, *files, '')]"
 
 # The runtime is a stage and a layer of its own: it changes with bentopack, not with the packages.
-FROM tools AS runtime
+FROM base AS runtime
+WORKDIR /build
 COPY ["env/runtime/bentopack-0.1.0-py3-none-any.whl", "runtime/"]
-RUN tools/bin/uv pip install --no-cache-dir --python /opt/conda-env/bin/python3 --no-deps --no-index --target /opt/runtime runtime/*.whl \
- && rm -rf /opt/runtime/bin /opt/runtime/.lock \
+# A wheel of pure Python is its files; an installer would add what tells of the moment.
+RUN /opt/conda-env/bin/python3 -m zipfile -e runtime/bentopack-0.1.0-py3-none-any.whl /opt/runtime \
  && /opt/conda-env/bin/python3 -m compileall -q --invalidation-mode unchecked-hash \
         -s /opt/runtime -p /opt/venv/lib/python3.11/site-packages/ /opt/runtime \
  && /opt/conda-env/bin/python3 -c "import os; [os.utime(os.path.join(top, each), (315532800, 315532800), follow_symlinks=False) \
