@@ -388,3 +388,13 @@ def test_conda_and_the_bentofile_name_one_python(home: Path, tmp_path: Path) -> 
     text = "service: service:Echo\npython: {version: '3.11'}\nconda: {dependencies: [python=3.12]}\n"
     with pytest.raises(SpecError, match=r"bentofile\.yaml:3:1: conda: asks for python 3\.12, and .* is 3\.11"):
         build(echo_project(tmp_path / "p", bentofile__yaml=text))
+
+
+def test_a_template_that_is_no_text(home: Path, tmp_path: Path) -> None:
+    """Told with its place; nothing is stored."""
+    text = "service: service:Echo\ndocker:\n  dockerfile_template: t.j2\n"
+    project = echo_project(tmp_path / "p", bentofile__yaml=text)
+    (project / "t.j2").write_bytes(b"\xff\xfe")
+    with pytest.raises(SpecError, match=r"bentofile\.yaml:3:3: docker\.dockerfile_template: not UTF-8 text"):
+        build(project)
+    assert list(bento_store().list()) == []

@@ -125,3 +125,7 @@ def test_where_a_cache_can_go(manifest: Make, tmp_path: Path) -> None:
         with pytest.raises(PlanError, match="cannot export a cache") as caught:
             told(builder, goal)
         assert "buildx" in str(caught.value.hint)
+    podman = choose_builder("podman", {}, command(tmp_path / "bin", "podman", "podman version 4.3.1"))
+    with pytest.raises(PlanError, match="cannot export a cache") as caught:
+        told(podman, "type=inline")
+    assert "buildx" not in str(caught.value.hint)

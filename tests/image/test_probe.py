@@ -69,3 +69,10 @@ def test_another_c_library() -> None:
     """musl cannot run the Python that would be brought."""
     with pytest.raises(PlanError, match="its C library is not glibc"):
         chosen(BaseFacts("3.10", None, "apk"))
+
+
+def test_a_base_whose_packages_nobody_knows_how_to_install() -> None:
+    """What was looked into and has no manager that is known gets none: not that of the default distribution."""
+    found, asked = replace(DEBIAN, package_manager=None), ImageInfo(base_image="mine:1")
+    base = choose_base(asked, variant="cpu", python="3.11", packages={}, found=found)
+    assert base.package_manager is None
