@@ -33,7 +33,7 @@ _NOT_WITHOUT_AN_ENGINE = {
     "setup": "docker.setup_script has to run in it",
     "conda": "conda's packages have to be installed in it",
 }
-DOCKER = "leave out --backend oci: the build has to run in the image"
+DOCKER = "the build has to run in the image: --backend docker, with an engine, podman or buildah"
 
 
 @dataclass(frozen=True)

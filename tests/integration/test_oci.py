@@ -295,5 +295,5 @@ def test_what_needs_a_build_is_refused(project: Path, monkeypatch: pytest.Monkey
     (project / "setup.sh").write_text("#!/bin/sh\n")
     refused = bentopack("containerize", "--backend", "oci", cwd=project)
     assert refused.returncode == 3
-    for word in ("docker.system_packages", "docker.setup_script", "no Python of the right version", "--backend oci"):
+    for word in ("docker.system_packages", "docker.setup_script", "no Python of the right version", "--backend docker"):
         assert word in refused.stderr
