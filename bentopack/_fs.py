@@ -84,6 +84,13 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+def pieces_of(path: Path) -> Iterator[bytes]:
+    """Yield a file's bytes, a mebibyte at a time."""
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            yield piece
+
+
 def describe_files(files: Iterable[tuple[str, Path]]) -> list[FileEntry]:
     """Stat and hash files, on all processors where they are large enough to be worth it; the order is kept."""
     pairs = list(files)

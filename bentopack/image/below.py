@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from bentopack._report import Reporter
@@ -80,13 +79,7 @@ def _of_engine(reference: str, blobs: Blobs, engine: Engine, reporter: Reporter)
 
 def _kept(told: object, diff_id: str, blobs: Blobs) -> Part:
     descriptor = Descriptor.from_json(told)
-    return Part(Layer(descriptor, diff_id), lambda: _file(blobs.path(descriptor.digest)))
-
-
-def _file(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            yield piece
+    return Part(Layer(descriptor, diff_id), lambda: blobs.stream(descriptor.digest))
 
 
 def find_interpreter(base: Image, python: str, blobs: Blobs, name: str) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -79,7 +79,7 @@ class Compiler:
         )
 
     def _part(self, packed: Packed) -> Part:
-        return Part(packed, lambda: _file(self.blobs.path(packed.descriptor.digest)))
+        return Part(packed, lambda: self.blobs.stream(packed.descriptor.digest))
 
     def _once(self, recipe: Sequence[str], entries: Iterable[Entry]) -> Packed:
         """Pack entries, or take what the same recipe gave before."""
@@ -223,9 +223,3 @@ def _key(*words: str) -> str:
 
 def _mode(path: Path) -> int:
     return 0o755 if path.stat().st_mode & 0o100 else 0o644
-
-
-def _file(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            yield piece

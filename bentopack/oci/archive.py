@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import posixpath
 import tarfile
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import IO, Any
 
 from bentopack.oci.blobs import Blobs, Layer
@@ -77,15 +75,7 @@ def _keep(
     if size <= _SMALL:
         small[name] = content.read()
         return
-    digest = hashlib.sha256()
-    with blobs.writing() as (file, path):
-        while piece := content.read(_PIECE):
-            digest.update(piece)
-            file.write(piece)
-        file.flush()
-        found = Descriptor(LAYER, f"sha256:{digest.hexdigest()}", size)
-        blobs.keep(path, found.digest)
-    large[name] = found
+    large[name] = Descriptor(LAYER, *blobs.add(iter(lambda: content.read(_PIECE), b"")))
 
 
 def _kept(content: bytes, blobs: Blobs) -> Descriptor:
@@ -94,20 +84,14 @@ def _kept(content: bytes, blobs: Blobs) -> Descriptor:
 
 def _part(layer: Descriptor, diff_id: str, blobs: Blobs) -> Part:
     # Layers of `docker save` are plain; those of an OCI layout may be compressed.
-    head = next(_read(blobs.path(layer.digest)), b"")[:4]
+    head = next(blobs.stream(layer.digest), b"")[:4]
     media_type = (
         f"{LAYER}+gzip" if head[:2] == b"\x1f\x8b" else f"{LAYER}+zstd" if head == b"\x28\xb5\x2f\xfd" else LAYER
     )
     if media_type == LAYER and layer.digest != diff_id:
         raise ContentError(f"the archive's layer {layer.digest} should be {diff_id}")
     kept = Descriptor(media_type, layer.digest, layer.size)
-    return Part(Layer(kept, diff_id), lambda: _read(blobs.path(layer.digest)))
-
-
-def _read(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            yield piece
+    return Part(Layer(kept, diff_id), lambda: blobs.stream(layer.digest))
 
 
 def member_names(pieces: Iterable[bytes | memoryview]) -> Iterator[tuple[str, Any]]:

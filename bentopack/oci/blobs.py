@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from bentopack._fs import write_atomic
+from bentopack._fs import pieces_of, write_atomic
 from bentopack.oci.content import LAYER, ContentError, Descriptor
-
-_PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,23 @@ class Blobs:
     def read(self, digest: str) -> bytes:
         """The whole of a small blob."""
         return self.path(digest).read_bytes()
+
+    def stream(self, digest: str) -> Iterator[bytes]:
+        """A blob, piece by piece."""
+        return pieces_of(self.path(digest))
+
+    def add(self, pieces: Iterable[bytes]) -> tuple[str, int]:
+        """Keep a stream, and return its digest and its size in bytes."""
+        digest, size = hashlib.sha256(), 0
+        with self.writing() as (file, path):
+            for piece in pieces:
+                digest.update(piece)
+                size += len(piece)
+                file.write(piece)
+            file.flush()
+            found = f"sha256:{digest.hexdigest()}"
+            self.keep(path, found)
+        return found, size
 
     def put(self, content: bytes) -> str:
         """Keep some bytes, and return their digest."""

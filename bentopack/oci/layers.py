@@ -19,21 +19,14 @@ def pack(blobs: Blobs, entries: Iterable[Entry], *, time: int) -> Layer:
         entries: what it holds.
         time: of every entry, in seconds since 1970.
     """
-    plain, packed, size = hashlib.sha256(), hashlib.sha256(), 0
+    plain = hashlib.sha256()
 
     def hashed() -> Iterator[bytes | memoryview]:
         for piece in tar_stream(entries, time=time):
             plain.update(piece)
             yield piece
 
-    with blobs.writing() as (file, path):
-        for piece in gzipped(hashed()):
-            packed.update(piece)
-            size += len(piece)
-            file.write(piece)
-        file.flush()
-        digest = f"sha256:{packed.hexdigest()}"
-        blobs.keep(path, digest)
+    digest, size = blobs.add(gzipped(hashed()))
     return Layer(Descriptor(LAYER_GZIP, digest, size), f"sha256:{plain.hexdigest()}")
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import tarfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from bentopack._fs import EPOCH, write_atomic
+from bentopack._fs import EPOCH, pieces_of, write_atomic
 from bentopack.oci.archive import Pieces
 from bentopack.oci.blobs import Layer
 from bentopack.oci.content import (
@@ -82,7 +83,7 @@ def read_layout(folder: Path, platform: str) -> Image:
         raise ContentError(f"{folder} is no OCI layout: {error}") from None
     diff_ids = read_config(config)["rootfs"]["diff_ids"]
     parts = tuple(
-        Part(Layer(layer, str(diff_id)), _file_stream(folder / _blob(layer)))
+        Part(Layer(layer, str(diff_id)), partial(pieces_of, folder / _blob(layer)))
         for layer, diff_id in zip(layers, diff_ids, strict=True)
     )
     return Image(parts, config, manifest)
@@ -99,15 +100,6 @@ def _choose(found: Sequence[Descriptor], platform: str, folder: Path) -> Descrip
 
 def _read(folder: Path, digest: str) -> bytes:
     return (folder / "blobs" / "sha256" / digest.removeprefix("sha256:")).read_bytes()
-
-
-def _file_stream(path: Path) -> Any:
-    def stream() -> Iterator[bytes]:
-        with path.open("rb") as file:
-            while piece := file.read(1 << 20):
-                yield piece
-
-    return stream
 
 
 def _contents(image: Image) -> Iterator[tuple[Descriptor, Iterable[bytes | memoryview]]]:

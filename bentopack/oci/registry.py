@@ -169,9 +169,7 @@ class Registries:
         def stream() -> Iterator[bytes]:
             if not blobs.has(layer):
                 blobs.fetch(layer, self._pieces(reference, layer))
-            with blobs.path(layer.digest).open("rb") as file:
-                while piece := file.read(_PIECE):
-                    yield piece
+            yield from blobs.stream(layer.digest)
 
         return stream
 
