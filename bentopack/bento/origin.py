@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 
 from bentopack._fs import is_writable, write_atomic
+from bentopack._say import say
 from bentopack.bento.store import bento_store
 from bentopack.lock import LOCK_NAME
 from bentopack.tag import Tag
@@ -79,15 +79,4 @@ def _address(remote: str) -> str | None:
 def _git(folder: Path, *arguments: str) -> str:
     """What git says, or nothing where it fails. It writes nothing (an index would be refreshed) and asks nobody."""
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return say("git", "-C", str(folder), *arguments, environ=environment, seconds=_SECONDS).strip()

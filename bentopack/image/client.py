@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bentopack._say import say
 from bentopack.errors import EngineError
-from bentopack.image.commands import commands_named, say
+from bentopack.image.commands import commands_named
 
 # From this version on the client's BuildKit lives in the buildx plugin, which may not be installed.
 _NEEDS_BUILDX = 23

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bentopack._say import say
 from bentopack.errors import EngineError, NotFound
-from bentopack.image.commands import commands_named, say
+from bentopack.image.commands import commands_named
 from bentopack.image.engine import ImageFacts
 
 
