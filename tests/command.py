@@ -26,9 +26,9 @@ def bentopack(
     )
 
 
-def done(*arguments: str | Path, cwd: Path) -> str:
+def done(*arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> str:
     """Run one command that must succeed and return what it wrote to standard output, without the last line break."""
-    result = bentopack(*arguments, cwd=cwd)
+    result = bentopack(*arguments, cwd=cwd, env=env)
     assert result.returncode == 0, result.stderr
     return result.stdout.rstrip("\n")
 

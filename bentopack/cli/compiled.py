@@ -82,7 +82,7 @@ def compile_image(bento: ResolvedBento, plan: ImagePlan, goals: Goals, reporter:
 
         load(image, tags, engine, blobs, reporter)
     if goals.push:
-        _push(image, tags, registries, facts, reporter)
+        push_tags(image, tags, registries, facts, reporter)
     return facts
 
 
@@ -125,9 +125,14 @@ def _write(
         facts["archive"] = str(archive)
 
 
-def _push(
+def push_tags(
     image: Image, tags: tuple[str, ...], registries: Registries, facts: dict[str, Any], reporter: Reporter
 ) -> None:
+    """Push an image under each of its names, and add to ``facts`` what each came to as soon as it is there.
+
+    Raises:
+        RegistryError: a registry refuses, or cannot be reached.
+    """
     from bentopack.oci.reference import parse_reference
 
     for tag in tags:

@@ -191,7 +191,7 @@ def containerize(
             facts = _build(tool, bento, plan, options, reporter)
             facts["pushed"] = {} if push else None
             try:
-                _push(tool, facts, reporter)
+                _push(tool, bento, plan, options, facts, reporter)
             except RegistryError as error:
                 failed = error  # what was built, and pushed so far, is told first
     if dockerfile is not None:
@@ -298,13 +298,47 @@ def _facts(bento: ResolvedBento, image: ImageFacts, tags: tuple[str, ...]) -> di
     }
 
 
-def _push(builder: Builder, facts: dict[str, Any], reporter: Reporter) -> None:
+def _push(
+    builder: Builder,
+    bento: ResolvedBento,
+    plan: ImagePlan,
+    options: BuildOptions,
+    facts: dict[str, Any],
+    reporter: Reporter,
+) -> None:
     """Push every tag where that is asked for, and add the digest that each has in its registry as it is there."""
     from bentopack.image.push import push_image
 
+    if facts["pushed"] is not None and builder.settles_exports and options.epoch is not None:
+        _push_settled(builder, bento, plan, options, facts, reporter)
+        return
     for tag in facts["tags"] if facts["pushed"] is not None else ():
         reporter.step(f"pushing {tag}")
         facts["pushed"][tag] = push_image(builder, tag, environ=os.environ, reporter=reporter)
+
+
+def _push_settled(
+    builder: Builder,
+    bento: ResolvedBento,
+    plan: ImagePlan,
+    options: BuildOptions,
+    facts: dict[str, Any],
+    reporter: Reporter,
+) -> None:
+    """Push what the engine's own store cannot hold: the same image, the times of all its files settled."""
+    import tempfile
+
+    from bentopack.cli.compiled import push_tags
+    from bentopack.image.build import export_image
+    from bentopack.oci.registry import Registries
+    from bentopack.oci.wire import Trust
+
+    with tempfile.TemporaryDirectory(prefix="bentopack-push-") as scratch:
+        reporter.step("settling the times of all files")
+        image = export_image(
+            builder, bento.path, plan, options, environ=os.environ, reporter=reporter, folder=Path(scratch)
+        )
+        push_tags(image, tuple(facts["tags"]), Registries(os.environ, Trust(options.ca_bundle)), facts, reporter)
 
 
 def _write_metadata(path: Path, facts: dict[str, Any]) -> None:

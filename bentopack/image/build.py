@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bentopack._report import Reporter
@@ -21,6 +21,8 @@ from bentopack.image.render import CA_BUNDLE, INSTALL_BUILDX, render_dockerfile,
 from bentopack.image.running import run
 from bentopack.image.secrets import Secret
 from bentopack.image.validate import PlanError
+from bentopack.oci.image import Image
+from bentopack.oci.layout import read_layout
 
 
 @dataclass(frozen=True)
@@ -66,21 +68,60 @@ def build_image(
             hold files that the service may not read.
         PlanError: a tag is no image name, or the builder does not know what is asked of it.
     """
-    dialect, secrets = with_frontend(builder.dialect, options.syntax), [secret.id for secret in options.secrets]
     _require_readable(bento, plan)
+    with tempfile.TemporaryDirectory(prefix="bentopack-build-") as scratch:
+        _run(builder, bento, Path(scratch), plan, options, environ=environ, reporter=reporter)
+        image = Path(scratch, "id").read_text().strip()
+    return builder.inspect(image)
+
+
+def export_image(
+    builder: Builder,
+    bento: Path,
+    plan: ImagePlan,
+    options: BuildOptions,
+    *,
+    environ: Mapping[str, str],
+    reporter: Reporter,
+    folder: Path,
+) -> Image:
+    """Have BuildKit write what it has just built into a folder, every time in it settled by ``options.epoch``.
+
+    Its steps are all in its cache. In the engine's own store it cannot settle times: what it exports there is
+    unpacked there too, as it was built (https://docs.docker.com/build/ci/github-actions/reproducible-builds/).
+
+    Raises:
+        ImageBuildError: it fails.
+    """
+    (layout := folder / "layout").mkdir()
+    again = replace(options, tags=(), no_cache=False, cache_to=())
+    goal = f"type=oci,tar=false,rewrite-timestamp=true,dest={layout}"
+    more = ["--provenance=false", "--output", goal]
+    _run(builder, bento, folder, plan, again, environ=environ, reporter=reporter, more=more)
+    return read_layout(layout, plan.platform)
+
+
+def _run(
+    builder: Builder,
+    bento: Path,
+    folder: Path,
+    plan: ImagePlan,
+    options: BuildOptions,
+    *,
+    environ: Mapping[str, str],
+    reporter: Reporter,
+    more: Sequence[str] = (),
+) -> None:
+    """Write the Dockerfile into ``folder``, and run the build."""
+    dialect, secrets = with_frontend(builder.dialect, options.syntax), [secret.id for secret in options.secrets]
     images = model_images(builder, bento, plan, environ=environ, reporter=reporter)
     trusting = options.ca_bundle is not None
     dockerfile = render_dockerfile(plan, dialect, secrets=secrets, ca_bundle=trusting, model_images=images)
-    with tempfile.TemporaryDirectory(prefix="bentopack-build-") as scratch:
-        folder = Path(scratch)
-        write_dockerfile(folder, dockerfile, render_dockerignore(plan, elsewhere=images))
-        code, log = run(
-            build_command(builder, bento, folder, plan, options), {**environ, **builder.environment}, reporter
-        )
-        if code:
-            raise build_failed(log)
-        image = (folder / "id").read_text().strip()
-    return builder.inspect(image)
+    write_dockerfile(folder, dockerfile, render_dockerignore(plan, elsewhere=images))
+    command = build_command(builder, bento, folder, plan, options, more)
+    code, log = run(command, {**environ, **builder.environment}, reporter)
+    if code:
+        raise build_failed(log)
 
 
 def require_understood(builder: Builder, options: BuildOptions) -> None:
@@ -95,7 +136,9 @@ def require_understood(builder: Builder, options: BuildOptions) -> None:
     require_mounts(builder.dialect, secrets=bool(options.secrets), ca_bundle=options.ca_bundle is not None)
 
 
-def build_command(builder: Builder, bento: Path, folder: Path, plan: ImagePlan, options: BuildOptions) -> list[str]:
+def build_command(
+    builder: Builder, bento: Path, folder: Path, plan: ImagePlan, options: BuildOptions, more: Sequence[str] = ()
+) -> list[str]:
     """The builder's arguments; ``folder`` holds the Dockerfile and gets the image's id.
 
     Raises:
@@ -115,12 +158,14 @@ def build_command(builder: Builder, bento: Path, folder: Path, plan: ImagePlan, 
         command += _cache_to(builder, goal)
     if options.epoch is not None and builder.dialect.mounts:  # known to BuildKit since 0.11, and harmless before
         command += ["--build-arg", f"SOURCE_DATE_EPOCH={options.epoch}"]
+    if options.epoch is not None and builder.dialect == BUILDAH:  # the times of what it writes too
+        command += ["--timestamp", str(options.epoch)]
     for argument in options.build_args:
         command += ["--build-arg", argument]
     trusted = [Secret(CA_BUNDLE, options.ca_bundle)] if options.ca_bundle else []
     for secret in (*options.secrets, *trusted):
         command += ["--secret", secret.option]
-    return [*command, str(bento.absolute())]
+    return [*command, *more, str(bento.absolute())]
 
 
 def _cache_to(builder: Builder, goal: str) -> list[str]:

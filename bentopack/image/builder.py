@@ -9,7 +9,7 @@ from typing import Literal
 
 from bentopack.errors import EngineError
 from bentopack.image.client import Client, find_client
-from bentopack.image.dialect import BUILDAH, Dialect, dialect_of_engine
+from bentopack.image.dialect import BUILDAH, Dialect, dialect_of_engine, is_major
 from bentopack.image.engine import Engine, ImageFacts, connect
 from bentopack.image.podman import Podman, find_podman
 
@@ -36,6 +36,8 @@ class Builder:
     """Whether it knows ``--cache-to``."""
     runs: bool = True
     """Whether it can run an image."""
+    settles_exports: bool = False
+    """Whether it settles times in what it writes elsewhere than into the engine's own store."""
     digest_of_push: bool = False
     """Whether ``push`` writes a digest with ``--digestfile``; else the image is asked for it afterwards."""
 
@@ -83,6 +85,7 @@ def of_docker(engine: Engine, client: Client) -> Builder:
         options=("--progress", "plain") if client.buildkit else (),
         environment={"DOCKER_BUILDKIT": "1" if client.buildkit else "0"},
         exports_cache=client.buildx,
+        settles_exports=client.buildx and is_major(engine.version, 26) and engine.keeps_images_in_containerd(),
     )
 
 

@@ -40,8 +40,13 @@ def dialect_of_engine(version: str, *, buildkit: bool) -> Dialect:
     """Return what an engine of Docker's understands by its own builder."""
     if not buildkit:
         return CLASSIC
+    return LINKING if is_major(version, _FIRST_LINKING_ENGINE) else BUILDKIT
+
+
+def is_major(version: str, least: int) -> bool:
+    """Whether an engine's version is one of ``least`` or newer."""
     major = version.partition(".")[0]
-    return LINKING if major.isdigit() and int(major) >= _FIRST_LINKING_ENGINE else BUILDKIT
+    return major.isdigit() and int(major) >= least
 
 
 def with_frontend(dialect: Dialect, syntax: str | None) -> Dialect:

@@ -20,7 +20,7 @@ import trustme
 from bentopack._report import Reporter, Silent
 from bentopack.bento.digest import list_files
 from bentopack.errors import ImageBuildError
-from bentopack.image.build import BuildOptions, build_image
+from bentopack.image.build import BuildOptions, build_image, export_image
 from bentopack.image.builder import Builder, of_docker
 from bentopack.image.client import Client
 from bentopack.image.engine import Engine, ImageFacts
@@ -29,6 +29,9 @@ from bentopack.image.plan import plan_image
 from bentopack.image.render import render_dockerignore
 from bentopack.image.running import end_client
 from bentopack.image.secrets import Secret
+from bentopack.oci.content import image_manifest
+from bentopack.oci.image import Image
+from bentopack.oci.layout import write_layout
 from bentopack.spec.manifest import ImageInfo, Manifest
 from tests.doubles import Recorder
 
@@ -367,3 +370,35 @@ def test_second_ctrl_c_ends_the_client_at_once(monkeypatch: pytest.MonkeyPatch) 
     with process.stdout, pytest.raises(KeyboardInterrupt):
         end_client(process)
     assert process.poll() is not None
+
+
+def test_an_export_is_the_same_build_written_elsewhere(manifest: Make, bento: Write, tmp_path: Path) -> None:
+    """BuildKit is asked again, with its cache and without tags, and what it writes is read as it is.
+
+    A script stands in for a newer Docker than can be counted on; it writes the layout of an image that we made.
+    """
+    below = Image((), b'{"rootfs": {"diff_ids": []}}', b"")
+    below = replace(below, manifest=image_manifest(below.config_descriptor, [], {}))
+    write_layout(below, tmp_path / "made", [])
+    script = tmp_path / "docker"
+    script.write_text(
+        f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n'
+        f"""goal=$(echo "$@" | sed 's/.*dest=\\([^ ]*\\).*/\\1/')\ncp -r {tmp_path}/made/. $goal\n"""
+    )
+    script.chmod(0o755)
+    (scratch := tmp_path / "scratch").mkdir()
+    image = export_image(
+        command(str(script)),
+        bento(manifest()),
+        plan_image(manifest(), ""),
+        BuildOptions((TAG,), no_cache=True, epoch=5),
+        environ=os.environ,
+        reporter=Silent(),
+        folder=scratch,
+    )
+    assert image.manifest == below.manifest
+    asked = (tmp_path / "asked").read_text()
+    assert "rewrite-timestamp=true" in asked
+    assert "SOURCE_DATE_EPOCH=5" in asked
+    assert "--no-cache" not in asked
+    assert TAG not in asked

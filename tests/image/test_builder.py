@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -40,9 +42,12 @@ def command(folder: Path, name: str, says: str) -> str:
     return str(folder)
 
 
-def docker(version: str, *, buildkit: bool = True, buildx: bool = False) -> Builder:
-    """An engine of a version, and a client for it."""
-    return of_docker(Engine(cast("Any", None), "none", version), Client("docker", version, buildkit, buildx))
+def docker(
+    version: str, *, buildkit: bool = True, buildx: bool = False, store: str = "io.containerd.snapshotter.v1"
+) -> Builder:
+    """An engine of a version that keeps its images somewhere, and a client for it."""
+    answers = SimpleNamespace(info=lambda: {"DriverStatus": [["driver-type", store]]})
+    return of_docker(Engine(cast("Any", answers), "none", version), Client("docker", version, buildkit, buildx))
 
 
 @pytest.mark.parametrize(
@@ -107,6 +112,16 @@ def test_the_command_of_a_builder(manifest: Make, tmp_path: Path) -> None:
     told = build_command(podman, tmp_path, tmp_path, plan, options)
     assert ("--format", "docker") in pairwise(told)
     assert ("--ignorefile", f"{tmp_path}/Dockerfile.dockerignore") in pairwise(told)
+    assert ("--timestamp", "5") in pairwise(told)
+    assert "--timestamp" not in build_command(podman, tmp_path, tmp_path, plan, replace(options, epoch=None))
+
+
+def test_which_engines_settle_times_in_what_they_export() -> None:
+    """BuildKit can since 0.13, which is Docker 26's, where it exports by itself: with containerd's store and buildx."""
+    assert docker("26.1.5+dfsg1", buildx=True).settles_exports
+    assert not docker("26.1.5+dfsg1", buildx=False).settles_exports
+    assert not docker("26.1.5", buildx=True, store="overlay2").settles_exports
+    assert not docker("25.0.5", buildx=True).settles_exports
 
 
 def test_where_a_cache_can_go(manifest: Make, tmp_path: Path) -> None:
