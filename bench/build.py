@@ -55,7 +55,9 @@ class Side:
         self.python = python
         self.folder = WORK / "projects" / name
         self.home = WORK / "homes" / name
-        self.environment = {**os.environ, home: str(self.home), "BENTOML_DO_NOT_TRACK": "True"}
+        # Installed programs have their bytecode; where this shell writes none, both sides still do.
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        self.environment = {**kept, home: str(self.home), "BENTOML_DO_NOT_TRACK": "True"}
         self._build = build
         self._files = {
             "service.py": SERVICE.format(package=name, model=model),

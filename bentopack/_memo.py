@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from importlib import metadata
 from pathlib import Path
 
 from bentopack._fs import is_writable, write_atomic
@@ -38,6 +37,8 @@ def remembered(
 
 def version_of(package: str) -> str:
     """The version of an installed package, as one of the inputs."""
+    from importlib import metadata  # takes as long as all else here
+
     return metadata.version(package)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from bentopack.cli.app import app
+from bentopack.cli.app import make_app
 from bentopack.serve.settings import SETTINGS
 
 PAGE = Path(__file__).with_name("cli.md")
@@ -27,7 +27,7 @@ Results go to standard output, everything else to standard error; progress is sh
 
 def page() -> str:
     """The whole page, in Markdown."""
-    sections = [_section(path, command) for path, command in commands(typer.main.get_command(app), "bentopack")]
+    sections = [_section(path, command) for path, command in commands(typer.main.get_command(make_app()), "bentopack")]
     return "\n".join([HEADER, *sections])
 
 

@@ -176,4 +176,4 @@ def _store(manifest: Manifest, digest: str, folder: Path) -> BuiltBento:
     reused = (store.root / tag.name / tag.version).is_dir()
     stored = store.put(tag, folder)
     require_digest(stored, digest)
-    return BuiltBento(tag, stored.path, digest, manifest, reused)
+    return BuiltBento(tag, stored.path, digest, reused)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,17 @@ class BuiltBento:
     tag: Tag
     path: Path
     digest: str
-    manifest: Manifest
     reused: bool
     """Whether the store held this very Bento already."""
     read: tuple[Path, ...] = ()
     """Files and folders that the bentofile names: requirements, wheels, folders of wheels, a script."""
     models: tuple[Path, ...] = ()
     """Folders of its models in their store."""
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """What the Bento says of itself."""
+        return read_manifest(self.path)
 
 
 def bento_store() -> Store:

@@ -29,7 +29,6 @@ from bentopack.bento.store import BuiltBento, bento_store
 from bentopack.errors import BentopackError
 from bentopack.lock import LOCK_NAME
 from bentopack.spec.ignore import never_belongs
-from bentopack.spec.manifest import read_manifest
 
 _GRAIN = 2_000_000_000  # nanoseconds: the coarsest clock of a file system; what is younger may change and keep its time
 
@@ -80,14 +79,13 @@ def recall(seen: Look, reporter: Reporter) -> BuiltBento | None:
         if record.inputs != _inputs(seen, record.young, record.models):
             return None
         stored = bento_store().renew(record.tag)
-        manifest = read_manifest(stored.path)
         if read_digest(stored.path) != record.digest:
             return None
     except (OSError, msgspec.MsgspecError, BentopackError):
         return None  # it is built as if for the first time, which tells what is wrong
     for warning in record.warnings:
         reporter.warn(warning)
-    return BuiltBento(stored.tag, stored.path, record.digest, manifest, reused=True)
+    return BuiltBento(stored.tag, stored.path, record.digest, reused=True)
 
 
 def remember(seen: Look, built: BuiltBento, warnings: Iterable[str]) -> None:

@@ -3,47 +3,49 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import Annotated, NoReturn
 
 import typer
 
-from bentopack.cli.build import build
-from bentopack.cli.containerize import containerize
-from bentopack.cli.delete import delete
-from bentopack.cli.diff import diff
-from bentopack.cli.export import export
-from bentopack.cli.get import get
-from bentopack.cli.import_ import import_
-from bentopack.cli.list import list_
-from bentopack.cli.lock import lock
-from bentopack.cli.models import models
-from bentopack.cli.plan import plan
-from bentopack.cli.run import run
-from bentopack.cli.serve import serve
-from bentopack.cli.verify import verify
+_COMMANDS = {
+    "build": "build:build",
+    "lock": "lock:lock",
+    "plan": "plan:plan",
+    "containerize": "containerize:containerize",
+    "run": "run:run",
+    "serve": "serve:serve",
+    "list": "list:list_",
+    "get": "get:get",
+    "delete": "delete:delete",
+    "export": "export:export",
+    "import": "import_:import_",
+    "verify": "verify:verify",
+    "diff": "diff:diff",
+    "models": "models:models",
+}
+"""The commands in the order of the help; of each its file and what it is called there."""
 
-app = typer.Typer(
-    name="bentopack",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-app.command("build")(build)
-app.command("lock")(lock)
-app.command("plan")(plan)
-app.command("containerize")(containerize)
-app.command("run")(run)
-app.command("serve")(serve)
-app.command("list")(list_)
-app.command("get")(get)
-app.command("delete")(delete)
-app.command("export")(export)
-app.command("import")(import_)
-app.command("verify")(verify)
-app.command("diff")(diff)
-app.add_typer(models, name="models")
+
+def make_app(wanted: str | None = None) -> typer.Typer:
+    """Put the commands together; only the one that is wanted, where it is one: the others need not be imported."""
+    app = typer.Typer(
+        name="bentopack",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback()(main)
+    for name in [wanted] if wanted in _COMMANDS else _COMMANDS:
+        module, _, called = _COMMANDS[name].partition(":")
+        command = getattr(import_module(f"bentopack.cli.{module}"), called)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
 
 
 def _version(wanted: bool) -> None:
@@ -54,7 +56,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def main(
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
@@ -76,7 +77,7 @@ def run_app() -> None:
 
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        app(prog_name="bentopack")
+        make_app(next(iter(sys.argv[1:]), None))(prog_name="bentopack")
     except KeyboardInterrupt:
         _say_interrupted()
         sys.exit(130)

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from bentopack.cli.compiled import Goals
     from bentopack.cli.output import Output
     from bentopack.cli.target import ResolvedBento
-    from bentopack.image.build import BuildOptions
+    from bentopack.image.build_options import BuildOptions
     from bentopack.image.builder import Builder
     from bentopack.image.engine import ImageFacts
     from bentopack.image.plan import ImagePlan
+    from bentopack.image.secrets import Secret
 
 
 class BuilderName(str, Enum):
@@ -150,10 +151,8 @@ def containerize(
     from bentopack.cli.output import Output
     from bentopack.cli.target import resolve_bento
     from bentopack.errors import RegistryError
-    from bentopack.image.build import BuildOptions, require_understood
+    from bentopack.image.build_options import BuildOptions
     from bentopack.image.from_bento import plan_bento
-    from bentopack.image.probe import look_into
-    from bentopack.image.secrets import parse_secret
     from bentopack.image.validate import image_tag
 
     out = Output(verbose=verbose, progress=progress)
@@ -165,7 +164,7 @@ def containerize(
         tuple(cache_from or ()),
         tuple(cache_to or ()),
         tuple(build_arg or ()),
-        tuple(parse_secret(text) for text in secret or ()),
+        _secrets(secret or []),
         ca_bundle=_checked_bundle(ca_bundle) if ca_bundle else None,
         syntax=syntax,
         epoch=_epoch(),
@@ -173,6 +172,8 @@ def containerize(
     goals = Goals(options.tags, push, archive, layout, base_from, options.ca_bundle, options.epoch)
     tool = _builder(builder, backend, goals, options) if dockerfile is None else None
     if tool:
+        from bentopack.image.build import require_understood
+
         require_understood(tool, options)
     failed: RegistryError | None = None
     with out.working() as reporter:
@@ -180,6 +181,8 @@ def containerize(
         variant = "gpu" if gpu else "cpu"
         plan = plan_bento(bento.path, variant=variant, platform=platform, base_image=base_image)
         if tool and plan.base.checked:
+            from bentopack.image.probe import look_into
+
             reporter.step(f"looking into {plan.base.image}")
             found = look_into(tool, plan.base.reference, plan.platform, os.environ)
             plan = plan_bento(bento.path, variant=variant, platform=platform, base_image=base_image, found=found)
@@ -220,6 +223,14 @@ def _require_possible(dockerfile: str | None, push: bool, metadata_file: Path | 
         raise UsageError(f"--platform: expected one such as linux/arm64, found {platform!r}: images are Linux's")
 
 
+def _secrets(texts: list[str]) -> tuple[Secret, ...]:
+    if not texts:
+        return ()
+    from bentopack.image.secrets import parse_secret
+
+    return tuple(parse_secret(text) for text in texts)
+
+
 def _checked_bundle(path: Path) -> Path:
     from bentopack.image.secrets import BadSecret, require_plain
 
@@ -247,7 +258,6 @@ def _epoch() -> int | None:
 def _builder(name: BuilderName | None, backend: Backend, goals: Goals, options: BuildOptions) -> Builder | None:
     """The builder that is asked for, or that this environment has; None where layers are written without one."""
     from bentopack.errors import EngineError, UsageError
-    from bentopack.image.builder import choose_builder
 
     files = [goals.archive, goals.layout, goals.base_from]
     runs = [name, options.secrets, options.cache_from, options.cache_to, options.build_args, options.syntax]
@@ -259,6 +269,8 @@ def _builder(name: BuilderName | None, backend: Backend, goals: Goals, options: 
         return None
     if any(files):
         raise UsageError("--archive, --layout and --base-from are for --backend oci")
+    from bentopack.image.builder import choose_builder
+
     try:
         return choose_builder(name.value if name else None, os.environ, os.environ.get("PATH", os.defpath))
     except EngineError:

@@ -3,71 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from bentopack.errors import did_you_mean
 from bentopack.image import validate
 from bentopack.image.gpu import GpuNeeds, Packages, driver_of, read_needs
 from bentopack.image.nvidia import CudaTag, cuda_release, differences, fitting_release, read_cuda_image, superseded
-from bentopack.image.table import DISTROS, MICROMAMBA_IMAGE, PYTHON_IMAGE, PYTHONS, CudaRelease, Distro, PackageManager
+from bentopack.image.plan import Base, BaseFacts
+from bentopack.image.table import DISTROS, MICROMAMBA_IMAGE, PYTHON_IMAGE, PYTHONS, CudaRelease, Distro
 from bentopack.image.validate import PlanError
 from bentopack.spec.manifest import ImageInfo
 
 # What uv takes its platform of Linux to be; a wheel that needs a newer one is not locked.
 # https://docs.astral.sh/uv/reference/cli/#uv-pip-compile--python-platform
 LOCKED_GLIBC = (2, 28)
-
-
-@dataclass(frozen=True)
-class BaseFacts:
-    """What a base image of the user's own was found to have.
-
-    ``python`` is the version of one with venv and a pip that is new enough, ``glibc`` that of its C library;
-    ``names_index`` says whether it tells pip of an index; ``release`` is its distribution's, such as ``debian12``.
-    """
-
-    python: str | None = None
-    glibc: tuple[int, int] | None = None
-    package_manager: PackageManager | None = None
-    names_index: bool = False
-    release: str | None = None
-
-
-@dataclass(frozen=True)
-class Base:
-    """The image to start from.
-
-    ``reasons`` lead to it, one after the other; ``warnings`` are what the user should know of it before the build.
-    ``release`` is the distribution's, where it is known. ``interpreter_image`` is set where the base has no Python of
-    the right version: a stage of that image fetches one, and it is copied over. ``conda_image`` is set where
-    Python and libraries come from conda instead: it installs them. ``builder_image`` is set where packages
-    are compiled with more than the base has. Of a base of the user's own, ``checked`` says that the build first looks
-    whether the right Python is in it, ``user_may_differ`` that it may begin as a user who may install nothing, and
-    ``names_index`` that it may tell pip, and nobody else, of the index to use.
-    ``digest`` pins the image to the bytes that it had when it was locked.
-    """
-
-    image: str
-    reasons: tuple[str, ...]
-    package_manager: PackageManager | None = "apt"
-    release: str | None = None
-    missing: tuple[str, ...] = ()
-    interpreter_image: str | None = None
-    conda_image: str | None = None
-    builder_image: str | None = None
-    checked: bool = False
-    user_may_differ: bool = False
-    names_index: bool = False
-    digest: str | None = None
-    warnings: tuple[str, ...] = ()
-    library_folders: tuple[str, ...] = ()
-    """Folders of ``site-packages`` in which the loader is to look for libraries."""
-
-    @property
-    def reference(self) -> str:
-        """What FROM names: the image, by its digest where that is known."""
-        return f"{self.image}@{self.digest}" if self.digest and "@" not in self.image else self.image
 
 
 def choose_base(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from bentopack._report import Reporter
 from bentopack.errors import ImageBuildError
 from bentopack.image import validate
+from bentopack.image.build_options import BuildOptions
 from bentopack.image.builder import Builder, write_dockerfile
 from bentopack.image.dialect import BUILDAH, BUILDKIT, with_frontend
 from bentopack.image.engine import ImageFacts
@@ -23,25 +24,6 @@ from bentopack.image.secrets import Secret
 from bentopack.image.validate import PlanError
 from bentopack.oci.image import Image
 from bentopack.oci.layout import read_layout
-
-
-@dataclass(frozen=True)
-class BuildOptions:
-    """What the user asks of one build, beyond what the Bento says."""
-
-    tags: tuple[str, ...]
-    no_cache: bool = False
-    cache_from: tuple[str, ...] = ()
-    cache_to: tuple[str, ...] = ()
-    build_args: tuple[str, ...] = ()
-    secrets: tuple[Secret, ...] = ()
-    ca_bundle: Path | None = None
-    """Certificates that the build is to trust, and the image is not to hold."""
-    syntax: str | None = None
-    """The frontend that BuildKit is to fetch and build with."""
-    epoch: int | None = None
-    """When the image counts as made, in seconds since 1970."""
-    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def build_image(

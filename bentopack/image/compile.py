@@ -10,18 +10,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bentopack._fs import EPOCH
 from bentopack._report import Reporter
 from bentopack.image.plan import VENV, ImagePlan, Layer
 from bentopack.image.validate import PlanError
-from bentopack.image.wheels import Distribution, compiled, lay_out, skeleton
 from bentopack.oci.blobs import Blobs
 from bentopack.oci.blobs import Layer as Packed
 from bentopack.oci.compress import COMPRESSOR
 from bentopack.oci.image import Image, Part, make_image, read_config
 from bentopack.oci.layers import measure, pack
 from bentopack.oci.tar import Entry, tar_stream, tree
+
+if TYPE_CHECKING:  # takes longer to import than most images to compile: their layers are there already
+    from bentopack.image.wheels import Distribution
 
 _RECIPE = "1"  # changes with what is written from the same inputs
 _PLAIN_FROM = 32 << 20  # bytes; models are dense already, and would be read and packed for nothing
@@ -114,6 +117,8 @@ class Compiler:
         recipe = ("runtime", plan.python, layer.key or "")
         if found := self.blobs.layer(_key(COMPRESSOR, str(self.time), *recipe)):
             return found
+        from bentopack.image.wheels import compiled
+
         with tempfile.TemporaryDirectory(prefix="bentopack-runtime-") as folder:
             unpacked = Path(folder, "files")
             with zipfile.ZipFile(wheel) as archive:
@@ -130,6 +135,8 @@ class Compiler:
         known = [(self.blobs.layer(key), words) for key, words in self.blobs.noted(whole) or ()]
         if known and all(packed for packed, _ in known):
             return [(packed, words) for packed, words in known if packed]
+        from bentopack.image.wheels import compiled, lay_out
+
         self.reporter.step(f"laying out {layer.holds}")
         with tempfile.TemporaryDirectory(prefix="bentopack-venv-") as folder:
             prefix = Path(folder, "prefix")
@@ -155,6 +162,8 @@ class _Group:
 
 def _grouped(laid: Sequence[Distribution], plan: ImagePlan, interpreter: str, time: str) -> list[_Group]:
     """Return the large wheels by themselves, then all others, with what makes the folder an environment."""
+    from bentopack.image.wheels import skeleton
+
     large = sorted((each for each in laid if each.size >= _OWN_LAYER_FROM), key=lambda each: (-each.size, each.name))
     own = {each.name for each in large[:_OWN_LAYERS]}
     recipe = (COMPRESSOR, time, plan.python, plan.platform)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
+
+from bentopack._fs import FileEntry
+from bentopack._memo import remembered
 from bentopack.bento.digest import read_files
-from bentopack.bento.packages import read_requirements
 from bentopack.errors import IntegrityError
 from bentopack.image import validate
-from bentopack.image.bases import BaseFacts
 from bentopack.image.keys import with_keys
-from bentopack.image.plan import ImagePlan, plan_image, require_variant
+from bentopack.image.plan import BaseFacts, ImagePlan
 from bentopack.image.validate import PlanError
-from bentopack.spec.manifest import read_manifest
+
+_PLAN = "plan.json"
+_SPEC = Path(__file__).parent.parent / "spec"
 
 
 def plan_bento(
@@ -28,11 +33,34 @@ def plan_bento(
     Raises:
         PlanError, NotFound, IntegrityError: see :func:`plan_image`, :func:`read_manifest` and :func:`read_files`.
     """
+    files = read_files(bento)
+    asked = msgspec.json.encode([variant, platform, base_image, found])
+    made = remembered(
+        "plan",
+        [asked, *_decisive(files)],
+        [*Path(__file__).parent.glob("*.py"), *_SPEC.glob("*.py")],
+        lambda: {_PLAN: msgspec.json.encode(_planned(bento, variant, platform, base_image, found))},
+    )
+    return with_keys(msgspec.json.decode(made[_PLAN], type=ImagePlan), files)
+
+
+def _decisive(files: Iterable[FileEntry]) -> list[str]:
+    """What of a Bento a plan follows from: its manifest, and what is locked; neither its source nor its models."""
+    return [f"{file.sha256} {file.path}" for file in files if file.path == "bento.yaml" or file.path.startswith("env/")]
+
+
+def _planned(
+    bento: Path, variant: str, platform: str | None, base_image: str | None, found: BaseFacts | None
+) -> ImagePlan:
+    from bentopack.bento.packages import read_requirements
+    from bentopack.image.planner import plan_image, require_variant
+    from bentopack.spec.manifest import read_manifest
+
     manifest = read_manifest(bento)
     require_variant(manifest, variant)
     own = manifest.image.dockerfile_template
     template = _template(bento / validate.bento_path(own)) if own else None
-    plan = plan_image(
+    return plan_image(
         manifest,
         read_requirements(bento, manifest, variant),
         variant=variant,
@@ -41,7 +69,6 @@ def plan_bento(
         template=template,
         found=found,
     )
-    return with_keys(plan, read_files(bento))
 
 
 def _template(path: Path) -> str:

@@ -78,7 +78,7 @@ class EngineImages:
         )
 
     def _rendered(self, manifest: Manifest, requirements: Mapping[str, str], template: str | None) -> dict[str, bytes]:
-        from bentopack.image.plan import plan_image
+        from bentopack.image.planner import plan_image
         from bentopack.image.render import render_dockerfile, render_dockerignore
 
         plans = {

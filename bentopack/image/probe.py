@@ -6,8 +6,8 @@ import re
 import subprocess
 from collections.abc import Mapping
 
-from bentopack.image.bases import BaseFacts
 from bentopack.image.builder import Builder
+from bentopack.image.plan import BaseFacts
 from bentopack.image.table import PackageManager
 
 # A base that is not here yet is pulled first.

@@ -28,7 +28,7 @@ _OneOrMany = fields.OneOrMany()
 class Section(BaseModel):
     """A mapping in the bentofile: frozen, and without keys that no one knows."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from pathspec import GitIgnoreSpec
+from typing import TYPE_CHECKING
 
 from bentopack.errors import Problem, SpecError
+
+if TYPE_CHECKING:  # whoever only asks what never belongs need not wait for it
+    from pathspec import GitIgnoreSpec
 
 IGNORE_FILE = ".bentoignore"
 
@@ -44,6 +46,8 @@ def compile_pattern(text: str) -> GitIgnoreSpec:
     Raises:
         BadPattern: it is no pattern, or leads out of the project.
     """
+    from pathspec import GitIgnoreSpec
+
     if ".." in text.replace("\\", "/").split("/"):
         raise BadPattern(f"'{text}' leads out of the project")
     try:
@@ -61,6 +65,8 @@ def _rooted(text: str) -> str:
 
 def join(specs: Sequence[GitIgnoreSpec]) -> GitIgnoreSpec:
     """Make one matcher of several; as in a file, a later pattern wins."""
+    from pathspec import GitIgnoreSpec
+
     return GitIgnoreSpec([pattern for spec in specs for pattern in spec.patterns])
 
 
@@ -72,6 +78,8 @@ class Ignored:
 
     def enter(self, relative: str, folder: Path) -> Ignored:
         """Return these with the ignore file of ``folder``, if it has one."""
+        from pathspec import GitIgnoreSpec
+
         path = folder / IGNORE_FILE
         if not path.is_file():
             return self

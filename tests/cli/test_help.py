@@ -11,10 +11,10 @@ import pytest
 import typer
 
 import bentopack as package
-from bentopack.cli.app import app
+from bentopack.cli.app import make_app
 from tests.command import bentopack
 
-COMMANDS = typer.main.get_command(app)
+COMMANDS = typer.main.get_command(make_app())
 
 
 def leaves(command: Any, path: str = "bentopack") -> list[tuple[str, Any]]:

@@ -45,7 +45,7 @@ def test_a_signal_keeps_its_exit_code_where_cleaning_up_raises(
             wheel.open("member", "w")
             signal.raise_signal(number)
 
-    monkeypatch.setattr(app, "app", cut)
+    monkeypatch.setattr(app, "make_app", lambda _: cut)
     before = signal.getsignal(signal.SIGTERM)
     try:
         with pytest.raises(SystemExit) as ended:

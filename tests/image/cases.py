@@ -7,7 +7,7 @@ from itertools import product
 from msgspec.structs import replace
 
 from bentopack.image.dialect import BUILDAH, BUILDKIT, CLASSIC, LINKING, with_frontend
-from bentopack.image.plan import plan_image
+from bentopack.image.planner import plan_image
 from bentopack.image.render import render_dockerfile
 from bentopack.image.table import CUDA, DISTROS, PYTHONS
 from bentopack.spec.manifest import ImageInfo, Manifest

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from bentopack.image.bases import Base, BaseFacts, choose_base
+from bentopack.image.bases import choose_base
 from bentopack.image.gpu import Packages
 from bentopack.image.images import EngineImages
 from bentopack.image.nvidia import cuda_release
+from bentopack.image.plan import Base, BaseFacts
 from bentopack.image.table import CUDA, DISTROS
 from bentopack.image.validate import PlanError, image_reference
 from bentopack.spec.manifest import ImageInfo

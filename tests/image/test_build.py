@@ -20,12 +20,13 @@ import trustme
 from bentopack._report import Reporter, Silent
 from bentopack.bento.digest import list_files
 from bentopack.errors import ImageBuildError
-from bentopack.image.build import BuildOptions, build_image, export_image
+from bentopack.image.build import build_image, export_image
+from bentopack.image.build_options import BuildOptions
 from bentopack.image.builder import Builder, of_docker
 from bentopack.image.client import Client
 from bentopack.image.engine import Engine, ImageFacts
 from bentopack.image.keys import with_keys
-from bentopack.image.plan import plan_image
+from bentopack.image.planner import plan_image
 from bentopack.image.render import render_dockerignore
 from bentopack.image.running import end_client
 from bentopack.image.secrets import Secret

@@ -12,12 +12,13 @@ from typing import Any, cast
 import pytest
 
 from bentopack.errors import EngineError
-from bentopack.image.build import BuildOptions, build_command
+from bentopack.image.build import build_command
+from bentopack.image.build_options import BuildOptions
 from bentopack.image.builder import Builder, choose_builder, of_docker
 from bentopack.image.client import Client
 from bentopack.image.dialect import BUILDAH, BUILDKIT, CLASSIC, LINKING, dialect_of_engine, with_frontend
 from bentopack.image.engine import Engine
-from bentopack.image.plan import plan_image
+from bentopack.image.planner import plan_image
 from bentopack.image.validate import PlanError
 
 from .conftest import Make

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from bentopack.image.bases import Base, choose_base
+from bentopack.image.bases import choose_base
 from bentopack.image.gpu import Packages, driver_of, read_needs
 from bentopack.image.gpu_table import GPU_PACKAGES
 from bentopack.image.nvidia import read_cuda_image, superseded
-from bentopack.image.plan import plan_image
+from bentopack.image.plan import Base
+from bentopack.image.planner import plan_image
 from bentopack.image.render import render_dockerfile
 from bentopack.image.validate import PlanError
 from bentopack.spec.manifest import ImageInfo

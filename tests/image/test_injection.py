@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bentopack.image.plan import plan_image
+from bentopack.image.planner import plan_image
 from bentopack.image.render import render_dockerfile
 from bentopack.image.validate import PlanError
 from bentopack.spec.manifest import ImageInfo, ModelInfo, VariantInfo

@@ -10,7 +10,8 @@ import pytest
 from bentopack._fs import FileEntry
 from bentopack.image import keys
 from bentopack.image.keys import reuse, with_keys
-from bentopack.image.plan import ImagePlan, plan_image
+from bentopack.image.plan import ImagePlan
+from bentopack.image.planner import plan_image
 from bentopack.spec.manifest import ImageInfo
 
 from .conftest import Make

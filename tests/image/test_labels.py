@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bentopack.bento.origin import Origin
 from bentopack.image.labels import bento_labels
-from bentopack.image.plan import plan_image
+from bentopack.image.planner import plan_image
 from bentopack.tag import Tag
 
 from .conftest import Make

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bentopack.image.bases import Base, choose_base
+from bentopack.image.bases import choose_base
+from bentopack.image.plan import Base
 from bentopack.lock.requirements import locked_versions
 from bentopack.spec.manifest import ImageInfo
 

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from bentopack.image.plan import ImagePlan, plan_image
+from bentopack.image.plan import ImagePlan
+from bentopack.image.planner import plan_image
 from bentopack.image.validate import PlanError
 from bentopack.spec.bentofile import Spec
 from bentopack.spec.manifest import BaseInfo, ImageInfo, Manifest, VariantInfo

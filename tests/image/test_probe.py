@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from bentopack.image.bases import Base, BaseFacts, choose_base
+from bentopack.image.bases import choose_base
+from bentopack.image.plan import Base, BaseFacts
 from bentopack.image.probe import read_answers
 from bentopack.image.validate import PlanError
 from bentopack.spec.manifest import ImageInfo

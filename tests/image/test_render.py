@@ -13,7 +13,7 @@ import pytest
 
 from bentopack.image.dialect import BUILDKIT, with_frontend
 from bentopack.image.images import EngineImages
-from bentopack.image.plan import plan_image
+from bentopack.image.planner import plan_image
 from bentopack.image.render import render_dockerfile
 from bentopack.image.validate import PlanError
 from bentopack.spec.manifest import BaseInfo, ImageInfo

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from bentopack.image.plan import plan_image
+from bentopack.image.planner import plan_image
 from bentopack.image.system import missing_packages
 from bentopack.image.system_table import GONE, OTHER_NAMES
 from bentopack.image.table import DISTROS, PackageManager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bentopack.image.dialect import CLASSIC
-from bentopack.image.plan import plan_image
+from bentopack.image.planner import plan_image
 from bentopack.image.render import render_dockerfile
 from bentopack.image.validate import PlanError
 
