@@ -22,13 +22,13 @@ class ProvenBento:
     digest: str
 
 
-def prove(folder: Path) -> ProvenBento:
-    """Hash every file of a Bento directory and compare.
+def prove(folder: Path, *, later: str | None = None) -> ProvenBento:
+    """Hash every file of a Bento directory and compare; those below ``later`` are left to who reads them.
 
     Raises:
         IntegrityError: names each file that is missing, added or changed; or it is no Bento.
     """
-    digest = verify(folder)
+    digest = verify(folder, later=later)
     manifest = read_manifest(folder)
     version = manifest.version or version_of(digest)
     if not is_name(manifest.name) or not is_version(version):
@@ -36,7 +36,7 @@ def prove(folder: Path) -> ProvenBento:
     return ProvenBento(Tag(manifest.name, version), folder, digest)
 
 
-def prove_stored(stored: Stored) -> ProvenBento:
+def prove_stored(stored: Stored, *, later: str | None = None) -> ProvenBento:
     """Prove a Bento of the store, its tag included: the version that a digest gave has to be that digest's.
 
     Raises:
@@ -44,7 +44,7 @@ def prove_stored(stored: Stored) -> ProvenBento:
     """
     hint = renewal(stored.tag, shown=True)
     try:
-        proven = prove(stored.path)
+        proven = prove(stored.path, later=later)
     except IntegrityError as error:
         error.hint = error.hint or hint
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,7 @@ def compile_image(bento: ResolvedBento, plan: ImagePlan, goals: Goals, reporter:
     from bentopack.image.compile import Compiler, require_compilable
     from bentopack.image.labels import bento_labels
     from bentopack.oci.blobs import Blobs
+    from bentopack.oci.reference import parse_reference
     from bentopack.oci.registry import Registries
     from bentopack.oci.wire import Trust
 
@@ -64,7 +66,8 @@ def compile_image(bento: ResolvedBento, plan: ImagePlan, goals: Goals, reporter:
         base = fetch_base(plan, blobs, registries, engine, reporter)
     interpreter = find_interpreter(base, plan.python, blobs, plan.base.image)
     labels = bento_labels(bento.tag, bento.digest, plan, origin=origin_of(bento.tag, bento.digest), epoch=goals.epoch)
-    compiler = Compiler(blobs, reporter, EPOCH if goals.epoch is None else goals.epoch)
+    ahead = partial(registries.begin, parse_reference(tags[0])) if goals.push else None
+    compiler = Compiler(blobs, reporter, EPOCH if goals.epoch is None else goals.epoch, ahead)
     image = compiler.compile(plan, bento.path, base, interpreter, labels)
     facts: dict[str, Any] = {
         "image": tags[0],

@@ -177,7 +177,9 @@ def containerize(
         require_understood(tool, options)
     failed: RegistryError | None = None
     with out.working() as reporter:
-        bento = resolve_bento(target, reporter=reporter, platform=platform, proven=True)
+        # Layers that are there already are not read again; whoever makes one proves what it reads.
+        later = None if tool else "models"
+        bento = resolve_bento(target, reporter=reporter, platform=platform, proven=True, later=later)
         variant = "gpu" if gpu else "cpu"
         plan = plan_bento(bento.path, variant=variant, platform=platform, base_image=base_image)
         if tool and plan.base.checked:

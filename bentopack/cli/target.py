@@ -105,7 +105,12 @@ def _resolver(project: Project, locking: Reporter | None) -> Resolver:
 
 
 def resolve_bento(
-    target: str | None, *, reporter: Reporter, platform: str | None = None, proven: bool = False
+    target: str | None,
+    *,
+    reporter: Reporter,
+    platform: str | None = None,
+    proven: bool = False,
+    later: str | None = None,
 ) -> ResolvedBento:
     """Find the Bento that a command works on, building the project where that is meant.
 
@@ -113,6 +118,7 @@ def resolve_bento(
         target: a tag, a Bento directory, a project's folder, or None for the project in this folder.
         platform: what a project that is built here is locked for.
         proven: hash every file and compare, unless it was written just now.
+        later: a folder of the Bento that is left out of that, since who reads its files proves them then.
 
     Raises:
         NotFound: it is none of these.
@@ -123,33 +129,33 @@ def resolve_bento(
 
     folder = _folder(target)
     if folder is None:
-        return _as_stored(bento_store().get(str(target)), reporter, proven=proven)
+        return _as_stored(bento_store().get(str(target)), reporter, proven=proven, later=later)
     if _is_bento(folder):
-        return _as_it_lies(folder, reporter, proven=proven)
+        return _as_it_lies(folder, reporter, proven=proven, later=later)
     built = build_project(folder, BuildOptions(checked_platform(platform or DEFAULT_PLATFORM)), reporter)
     if built.reused:
-        return _as_stored(bento_store().get(built.tag), reporter, proven=proven)
+        return _as_stored(bento_store().get(built.tag), reporter, proven=proven, later=later)
     return ResolvedBento(built.tag, built.path, built.digest)
 
 
-def _as_stored(stored: Stored, reporter: Reporter, *, proven: bool) -> ResolvedBento:
+def _as_stored(stored: Stored, reporter: Reporter, *, proven: bool, later: str | None) -> ResolvedBento:
     from bentopack.bento.digest import read_digest
     from bentopack.bento.verify import prove_stored
 
     if proven:
         reporter.step(f"hashing {stored.tag}")
-    digest = prove_stored(stored).digest if proven else read_digest(stored.path)
+    digest = prove_stored(stored, later=later).digest if proven else read_digest(stored.path)
     return ResolvedBento(stored.tag, stored.path, digest)
 
 
-def _as_it_lies(folder: Path, reporter: Reporter, *, proven: bool) -> ResolvedBento:
+def _as_it_lies(folder: Path, reporter: Reporter, *, proven: bool, later: str | None) -> ResolvedBento:
     from bentopack.bento.digest import read_digest, version_of
     from bentopack.bento.verify import prove
     from bentopack.spec.manifest import read_manifest
 
     if proven:
         reporter.step(f"hashing {folder}")
-        found = prove(folder)
+        found = prove(folder, later=later)
         return ResolvedBento(found.tag, found.path, found.digest)
     manifest, digest = read_manifest(folder), read_digest(folder)
     return ResolvedBento(Tag(manifest.name, manifest.version or version_of(digest)), folder, digest)

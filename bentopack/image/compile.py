@@ -6,22 +6,23 @@ import hashlib
 import json
 import tempfile
 import zipfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bentopack._fs import EPOCH
 from bentopack._report import Reporter
+from bentopack.bento.digest import read_sums
 from bentopack.image.plan import VENV, ImagePlan, Layer
 from bentopack.image.validate import PlanError
 from bentopack.oci.blobs import Blobs
 from bentopack.oci.blobs import Layer as Packed
 from bentopack.oci.compress import COMPRESSOR
-from bentopack.oci.image import Image, Part, make_image, read_config
+from bentopack.oci.image import Image, Part, Stream, make_image, read_config
 from bentopack.oci.layers import measure, pack
-from bentopack.oci.tar import Entry, tar_stream, tree
+from bentopack.oci.tar import Entry, tar_size, tar_stream, tree
 
 if TYPE_CHECKING:  # takes longer to import than most images to compile: their layers are there already
     from bentopack.image.wheels import Distribution
@@ -41,11 +42,15 @@ DOCKER = "the build has to run in the image: --backend docker, with an engine, p
 
 @dataclass(frozen=True)
 class Compiler:
-    """What layers are made with: where they are kept, when their files count as changed, who is told."""
+    """What layers are made with: where they are kept, when their files count as changed, who is told.
+
+    ``ahead`` begins to send a layer, of so many bytes, to where the image goes; it is told its digest afterwards.
+    """
 
     blobs: Blobs
     reporter: Reporter
     time: int = EPOCH
+    ahead: Callable[[int, Stream], Callable[[str], None]] | None = None
 
     def compile(self, plan: ImagePlan, bento: Path, base: Image, interpreter: str, labels: dict[str, str]) -> Image:
         """Compile an image.
@@ -95,21 +100,23 @@ class Compiler:
 
     def _copied(self, bento: Path, layer: Layer) -> Part:
         """What is copied out of the Bento as it is."""
-        top, at = bento / layer.paths[0], layer.target.strip("/")
         recipe = (layer.kind, layer.key or "")
-
-        def entries() -> list[Entry]:
-            return [Entry(at, _mode(top), source=top)] if top.is_file() else list(tree(top, at))
-
         if (layer.size or 0) < _PLAIN_FROM:
-            return self._part(self._once(recipe, entries()))
+            return self._part(self._once(recipe, _entries(bento, layer)))
         key = _key("plain", str(self.time), *recipe)
+
+        def stream() -> Iterator[bytes | memoryview]:
+            return tar_stream(_entries(bento, layer), time=self.time)
+
         packed = self.blobs.layer(key)
         if packed is None:
             self.reporter.step(f"hashing {layer.holds}")
-            packed = measure(entries(), time=self.time)
+            named = self.ahead(tar_size(_entries(bento, layer)), stream) if self.ahead else None
+            packed = measure(_entries(bento, layer), time=self.time)
+            if named:
+                named(packed.descriptor.digest)
             self.blobs.note_layer(key, packed)
-        return Part(packed, lambda: tar_stream(entries(), time=self.time))
+        return Part(packed, stream)
 
     def _runtime(self, plan: ImagePlan, bento: Path, layer: Layer) -> Packed:
         """bentopack's own wheel: pure Python, so that its files are all there is to install."""
@@ -158,6 +165,14 @@ class _Group:
     holds: str
     key: str
     entries: tuple[Entry, ...]
+
+
+def _entries(bento: Path, layer: Layer) -> Iterator[Entry]:
+    """What a layer of a Bento's own files holds, each with what the Bento says that it is."""
+    top, at, sums = bento / layer.paths[0], layer.target.strip("/"), read_sums(bento)
+    for entry in [Entry(at, _mode(top), source=top)] if top.is_file() else tree(top, at):
+        path = entry.source.relative_to(bento).as_posix() if isinstance(entry.source, Path) else ""
+        yield replace(entry, sha256=sums.get(path))
 
 
 def _grouped(laid: Sequence[Distribution], plan: ImagePlan, interpreter: str, time: str) -> list[_Group]:

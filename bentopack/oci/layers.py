@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from bentopack.oci.blobs import Blobs, Layer
 from bentopack.oci.compress import gzipped
@@ -30,7 +30,7 @@ def pack(blobs: Blobs, entries: Iterable[Entry], *, time: int) -> Layer:
     return Layer(Descriptor(LAYER_GZIP, digest, size), f"sha256:{plain.hexdigest()}")
 
 
-def measure(entries: Sequence[Entry], *, time: int) -> Layer:
+def measure(entries: Iterable[Entry], *, time: int) -> Layer:
     """Return what entries are as a plain layer, which is written nowhere: it can be streamed from its files again."""
     digest, size = hashlib.sha256(), 0
     for piece in tar_stream(entries, time=time):

@@ -7,7 +7,9 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from threading import Event, Thread
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -42,6 +44,7 @@ class Registries:
     environ: Mapping[str, str]
     trust: Trust = field(default_factory=Trust)
     _wires: dict[str, Wire] = field(default_factory=dict)
+    _ahead: dict[tuple[str, str], _Ahead] = field(default_factory=dict)
 
     def wire(self, registry: str) -> Wire:
         """The way to one of them."""
@@ -118,6 +121,32 @@ class Registries:
         self._put_manifest(wire, reference, image)
         return sent
 
+    def begin(self, reference: Reference, size: int, stream: Stream) -> Callable[[str], None]:
+        """Begin to send a blob whose digest is still being computed; a push of it goes on from there.
+
+        To send it takes longer than to hash it. Where the registry turns out to have it, the upload is given up.
+
+        Args:
+            reference: where the image goes.
+            size: of the blob, in bytes.
+            stream: gives its bytes.
+
+        Returns:
+            What is to be called with the digest, once that is known.
+        """
+        ahead = _Ahead(lambda stopping: self._upload(reference, size, stopping), stream)
+
+        def named(digest: str) -> None:
+            self._ahead[str(reference), digest] = ahead
+
+        return named
+
+    def _upload(self, reference: Reference, size: int, stream: Stream) -> _Upload:
+        wire, uploads = self.wire(reference.registry), f"/v2/{reference.repository}/blobs/uploads/"
+        scope = _scope(reference.repository, "pull,push")
+        begun = wire.ask("POST", uploads, scope, expected=(202,))
+        return _Upload(wire, scope, size, stream, uploads=uploads, location=begun.headers["Location"])
+
     def _put_manifest(self, wire: Wire, reference: Reference, image: Image) -> None:
         wire.ask(
             "PUT",
@@ -141,8 +170,16 @@ class Registries:
         repository = reference.repository
         scope = _scope(repository, "pull,push")
         found = wire.ask("HEAD", f"/v2/{repository}/blobs/{descriptor.digest}", scope, expected=(200, 404))
+        ahead = self._ahead.pop((str(reference), descriptor.digest), None)
         if found.status == 200:
+            if ahead:
+                ahead.give_up()
             sent.there += 1
+            return
+        told(f"sending {descriptor.digest[7:19]} ({descriptor.size / 1e6:.1f} MB)")
+        if ahead and ahead.finish(descriptor.digest):
+            sent.sent += 1
+            sent.bytes += descriptor.size
             return
         beside = _beside(origin, reference)
         uploads = f"/v2/{repository}/blobs/uploads/"
@@ -151,8 +188,10 @@ class Registries:
         if begun.status == 201:
             sent.mounted += 1
             return
-        told(f"sending {descriptor.digest[7:19]} ({descriptor.size / 1e6:.1f} MB)")
-        _Upload(wire, scope, descriptor, stream, uploads=uploads, location=begun.headers["Location"]).run()
+        location = begun.headers["Location"]
+        upload = _Upload(wire, scope, descriptor.size, stream, uploads=uploads, location=location)
+        upload.run()
+        upload.finish(descriptor.digest)
         sent.sent += 1
         sent.bytes += descriptor.size
 
@@ -200,16 +239,63 @@ class Registries:
                 answer.release_conn()
 
 
+class _Stopped(Exception):
+    """Nobody wants any more what is being sent."""
+
+
+class _Ahead:
+    """A blob that is sent by a thread of its own while its digest is being computed."""
+
+    def __init__(self, begin: Callable[[Stream], _Upload], stream: Stream) -> None:
+        self._begin = begin
+        self._stream = stream
+        self._stop = Event()
+        self._upload: _Upload | None = None
+        self._failed: Exception | None = None
+        self._thread = Thread(target=self._run, daemon=True)  # an error elsewhere does not wait for it
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._upload = self._begin(self._until_stopped)
+            self._upload.run()
+        except Exception as error:  # whoever pushes sends it again, and is told then
+            self._failed = error
+
+    def _until_stopped(self) -> Iterator[bytes | memoryview]:
+        for piece in self._stream():
+            if self._stop.is_set():
+                raise _Stopped
+            yield piece
+
+    def finish(self, digest: str) -> bool:
+        """Wait until all of it is sent, and name it; False where it did not arrive.
+
+        Raises:
+            RegistryError: the registry found other bytes than it was told.
+        """
+        self._thread.join()
+        if self._failed or self._upload is None:
+            return False
+        self._upload.finish(digest)
+        return True
+
+    def give_up(self) -> None:
+        """Stop sending, and let the registry forget what arrived."""
+        self._stop.set()
+        self._thread.join()
+        if self._upload:
+            self._upload.cancel()
+
+
 class _Upload:
     """One blob on its way, in chunks: after a break it goes on from what the registry has."""
 
-    def __init__(
-        self, wire: Wire, scope: str, descriptor: Descriptor, stream: Stream, *, uploads: str, location: str
-    ) -> None:
+    def __init__(self, wire: Wire, scope: str, size: int, stream: Stream, *, uploads: str, location: str) -> None:
         self._wire = wire
         self._uploads = uploads
         self._scope = scope
-        self._descriptor = descriptor
+        self._size = size
         self._stream = stream
         self._location = location
         self._pieces = _Cut(stream(), 0)
@@ -218,10 +304,10 @@ class _Upload:
         """Send it all.
 
         Raises:
-            RegistryError: it breaks off again and again, or the registry found other bytes than it was told.
+            RegistryError: it breaks off again and again.
         """
         arrived, tries = 0, 0
-        while arrived < self._descriptor.size:
+        while arrived < self._size:
             try:
                 arrived = self._chunk(arrived)
             except RegistryError:
@@ -231,19 +317,30 @@ class _Upload:
                 time.sleep(tries / 2)
                 arrived = self._arrived()
                 self._pieces = _Cut(self._stream(), arrived)
+
+    def finish(self, digest: str) -> None:
+        """Say what it was that was sent.
+
+        Raises:
+            RegistryError: the registry found other bytes.
+        """
         joined = "&" if urlsplit(self._location).query else "?"
-        digest = quote(self._descriptor.digest, safe="")
         self._wire.ask(
             "PUT",
-            f"{self._location}{joined}digest={digest}",
+            f"{self._location}{joined}digest={quote(digest, safe='')}",
             self._scope,
             expected=(201,),
             headers={"Content-Type": "application/octet-stream"},
             body=lambda: b"",
         )
 
+    def cancel(self) -> None:
+        """Let the registry forget it; one that does not know how forgets it some day."""
+        with suppress(RegistryError):
+            self._wire.ask("DELETE", self._location, self._scope, expected=(204,), once=True)
+
     def _chunk(self, start: int) -> int:
-        end = min(start + _CHUNK, self._descriptor.size)
+        end = min(start + _CHUNK, self._size)
         answer = self._wire.ask(
             "PATCH",
             self._location,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import stat
 import tarfile
 from collections.abc import Iterable, Iterator
@@ -18,13 +19,15 @@ _BLOCK = tarfile.BLOCKSIZE
 class Entry:
     """One path of a layer, without a slash before it: a file's bytes or source, a link's target, or a folder.
 
-    ``mode`` are the permission bits; no set-user or set-group bit is ever written.
+    ``mode`` are the permission bits; no set-user or set-group bit is ever written. ``sha256`` is what the file has to
+    be, in hex, where that is known: who reads it compares.
     """
 
     path: str
     mode: int = 0o644
     source: Path | bytes | None = None
     target: str | None = None
+    sha256: str | None = None
 
     @property
     def is_folder(self) -> bool:
@@ -40,11 +43,14 @@ def tar_stream(entries: Iterable[Entry], *, time: int) -> Iterator[bytes | memor
         time: of every entry, in seconds since 1970.
 
     Raises:
-        ContentError: a path leaves the layer, is there twice, or a file changed while it was read.
+        ContentError: a path leaves the layer, is there twice, a file changed while it was read, or is not what it
+            should be.
     """
     size = 0
-    for entry in complete(entries):
-        for piece in _member(entry, time):
+    for entry, header, held in _members(entries, time):
+        size += len(header)
+        yield header
+        for piece in _content(entry, held):
             size += len(piece)
             yield piece
     yield bytes(2 * _BLOCK)
@@ -88,34 +94,37 @@ def _require_inside(entry: Entry) -> None:
         raise ContentError(f"{entry.path!r} is no path that a layer can hold")
 
 
-def _member(entry: Entry, time: int) -> Iterator[bytes | memoryview]:
-    header = tarfile.TarInfo(entry.path)
-    header.mtime = time
-    header.mode = entry.mode & 0o777
-    if entry.target is not None:
-        header.type, header.linkname = tarfile.SYMTYPE, entry.target
-        yield _written(header)
-    elif entry.source is None:
-        header.type = tarfile.DIRTYPE
-        yield _written(header)
-    elif isinstance(entry.source, bytes):
-        header.size = len(entry.source)
-        yield _written(header)
+def tar_size(entries: Iterable[Entry]) -> int:
+    """The bytes of what :func:`tar_stream` yields, without reading a file."""
+    size = sum(len(header) + -(-held // _BLOCK) * _BLOCK for _, header, held in _members(entries, 0)) + 2 * _BLOCK
+    return -(-size // tarfile.RECORDSIZE) * tarfile.RECORDSIZE
+
+
+def _members(entries: Iterable[Entry], time: int) -> Iterator[tuple[Entry, bytes, int]]:
+    """Yield each entry with its header and the bytes that it holds."""
+    for entry in complete(entries):
+        header = tarfile.TarInfo(entry.path)
+        header.mtime = time
+        header.mode = entry.mode & 0o777
+        if entry.target is not None:
+            header.type, header.linkname = tarfile.SYMTYPE, entry.target
+        elif entry.source is None:
+            header.type = tarfile.DIRTYPE
+        else:
+            header.size = len(entry.source) if isinstance(entry.source, bytes) else entry.source.stat().st_size
+        yield entry, header.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"), header.size
+
+
+def _content(entry: Entry, size: int) -> Iterator[bytes | memoryview]:
+    if isinstance(entry.source, bytes):
         yield entry.source
-        yield bytes(-header.size % _BLOCK)
-    else:
-        header.size = entry.source.stat().st_size
-        yield _written(header)
-        yield from _content(entry.source, header.size)
-        yield bytes(-header.size % _BLOCK)
+    elif entry.source is not None:
+        yield from _of_file(entry.source, size, entry.sha256)
+    yield bytes(-size % _BLOCK)
 
 
-def _written(header: tarfile.TarInfo) -> bytes:
-    return header.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
-
-
-def _content(path: Path, size: int) -> Iterator[memoryview]:
-    left = size
+def _of_file(path: Path, size: int, sha256: str | None) -> Iterator[memoryview]:
+    left, found = size, hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         while left:
             buffer = bytearray(min(_PIECE, left))
@@ -123,6 +132,11 @@ def _content(path: Path, size: int) -> Iterator[memoryview]:
             if not read:
                 break
             left -= read
-            yield memoryview(buffer)[:read]
+            piece = memoryview(buffer)[:read]
+            if sha256:
+                found.update(piece)
+            yield piece
         if left or file.read(1):
             raise ContentError(f"{path} changed while it was read")
+    if sha256 not in (None, found.hexdigest()):
+        raise ContentError(f"{path} is not the file that it was", hint="`bentopack verify` tells what else has changed")

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from bentopack.oci.image import Image, Part, make_image
 from bentopack.oci.layers import pack
 from bentopack.oci.layout import write_archive
 from bentopack.oci.tar import Entry
-from tests.command import COMMAND, bentopack, done
+from tests.command import COMMAND, bentopack, done, fails
 from tests.conftest import missing
 from tests.integration.conftest import RunImage, docker, serving_registry
 from tests.integration.serving import Call, ask
@@ -283,6 +284,27 @@ def test_a_base_in_a_registry(project: Path, base_image: str, tmp_path: Path, ru
             assert len(re.findall(r"PATCH /v2/team/echo/\S+ HTTP/1.1\" 202", said)) == facts["sent_blobs"]
         finally:
             subprocess.run(["docker", "image", "rm", "--force", name, base], capture_output=True, check=False)
+
+
+def test_a_damaged_model_is_told_when_it_is_read(project: Path, base: Path, tmp_path: Path, home: Path) -> None:
+    """Whether its layer has to be made, or only written: nothing of it is handed out."""
+    script = "import bentopack; bentopack.save_model('weights', b'x' * 40_000_000)"
+    subprocess.run([sys.executable, "-c", script], check=True)
+    service = project / "service.py"
+    held = 'class Echo:\n    weights = bentopack.model("weights:latest")'
+    service.write_text(service.read_text().replace("class Echo:", held))
+    tag = done("build", "-o", "tag", cwd=project)
+    facts_of(project, tag, "--base-from", base, "--layout", tmp_path / "whole")
+    files = Path(done("get", tag, "-o", "path", cwd=project)).glob("models/**/*")
+    [stored] = [each for each in files if each.is_file() and each.stat().st_size > 30_000_000]
+    stored.chmod(0o644)
+    with stored.open("r+b") as file:
+        file.write(b"y")
+    for _ in range(2):
+        goal: list[str | Path] = ["--backend", "oci", "--base-from", base, "--archive", tmp_path / "image.tar"]
+        fails(bentopack("containerize", tag, *goal, cwd=project), 9, f"{stored} is not the file that it was")
+        assert not (tmp_path / "image.tar").exists()
+        shutil.rmtree(home / "cache/oci/notes")
 
 
 def test_what_needs_a_build_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -79,7 +80,7 @@ class Handler(BaseHTTPRequestHandler):
             return None
         return self._registry(it, path, query)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = _do
+    do_DELETE = do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = _do
 
     def _allowed(self, it: Scripted, said: str) -> bool:
         basic = f"Basic {base64.b64encode(b'me:secret').decode()}"
@@ -147,6 +148,9 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return None
         it.uploads[upload] += self.rfile.read(length)
+        if self.command == "DELETE":
+            del it.uploads[upload]
+            return self._answer(204, b"", {})
         if self.command == "PATCH":
             return self._answer(202, b"", {"Location": path})
         digest = query.partition("digest=")[2].replace("%3A", ":")
@@ -294,6 +298,50 @@ def test_a_push_that_is_cut_goes_on(scripted: Scripted, registries: Registries, 
     image = one_layer()
     registries.push(image, parse_reference(f"{scripted.address}/team/x:1"))
     assert scripted.blobs[image.parts[0].descriptor.digest] == CONTENT
+
+
+def test_a_blob_is_sent_while_its_digest_is_computed(scripted: Scripted, registries: Registries) -> None:
+    """The push names what has been sent, and sends nothing twice; a cut does no harm."""
+    image, reference = one_layer(), parse_reference(f"{scripted.address}/team/x:1")
+    [part] = image.parts
+    scripted.cut_after = 2500
+    registries.begin(reference, len(CONTENT), part.stream)(part.descriptor.digest)
+    sent = registries.push(image, reference)
+    assert scripted.blobs[part.descriptor.digest] == CONTENT
+    assert (sent.sent, sent.bytes) == (2, len(CONTENT) + len(image.config))
+    assert [method for method, path, _ in scripted.asked if "uploads" in path].count("POST") == 2
+    assert not scripted.uploads
+
+
+def test_what_the_registry_has_is_not_sent_to_its_end(scripted: Scripted, registries: Registries) -> None:
+    """An upload that turns out to be needless is given up, and so is what arrived of it."""
+    image, reference = one_layer(), parse_reference(f"{scripted.address}/team/x:1")
+    [part] = image.parts
+    scripted.blobs[part.descriptor.digest] = CONTENT
+    more = threading.Event()
+
+    def slow() -> Iterator[bytes]:
+        yield CONTENT[:5000]
+        more.wait(10)
+        yield CONTENT[5000:]
+
+    registries.begin(reference, len(CONTENT), slow)(part.descriptor.digest)
+    threading.Timer(0.2, more.set).start()
+    sent = registries.push(image, reference)
+    assert (sent.there, sent.sent) == (1, 1)
+    assert [method for method, *_ in scripted.asked].count("DELETE") == 1
+
+
+def test_where_it_could_not_be_sent_ahead_it_is_sent_again(scripted: Scripted, registries: Registries) -> None:
+    """What goes wrong before the digest is known is told by nobody: the push tries by itself."""
+    image, reference = one_layer(), parse_reference(f"{scripted.address}/team/x:1")
+    [part] = image.parts
+    scripted.answers = [(403, {})]
+    registries.begin(reference, len(CONTENT), part.stream)(part.descriptor.digest)
+    while scripted.answers:
+        time.sleep(0.01)
+    registries.push(image, reference)
+    assert scripted.blobs[part.descriptor.digest] == CONTENT
 
 
 def test_a_pull_that_is_cut_goes_on(scripted: Scripted, registries: Registries, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import tarfile
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bentopack.oci.content import ContentError
-from bentopack.oci.tar import Entry, complete, tar_stream, tree
+from bentopack.oci.tar import Entry, complete, tar_size, tar_stream, tree
 
 TIME = 315_532_800
 
@@ -44,6 +45,7 @@ def test_what_tar_reads(tmp_path: Path) -> None:
     ]
     content = written(entries)
     assert len(content) % tarfile.RECORDSIZE == 0
+    assert tar_size(entries) == len(content)
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         members = {member.name: member for member in archive}
         names = list(members)
@@ -87,3 +89,14 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path, change: bytes) -> 
     path.write_bytes(change)
     with pytest.raises(ContentError, match="changed while it was read"):
         list(stream)
+
+
+def test_a_file_that_is_not_what_it_should_be(tmp_path: Path) -> None:
+    """Whoever reads it compares it with what is known of it."""
+    path = tmp_path / "file"
+    path.write_bytes(b"y" * 2_500_000)
+    good = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert written([Entry("file", source=path, sha256=good)]) == written([Entry("file", source=path)])
+    path.write_bytes(b"z" * 2_500_000)
+    with pytest.raises(ContentError, match="is not the file that it was"):
+        written([Entry("file", source=path, sha256=good)])
