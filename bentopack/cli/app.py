@@ -20,6 +20,7 @@ _COMMANDS = {
     "delete": "delete:delete",
     "export": "export:export",
     "import": "import_:import_",
+    "inspect": "inspect:inspect",
     "verify": "verify:verify",
     "diff": "diff:diff",
     "models": "models:models",

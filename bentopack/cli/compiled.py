@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bentopack.cli.target import ResolvedBento
     from bentopack.image.engine import Engine
     from bentopack.image.plan import ImagePlan
+    from bentopack.oci.content import Descriptor
     from bentopack.oci.image import Image
     from bentopack.oci.registry import Registries
 
@@ -27,6 +28,8 @@ class Goals:
     layout: Path | None = None
     base_from: Path | None = None
     ca_bundle: Path | None = None
+    insecure: tuple[str, ...] = ()
+    attest: bool = True
     epoch: int | None = None
 
     @property
@@ -58,7 +61,7 @@ def compile_image(bento: ResolvedBento, plan: ImagePlan, goals: Goals, reporter:
     # Nobody asks an engine for what goes elsewhere, and starts from what is pinned.
     engine = None if goals.is_file and (goals.base_from or plan.base.digest) else _engine()
     blobs = Blobs(home() / "cache" / "oci")
-    registries = Registries(os.environ, Trust(goals.ca_bundle))
+    registries = Registries(os.environ, Trust(goals.ca_bundle, goals.insecure))
     tags = goals.tags or (str(bento.tag),)
     if goals.base_from:
         base = read_base(goals.base_from, plan, blobs)
@@ -85,7 +88,9 @@ def compile_image(bento: ResolvedBento, plan: ImagePlan, goals: Goals, reporter:
 
         load(image, tags, engine, blobs, reporter)
     if goals.push:
-        push_tags(image, tags, registries, facts, reporter)
+        push_tags(image, registries, facts, reporter)
+        if goals.attest:
+            attach_all(image.descriptor, registries, bento, plan, facts, reporter)
     return facts
 
 
@@ -128,9 +133,7 @@ def _write(
         facts["archive"] = str(archive)
 
 
-def push_tags(
-    image: Image, tags: tuple[str, ...], registries: Registries, facts: dict[str, Any], reporter: Reporter
-) -> None:
+def push_tags(image: Image, registries: Registries, facts: dict[str, Any], reporter: Reporter) -> None:
     """Push an image under each of its names, and add to ``facts`` what each came to as soon as it is there.
 
     Raises:
@@ -138,9 +141,26 @@ def push_tags(
     """
     from bentopack.oci.reference import parse_reference
 
-    for tag in tags:
+    for tag in facts["tags"]:
         reporter.step(f"pushing {tag}")
         sent = registries.push(image, parse_reference(tag), told=reporter.output)
         facts["pushed"][tag] = image.descriptor.digest
         facts["sent"] = facts.get("sent", 0) + sent.bytes
         facts["sent_blobs"] = facts.get("sent_blobs", 0) + sent.sent
+
+
+def attach_all(
+    image: Descriptor | None,
+    registries: Registries,
+    bento: ResolvedBento,
+    plan: ImagePlan,
+    facts: dict[str, Any],
+    reporter: Reporter,
+) -> None:
+    """Attach to what was pushed, in each repository once, what tells of it."""
+    from bentopack.cli.attached import attach_documents
+
+    repositories = {tag.rpartition(":")[0] if ":" in tag.rpartition("/")[2] else tag: tag for tag in facts["pushed"]}
+    facts["attached"] = {
+        tag: attach_documents(registries, tag, image, bento, plan, reporter) for tag in repositories.values()
+    }

@@ -11,9 +11,11 @@ import typer
 
 from bentopack.cli.options import (
     BaseImageOption,
+    CaBundleOption,
     Format,
     GpuOption,
     ImagePlatformOption,
+    InsecureOption,
     OutputOption,
     Progress,
     TargetArgument,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from bentopack.image.engine import ImageFacts
     from bentopack.image.plan import ImagePlan
     from bentopack.image.secrets import Secret
+    from bentopack.oci.registry import Registries
 
 
 class BuilderName(str, Enum):
@@ -88,11 +91,8 @@ SecretOption = Annotated[
         help="A file for installing Python packages, kept out of the image; several. pip reads pip.conf, netrc.",
     ),
 ]
-CaBundleOption = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", help="Certificates that the build trusts, such as a company's; kept out of the image."
-    ),
+AttestOption = Annotated[
+    bool, typer.Option("--attest/--no-attest", help="Attach bill of materials and provenance to what is pushed.")
 ]
 SyntaxOption = Annotated[
     str | None,
@@ -134,6 +134,8 @@ def containerize(
     dockerfile: DockerfileOption = None,
     explain: ExplainOption = False,
     push: PushOption = False,
+    attest: AttestOption = True,
+    insecure_registry: InsecureOption = None,
     metadata_file: MetadataOption = None,
     progress: ProgressOption = Progress.auto,
     output: OutputOption = Format.text,
@@ -169,7 +171,17 @@ def containerize(
         syntax=syntax,
         epoch=_epoch(),
     )
-    goals = Goals(options.tags, push, archive, layout, base_from, options.ca_bundle, options.epoch)
+    goals = Goals(
+        options.tags,
+        push,
+        archive,
+        layout,
+        base_from,
+        options.ca_bundle,
+        tuple(insecure_registry or ()),
+        attest,
+        options.epoch,
+    )
     tool = _builder(builder, backend, goals, options) if dockerfile is None else None
     if tool:
         from bentopack.image.build import require_understood
@@ -196,7 +208,7 @@ def containerize(
             facts = _build(tool, bento, plan, options, reporter)
             facts["pushed"] = {} if push else None
             try:
-                _push(tool, bento, plan, options, facts, reporter)
+                _push(tool, bento, plan, options, goals, facts, reporter)
             except RegistryError as error:
                 failed = error  # what was built, and pushed so far, is told first
     if dockerfile is not None:
@@ -317,18 +329,27 @@ def _push(
     bento: ResolvedBento,
     plan: ImagePlan,
     options: BuildOptions,
+    goals: Goals,
     facts: dict[str, Any],
     reporter: Reporter,
 ) -> None:
     """Push every tag where that is asked for, and add the digest that each has in its registry as it is there."""
-    from bentopack.image.push import push_image
-
-    if facts["pushed"] is not None and builder.settles_exports and options.epoch is not None:
-        _push_settled(builder, bento, plan, options, facts, reporter)
+    if not goals.push:
         return
-    for tag in facts["tags"] if facts["pushed"] is not None else ():
-        reporter.step(f"pushing {tag}")
-        facts["pushed"][tag] = push_image(builder, tag, environ=os.environ, reporter=reporter)
+    from bentopack.cli.compiled import attach_all
+    from bentopack.image.push import push_image
+    from bentopack.oci.registry import Registries
+    from bentopack.oci.wire import Trust
+
+    registries = Registries(os.environ, Trust(goals.ca_bundle, goals.insecure))
+    if builder.settles_exports and options.epoch is not None:
+        _push_settled(builder, bento, plan, options, registries, facts, reporter)
+    else:
+        for tag in facts["tags"]:
+            reporter.step(f"pushing {tag}")
+            facts["pushed"][tag] = push_image(builder, tag, environ=os.environ, reporter=reporter)
+    if goals.attest:
+        attach_all(None, registries, bento, plan, facts, reporter)
 
 
 def _push_settled(
@@ -336,6 +357,7 @@ def _push_settled(
     bento: ResolvedBento,
     plan: ImagePlan,
     options: BuildOptions,
+    registries: Registries,
     facts: dict[str, Any],
     reporter: Reporter,
 ) -> None:
@@ -344,15 +366,13 @@ def _push_settled(
 
     from bentopack.cli.compiled import push_tags
     from bentopack.image.build import export_image
-    from bentopack.oci.registry import Registries
-    from bentopack.oci.wire import Trust
 
     with tempfile.TemporaryDirectory(prefix="bentopack-push-") as scratch:
         reporter.step("settling the times of all files")
         image = export_image(
             builder, bento.path, plan, options, environ=os.environ, reporter=reporter, folder=Path(scratch)
         )
-        push_tags(image, tuple(facts["tags"]), Registries(os.environ, Trust(options.ca_bundle)), facts, reporter)
+        push_tags(image, registries, facts, reporter)
 
 
 def _write_metadata(path: Path, facts: dict[str, Any]) -> None:

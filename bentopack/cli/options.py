@@ -58,6 +58,14 @@ ImagePlatformOption = Annotated[
     str | None,
     typer.Option(metavar="OS/ARCH", help="Such as linux/arm64. Default: the one that the Bento is locked for."),
 ]
+CaBundleOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Certificates to trust beside the usual ones', such as a company's."),
+]
+InsecureOption = Annotated[
+    list[str] | None,
+    typer.Option("--insecure-registry", metavar="HOST[:PORT]", help="Speak to this registry without TLS; several."),
+]
 BaseImageOption = Annotated[
     str | None,
     typer.Option(metavar="IMAGE", help="Start from this image; it needs the Bento's Python, with venv."),

@@ -14,6 +14,8 @@ from bentopack.errors import BentopackError
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
+EMPTY = "application/vnd.oci.empty.v1+json"
+"""What stands where a configuration would, of content that is no image: ``{}``."""
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 LAYER_GZIP = f"{LAYER}+gzip"
 LAYER_ZSTD = f"{LAYER}+zstd"
@@ -40,6 +42,8 @@ class Descriptor:
     size: int
     annotations: Mapping[str, str] = field(default_factory=dict)
     platform: Mapping[str, str] | None = None
+    artifact_type: str | None = None
+    """What it is, where it is no image."""
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in a manifest."""
@@ -48,6 +52,8 @@ class Descriptor:
             found["annotations"] = dict(self.annotations)
         if self.platform:
             found["platform"] = dict(self.platform)
+        if self.artifact_type:
+            found["artifactType"] = self.artifact_type
         return found
 
     @classmethod
@@ -64,6 +70,7 @@ class Descriptor:
                 int(value["size"]),
                 value.get("annotations") or {},
                 value.get("platform"),
+                value.get("artifactType"),
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             found = None
@@ -97,6 +104,30 @@ def image_manifest(config: Descriptor, layers: Sequence[Descriptor], annotations
     }
     if annotations:
         manifest["annotations"] = dict(annotations)
+    return canonical(manifest)
+
+
+def artifact_manifest(
+    artifact_type: str,
+    layers: Sequence[Descriptor],
+    annotations: Mapping[str, str],
+    *,
+    subject: Descriptor | None = None,
+) -> bytes:
+    """Write the manifest of content that is no image, and perhaps belongs to one.
+
+    Source: https://github.com/opencontainers/image-spec/blob/v1.1.0/manifest.md#guidelines-for-artifact-usage.
+    """
+    manifest: dict[str, Any] = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "artifactType": artifact_type,
+        "config": describe(EMPTY, b"{}").to_json(),
+        "layers": [layer.to_json() for layer in layers],
+        "annotations": dict(annotations),
+    }
+    if subject:
+        manifest["subject"] = Descriptor(subject.media_type, subject.digest, subject.size).to_json()
     return canonical(manifest)
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from bentopack.errors import RegistryError
@@ -19,6 +20,9 @@ from bentopack.oci.content import INDEX, INDEXES, MANIFEST, MANIFESTS, ContentEr
 from bentopack.oci.image import Image, Part, Stream, read_config
 from bentopack.oci.reference import Reference
 from bentopack.oci.wire import Trust, Wire
+
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse
 
 _CHUNK = 64 << 20  # bytes in one request of an upload: what is lost at most where a connection breaks
 _PIECE = 1 << 20
@@ -35,6 +39,15 @@ class Sent:
     bytes: int = 0
     mounted: int = 0
     there: int = 0
+
+
+@dataclass(frozen=True)
+class Content:
+    """A blob to send: what it is, where its bytes come from, and the repository that has it already, if one does."""
+
+    descriptor: Descriptor
+    stream: Stream
+    origin: str | None = None
 
 
 @dataclass
@@ -57,21 +70,50 @@ class Registries:
             RegistryError: it has none, or cannot be asked.
             ContentError: what it sends is not of the digest that was asked for.
         """
-        wire, repository = self.wire(reference.registry), reference.repository
-        answer = wire.ask(
+        return _manifest_in(self._ask_for_manifest(reference, expected=(200,)), reference)
+
+    def find_manifest(self, reference: Reference) -> tuple[bytes, str] | None:
+        """The same, or None where the registry has nothing of that name."""
+        answer = self._ask_for_manifest(reference, expected=(200, 404))
+        return None if answer.status == 404 else _manifest_in(answer, reference)
+
+    def _ask_for_manifest(self, reference: Reference, *, expected: tuple[int, ...]) -> BaseHTTPResponse:
+        return self.wire(reference.registry).ask(
             "GET",
-            f"/v2/{repository}/manifests/{reference.wanted}",
-            _scope(repository, "pull"),
-            expected=(200,),
+            f"/v2/{reference.repository}/manifests/{reference.wanted}",
+            _scope(reference.repository, "pull"),
+            expected=expected,
             headers={"Accept": ", ".join((*INDEXES, *MANIFESTS))},
         )
-        content: bytes = answer.data
-        if len(content) > _MANIFEST_LIMIT:
-            raise ContentError(f"the manifest of {reference} is too large")
-        promised = reference.digest or answer.headers.get("Docker-Content-Digest") or digest_of(content)
-        if digest_of(content) != promised:
-            raise ContentError(f"{reference.registry} sends other bytes than those of {promised}")
-        return content, answer.headers.get("Content-Type", "").partition(";")[0]
+
+    def referrers(self, reference: Reference, digest: str) -> list[Descriptor] | None:
+        """Ask a registry what belongs to a digest; None where it keeps no such list.
+
+        Source: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#listing-referrers.
+
+        Raises:
+            RegistryError, ContentError: see :meth:`manifest`.
+        """
+        answer = self.wire(reference.registry).ask(
+            "GET",
+            f"/v2/{reference.repository}/referrers/{digest}",
+            _scope(reference.repository, "pull"),
+            expected=(200, 404),
+        )
+        return None if answer.status == 404 else listed(answer.data, reference)
+
+    def pieces(self, reference: Reference, descriptor: Descriptor) -> Iterator[bytes]:
+        """Fetch a blob; whoever takes it to its end knows that it is the one.
+
+        Raises:
+            RegistryError, ContentError: it breaks off, or is another one.
+        """
+        found = hashlib.sha256()
+        for piece in self._pieces(reference, descriptor):
+            found.update(piece)
+            yield piece
+        if f"sha256:{found.hexdigest()}" != descriptor.digest:
+            raise ContentError(f"{reference.registry} sends other bytes than those of {descriptor.digest}")
 
     def image(self, reference: Reference, platform: str, blobs: Blobs) -> Image:
         """Fetch an image's manifest and configuration; its layers are fetched when somebody reads them.
@@ -103,14 +145,25 @@ class Registries:
         Raises:
             RegistryError: the registry refuses, or cannot be reached.
         """
-        wire, sent = self.wire(reference.registry), Sent()
-        contents: dict[str, tuple[Descriptor, Stream, str | None]] = {
-            part.descriptor.digest: (part.descriptor, part.stream, part.origin) for part in image.parts
-        }
         config = image.config_descriptor
-        contents[config.digest] = (config, lambda: iter([image.config]), None)
+        contents = [Content(part.descriptor, part.stream, part.origin) for part in image.parts]
+        contents.append(Content(config, lambda: iter([image.config])))
+        sent = self.send(contents, reference, told=told)
+        self.put_manifest(reference, image.manifest, image.descriptor.media_type)
+        return sent
+
+    def send(
+        self, contents: Iterable[Content], reference: Reference, *, told: Callable[[str], None] = lambda _: None
+    ) -> Sent:
+        """Make sure that a repository has some blobs, several at once; each is sent once.
+
+        Raises:
+            RegistryError: the registry refuses, or cannot be reached.
+        """
+        wire, sent = self.wire(reference.registry), Sent()
+        once = {each.descriptor.digest: each for each in contents}
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            works = [pool.submit(self._send, wire, reference, each, sent, told) for each in contents.values()]
+            works = [pool.submit(self._send, wire, reference, each, sent, told) for each in once.values()]
             try:
                 for work in works:
                     work.result()
@@ -118,8 +171,23 @@ class Registries:
                 for work in works:
                     work.cancel()
                 raise
-        self._put_manifest(wire, reference, image)
         return sent
+
+    def put_manifest(self, reference: Reference, manifest: bytes, media_type: str) -> bool:
+        """Put a manifest under its name, and return whether the registry itself knows to what it belongs.
+
+        Raises:
+            RegistryError: the registry refuses, or cannot be reached.
+        """
+        answer = self.wire(reference.registry).ask(
+            "PUT",
+            f"/v2/{reference.repository}/manifests/{reference.wanted}",
+            _scope(reference.repository, "pull,push"),
+            expected=(201, 202),
+            headers={"Content-Type": media_type},
+            body=lambda: manifest,
+        )
+        return "OCI-Subject" in answer.headers
 
     def begin(self, reference: Reference, size: int, stream: Stream) -> Callable[[str], None]:
         """Begin to send a blob whose digest is still being computed; a push of it goes on from there.
@@ -147,27 +215,16 @@ class Registries:
         begun = wire.ask("POST", uploads, scope, expected=(202,))
         return _Upload(wire, scope, size, stream, uploads=uploads, location=begun.headers["Location"])
 
-    def _put_manifest(self, wire: Wire, reference: Reference, image: Image) -> None:
-        wire.ask(
-            "PUT",
-            f"/v2/{reference.repository}/manifests/{reference.wanted}",
-            _scope(reference.repository, "pull,push"),
-            expected=(201, 202),
-            headers={"Content-Type": image.descriptor.media_type},
-            body=lambda: image.manifest,
-        )
-
     def _send(
         self,
         wire: Wire,
         reference: Reference,
-        content: tuple[Descriptor, Stream, str | None],
+        content: Content,
         sent: Sent,
         told: Callable[[str], None],
     ) -> None:
         """Make sure that a repository has a blob."""
-        descriptor, stream, origin = content
-        repository = reference.repository
+        descriptor, repository = content.descriptor, reference.repository
         scope = _scope(repository, "pull,push")
         found = wire.ask("HEAD", f"/v2/{repository}/blobs/{descriptor.digest}", scope, expected=(200, 404))
         ahead = self._ahead.pop((str(reference), descriptor.digest), None)
@@ -181,7 +238,7 @@ class Registries:
             sent.sent += 1
             sent.bytes += descriptor.size
             return
-        beside = _beside(origin, reference)
+        beside = _beside(content.origin, reference)
         uploads = f"/v2/{repository}/blobs/uploads/"
         query = f"?{urlencode({'mount': descriptor.digest, 'from': beside})}" if beside else ""
         begun = wire.ask("POST", uploads + query, scope, expected=(201, 202))
@@ -189,7 +246,7 @@ class Registries:
             sent.mounted += 1
             return
         location = begun.headers["Location"]
-        upload = _Upload(wire, scope, descriptor.size, stream, uploads=uploads, location=location)
+        upload = _Upload(wire, scope, descriptor.size, content.stream, uploads=uploads, location=location)
         upload.run()
         upload.finish(descriptor.digest)
         sent.sent += 1
@@ -389,10 +446,29 @@ class _Cut:
             yield piece
 
 
+def _manifest_in(answer: BaseHTTPResponse, reference: Reference) -> tuple[bytes, str]:
+    content: bytes = answer.data
+    if len(content) > _MANIFEST_LIMIT:
+        raise ContentError(f"the manifest of {reference} is too large")
+    promised = reference.digest or answer.headers.get("Docker-Content-Digest") or digest_of(content)
+    if digest_of(content) != promised:
+        raise ContentError(f"{reference.registry} sends other bytes than those of {promised}")
+    return content, answer.headers.get("Content-Type", "").partition(";")[0]
+
+
+def listed(index: bytes, reference: Reference) -> list[Descriptor]:
+    """Read what an index lists.
+
+    Raises:
+        ContentError: it is none.
+    """
+    return [Descriptor.from_json(each) for each in _parsed(index, reference).get("manifests", ())]
+
+
 def _of_platform(content: bytes, platform: str, reference: Reference) -> Descriptor:
     system, _, rest = platform.partition("/")
     architecture, _, variant = rest.partition("/")
-    for each in map(Descriptor.from_json, _parsed(content, reference).get("manifests", ())):
+    for each in listed(content, reference):
         told = each.platform or {}
         if (told.get("os"), told.get("architecture")) == (system, architecture) and (
             not variant or told.get("variant") == variant

@@ -1,0 +1,120 @@
+"""Leads from an image back to what it was made of: its Bento, lock, models, base and source."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bentopack.errors import NotFound
+from bentopack.image.provenance import PREDICATE, STATEMENT
+from bentopack.oci.blobs import Blobs
+from bentopack.oci.content import INDEXES, ContentError, Descriptor, digest_of
+from bentopack.oci.image import read_config
+from bentopack.oci.reference import Reference
+from bentopack.oci.referrers import at_digest, read_attachment, referrers
+from bentopack.oci.registry import Registries, listed
+
+_OCI, _OURS = "org.opencontainers.image", "io.bentopack"
+
+
+@dataclass(frozen=True)
+class ImageReport:
+    """What an image says of itself, and what is attached to it.
+
+    ``digest`` is the manifest's, ``size`` in bytes, ``made_of`` what the provenance names (SLSA's resource
+    descriptors), where there is one.
+    """
+
+    image: str
+    digest: str
+    platform: str
+    layers: int
+    size: int
+    labels: Mapping[str, str]
+    attached: tuple[Descriptor, ...] = ()
+    made_of: tuple[Mapping[str, Any], ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """The same as JSON can hold it, with the labels that lead back by their meaning."""
+        told = self.labels.get
+        return {
+            "image": self.image,
+            "digest": self.digest,
+            "platform": self.platform,
+            "bento": told(f"{_OURS}.bento.tag"),
+            "bento_digest": told(f"{_OURS}.bento.digest"),
+            "variant": told(f"{_OURS}.variant"),
+            "base": told(f"{_OCI}.base.name"),
+            "base_digest": told(f"{_OCI}.base.digest"),
+            "source": told(f"{_OCI}.source"),
+            "revision": told(f"{_OCI}.revision"),
+            "created": told(f"{_OCI}.created"),
+            "layers": self.layers,
+            "size": self.size,
+            "made_of": [dict(each) for each in self.made_of],
+            "attached": [{"type": each.artifact_type, "digest": each.digest} for each in self.attached],
+            "labels": dict(self.labels),
+        }
+
+
+def inspect_image(registries: Registries, reference: Reference, blobs: Blobs) -> list[ImageReport]:
+    """Read what a registry has under a name: an image, or one for each platform.
+
+    Raises:
+        RegistryError, ContentError: it has none, or what comes is not of its digest.
+        NotFound: it is no image that bentopack made.
+    """
+    content, media_type = registries.manifest(reference)
+    if media_type not in INDEXES:
+        return [_of_one(registries, reference, digest_of(content), content, blobs)]
+    reports = []
+    for each in listed(content, reference):
+        if each.platform and each.platform.get("os") != "unknown":  # what BuildKit attests is in the index too
+            exact = at_digest(reference, each.digest)
+            reports.append(_of_one(registries, reference, each.digest, registries.manifest(exact)[0], blobs))
+    return reports
+
+
+def _of_one(registries: Registries, reference: Reference, digest: str, manifest: bytes, blobs: Blobs) -> ImageReport:
+    told = json.loads(manifest)
+    if "config" not in told:
+        raise ContentError(f"{reference} is no image")
+    layers = [Descriptor.from_json(each) for each in told.get("layers", ())]
+    described = Descriptor.from_json(told["config"])
+    if not blobs.has(described):
+        blobs.fetch(described, registries.pieces(reference, described))
+    config = read_config(blobs.read(described.digest))
+    labels = (config.get("config") or {}).get("Labels") or {}
+    if f"{_OURS}.bento.digest" not in labels:
+        raise NotFound(f"{reference} is not an image that bentopack made: it has no label {_OURS}.bento.digest")
+    attached = tuple(referrers(registries, reference, digest))
+    parts = (config.get("os"), config.get("architecture"), config.get("variant"))
+    return ImageReport(
+        str(reference),
+        digest,
+        "/".join(str(part) for part in parts if part),
+        len(layers),
+        sum(layer.size for layer in layers),
+        labels,
+        attached,
+        _made_of(registries, reference, digest, attached),
+    )
+
+
+def _made_of(
+    registries: Registries, reference: Reference, digest: str, attached: tuple[Descriptor, ...]
+) -> tuple[Mapping[str, Any], ...]:
+    """What the image's own provenance names; another's that is attached to it is not believed."""
+    for each in attached:
+        if each.artifact_type != STATEMENT:
+            continue
+        try:
+            statement = json.loads(read_attachment(registries, reference, each))
+            subjects = [subject["digest"]["sha256"] for subject in statement["subject"]]
+            if statement["predicateType"] == PREDICATE and subjects == [digest.removeprefix("sha256:")]:
+                return tuple(statement["predicate"]["buildDefinition"]["resolvedDependencies"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return ()
