@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
+from threading import Lock
 
 from bentopack._fs import EPOCH, normalise, scratch_dir, walk_files, writing
 from bentopack._store import Stored
@@ -142,38 +143,61 @@ def _promised_size(tar: tarfile.TarFile, folder: Path) -> int:
 
 
 def _extract(tar: tarfile.TarFile, folder: Path, *, limit: int) -> None:
-    seen: set[str] = set()
-    total = 0
+    unpacker = Unpacker(folder, limit)
     for member in tar:
-        if member.isdir():
-            continue
-        _check(member, seen)
-        seen.add(member.name)
-        total += member.size
-        if total > limit:
-            raise IntegrityError(f"the archive unpacks to more than the {limit} bytes that it says")
-        target = folder / member.name
+        if not member.isdir():
+            unpacker.take(tar, member, member.name)
+
+
+class Unpacker:
+    """Writes the files of one Bento out of archives, with suspicion.
+
+    Args:
+        folder: where to; it is the Bento's alone.
+        limit: bytes that all of them may have.
+    """
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self._folder = folder
+        self._limit = limit
+        self._seen: set[str] = set()
+        self._total = 0
+        self._lock = Lock()
+
+    def take(self, tar: tarfile.TarFile, member: tarfile.TarInfo, name: str) -> None:
+        """Write one member under a name in the Bento.
+
+        Raises:
+            IntegrityError: it is what no Bento has.
+        """
+        with self._lock:
+            _check(member, name, self._seen)
+            self._seen.add(name)
+            self._total += member.size
+            if self._total > self._limit:
+                raise IntegrityError(f"the archive unpacks to more than the {self._limit} bytes that it says")
+        target = self._folder / name
         source = tar.extractfile(member)
         if source is None:
-            raise IntegrityError(f"the archive's member '{member.name}' has no content")
+            raise IntegrityError(f"the archive's member '{name}' has no content")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as file, contextlib.closing(source):
                 while chunk := source.read(1 << 20):
                     file.write(chunk)
         except (FileExistsError, NotADirectoryError):
-            raise IntegrityError(f"the archive's member '{member.name}' is in another one's place") from None
+            raise IntegrityError(f"the archive's member '{name}' is in another one's place") from None
         target.chmod(0o755 if member.mode & 0o100 else 0o644)
 
 
-def _check(member: tarfile.TarInfo, seen: set[str]) -> None:
+def _check(member: tarfile.TarInfo, named: str, seen: set[str]) -> None:
     """Refuse what no export writes: links, devices, names that lead out, names that come twice."""
-    name = PurePosixPath(member.name)
+    name = PurePosixPath(named)
     if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):  # a sparse file is not one either
-        raise IntegrityError(f"the archive's member '{member.name}' is not a file")
-    if name.is_absolute() or ".." in name.parts or str(name) != member.name or "\\" in member.name:
-        raise IntegrityError(f"the archive's member '{member.name}' would leave the Bento")
-    if member.name in seen:
-        raise IntegrityError(f"the archive's member '{member.name}' comes twice")
+        raise IntegrityError(f"the archive's member '{named}' is not a file")
+    if name.is_absolute() or ".." in name.parts or str(name) != named or "\\" in named:
+        raise IntegrityError(f"the archive's member '{named}' would leave the Bento")
+    if named in seen:
+        raise IntegrityError(f"the archive's member '{named}' comes twice")
     if len(seen) >= _MAX_FILES:
         raise IntegrityError(f"the archive has more than {_MAX_FILES} files")

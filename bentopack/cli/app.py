@@ -20,6 +20,8 @@ _COMMANDS = {
     "delete": "delete:delete",
     "export": "export:export",
     "import": "import_:import_",
+    "push": "push:push",
+    "pull": "pull:pull",
     "inspect": "inspect:inspect",
     "verify": "verify:verify",
     "diff": "diff:diff",

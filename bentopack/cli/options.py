@@ -46,6 +46,9 @@ PlatformOption = Annotated[
 ]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Files that look like secrets are errors, not warnings.")]
 BentoArgument = Annotated[str, typer.Argument(metavar="TAG", help="name:version, or name for the newest.")]
+RepositoryArgument = Annotated[
+    str, typer.Argument(metavar="REGISTRY/REPO", help="A repository: registry.example/team/iris.")
+]
 ModelArgument = Annotated[str, typer.Argument(metavar="TAG", help="name:version, or name for the newest.")]
 ProjectArgument = Annotated[Path, typer.Argument(metavar="PROJECT", help="The folder with the bentofile.")]
 NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="Only those of this name.")]

@@ -86,6 +86,14 @@ class Compiler:
             annotations={key: value for key, value in told.items() if key.startswith("org.opencontainers.image.")},
         )
 
+    def models(self, plan: ImagePlan, bento: Path) -> list[Part]:
+        """The layers of a Bento's models, as they are in its images."""
+        return [self._copied(bento, layer) for layer in plan.of("model")]
+
+    def packed(self, recipe: Sequence[str], entries: Iterable[Entry]) -> Part:
+        """A layer of other entries; ``recipe`` stands for them."""
+        return self._part(self._once(recipe, entries))
+
     def _part(self, packed: Packed) -> Part:
         return Part(packed, lambda: self.blobs.stream(packed.descriptor.digest))
 

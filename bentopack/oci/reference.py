@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+from bentopack.errors import UsageError
 
 _HUB = "registry-1.docker.io"
 
@@ -42,3 +45,17 @@ def parse_reference(text: str) -> Reference:
         registry = _HUB
         repository = repository if "/" in repository else f"library/{repository}"
     return Reference(registry, repository, tag or (None if digest else "latest"), digest or None)
+
+
+def in_repository(text: str, tag: str) -> Reference:
+    """The name of something in a repository that is given without a tag.
+
+    Raises:
+        UsageError: it is no repository, or has a tag already.
+    """
+    found = parse_reference(text)
+    if not re.fullmatch(r"[a-z0-9]+([._/-]+[a-z0-9]+)*", found.repository) or text.endswith("/"):
+        raise UsageError(f"expected a repository such as registry.example/team/iris, found {text!r}")
+    if found.digest or ":" in text.rpartition("/")[2]:
+        raise UsageError(f"{text!r}: give the repository alone; its tag there is the version, or that of --tag")
+    return Reference(found.registry, found.repository, tag, None)

@@ -14,7 +14,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from bentopack.errors import RegistryError
+from bentopack.errors import NotFound, RegistryError
 from bentopack.oci.blobs import Blobs, Layer
 from bentopack.oci.content import INDEX, INDEXES, MANIFEST, MANIFESTS, ContentError, Descriptor, digest_of
 from bentopack.oci.image import Image, Part, Stream, read_config
@@ -463,6 +463,21 @@ def listed(index: bytes, reference: Reference) -> list[Descriptor]:
         ContentError: it is none.
     """
     return [Descriptor.from_json(each) for each in _parsed(index, reference).get("manifests", ())]
+
+
+def artifact_of(
+    manifest: bytes, artifact_type: str, reference: Reference
+) -> tuple[Mapping[str, str], list[Descriptor]]:
+    """Read the annotations and the layers of content that is no image.
+
+    Raises:
+        NotFound: it is something else.
+        ContentError: it is damaged.
+    """
+    told = _parsed(manifest, reference)
+    if told.get("artifactType") != artifact_type:
+        raise NotFound(f"{reference} is no {artifact_type}: it is {told.get('artifactType') or 'an image'}")
+    return told.get("annotations") or {}, [Descriptor.from_json(each) for each in told.get("layers", ())]
 
 
 def _of_platform(content: bytes, platform: str, reference: Reference) -> Descriptor:
