@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bentopack._report import Reporter
+    from bentopack.bento.origin import Origin
     from bentopack.cli.target import ResolvedBento
     from bentopack.image.engine import Engine
     from bentopack.image.plan import ImagePlan
+    from bentopack.oci.blobs import Blobs
     from bentopack.oci.content import Descriptor
-    from bentopack.oci.image import Image
+    from bentopack.oci.image import Image, Stream
     from bentopack.oci.registry import Registries
 
 
@@ -44,34 +48,18 @@ def compile_image(bento: ResolvedBento, plan: ImagePlan, goals: Goals, reporter:
     Raises:
         PlanError, LockError, RegistryError, ContentError, EngineError: see the rooms that do it.
     """
-    from bentopack._fs import EPOCH
-    from bentopack._home import home
     from bentopack.bento.origin import origin_of
-    from bentopack.image.below import fetch_base, find_interpreter, read_base
-    from bentopack.image.compile import Compiler, require_compilable
-    from bentopack.image.labels import bento_labels
-    from bentopack.oci.blobs import Blobs
     from bentopack.oci.reference import parse_reference
     from bentopack.oci.registry import Registries
     from bentopack.oci.wire import Trust
 
-    require_compilable(plan)
-    for note in plan.notes:
-        reporter.warn(note)
     # Nobody asks an engine for what goes elsewhere, and starts from what is pinned.
     engine = None if goals.is_file and (goals.base_from or plan.base.digest) else _engine()
-    blobs = Blobs(home() / "cache" / "oci")
     registries = Registries(os.environ, Trust(goals.ca_bundle, goals.insecure))
     tags = goals.tags or (str(bento.tag),)
-    if goals.base_from:
-        base = read_base(goals.base_from, plan, blobs)
-    else:
-        base = fetch_base(plan, blobs, registries, engine, reporter)
-    interpreter = find_interpreter(base, plan.python, blobs, plan.base.image)
-    labels = bento_labels(bento.tag, bento.digest, plan, origin=origin_of(bento.tag, bento.digest), epoch=goals.epoch)
     ahead = partial(registries.begin, parse_reference(tags[0])) if goals.push else None
-    compiler = Compiler(blobs, reporter, EPOCH if goals.epoch is None else goals.epoch, ahead)
-    image = compiler.compile(plan, bento.path, base, interpreter, labels)
+    origin = origin_of(bento.tag, bento.digest)
+    image, blobs = make(bento, plan, goals, registries, engine, origin, reporter, ahead=ahead)
     facts: dict[str, Any] = {
         "image": tags[0],
         "tags": list(tags),
@@ -92,6 +80,53 @@ def compile_image(bento: ResolvedBento, plan: ImagePlan, goals: Goals, reporter:
         if goals.attest:
             attach_all(image.descriptor, registries, bento, plan, facts, reporter)
     return facts
+
+
+def make(
+    bento: ResolvedBento,
+    plan: ImagePlan,
+    goals: Goals,
+    registries: Registries,
+    engine: Engine | None,
+    origin: Origin | None,
+    reporter: Reporter,
+    *,
+    ahead: Callable[[int, Stream], Callable[[str], None]] | None = None,
+) -> tuple[Image, Blobs]:
+    """Compile an image, and return it with where its layers are.
+
+    Args:
+        bento: what it is made of.
+        plan: what it is to be.
+        goals: where the base is, and when the image counts as made.
+        registries: of this command.
+        engine: has the base, perhaps.
+        origin: the Bento's source, where it is known.
+        reporter: is told.
+        ahead: see :class:`Compiler`.
+
+    Raises:
+        PlanError, LockError, RegistryError, ContentError, EngineError: see the rooms that do it.
+    """
+    from bentopack._fs import EPOCH
+    from bentopack._home import home
+    from bentopack.image.below import fetch_base, find_interpreter, read_base
+    from bentopack.image.compile import Compiler, require_compilable
+    from bentopack.image.labels import bento_labels
+    from bentopack.oci.blobs import Blobs
+
+    require_compilable(plan)
+    for note in plan.notes:
+        reporter.warn(note)
+    blobs = Blobs(home() / "cache" / "oci")
+    if goals.base_from:
+        base = read_base(goals.base_from, plan, blobs)
+    else:
+        base = fetch_base(plan, blobs, registries, engine, reporter)
+    interpreter = find_interpreter(base, plan.python, blobs, plan.base.image)
+    labels = bento_labels(bento.tag, bento.digest, plan, origin=origin, epoch=goals.epoch)
+    compiler = Compiler(blobs, reporter, EPOCH if goals.epoch is None else goals.epoch, ahead)
+    return compiler.compile(plan, bento.path, base, interpreter, labels), blobs
 
 
 def _engine() -> Engine | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bentopack.cli.options import (
+    BaseFromOption,
     BaseImageOption,
     CaBundleOption,
     Format,
@@ -61,10 +62,6 @@ ArchiveOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="oci: write one archive, for docker load and podman load.")
 ]
 LayoutOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="oci: write an OCI layout there.")]
-BaseFromOption = Annotated[
-    Path | None,
-    typer.Option(metavar="PATH", help="oci: take the base out of an OCI layout, or of docker save's archive."),
-]
 TagOption = Annotated[
     list[str] | None,
     typer.Option("--tag", "-t", metavar="NAME[:TAG]", help="Name of the image; several. Default: the Bento's tag."),

@@ -69,6 +69,10 @@ InsecureOption = Annotated[
     list[str] | None,
     typer.Option("--insecure-registry", metavar="HOST[:PORT]", help="Speak to this registry without TLS; several."),
 ]
+BaseFromOption = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="oci: take the base out of an OCI layout, or of docker save's archive."),
+]
 BaseImageOption = Annotated[
     str | None,
     typer.Option(metavar="IMAGE", help="Start from this image; it needs the Bento's Python, with venv."),

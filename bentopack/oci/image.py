@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bentopack.oci.blobs import Layer
-from bentopack.oci.content import CONFIG, MANIFEST, ContentError, Descriptor, canonical, describe, image_manifest
+from bentopack.oci.content import (
+    CONFIG,
+    INDEX,
+    MANIFEST,
+    ContentError,
+    Descriptor,
+    canonical,
+    describe,
+    image_index,
+    image_manifest,
+)
 
 Stream = Callable[[], Iterator["bytes | memoryview"]]
 """Gives the bytes of a blob, from its beginning, each time it is asked."""
@@ -50,6 +60,28 @@ class Image:
     def size(self) -> int:
         """All that a registry has to hold for it, in bytes."""
         return sum(part.descriptor.size for part in self.parts) + len(self.config)
+
+
+@dataclass(frozen=True)
+class Index:
+    """Images of several platforms under one name."""
+
+    images: tuple[Image, ...]
+
+    @property
+    def content(self) -> bytes:
+        """What a registry has under the name; each runtime takes the image of its platform."""
+        return image_index([replace(each.descriptor, platform=_platform(each)) for each in self.images])
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """What names it in a registry."""
+        return describe(INDEX, self.content)
+
+
+def _platform(image: Image) -> dict[str, str]:
+    config = read_config(image.config)
+    return {key: str(config[key]) for key in ("os", "architecture", "variant") if key in config}
 
 
 def make_image(

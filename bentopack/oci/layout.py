@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tarfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -19,7 +20,7 @@ from bentopack.oci.content import (
     canonical,
     image_index,
 )
-from bentopack.oci.image import Image, Part, read_config
+from bentopack.oci.image import Image, Index, Part, read_config
 
 _LAYOUT = canonical({"imageLayoutVersion": "1.0.0"})
 _NAME = "org.opencontainers.image.ref.name"
@@ -28,9 +29,22 @@ _FULL_NAME = "io.containerd.image.name"
 
 def write_layout(image: Image, folder: Path, tags: Sequence[str]) -> None:
     """Write an image into a folder as an OCI layout; blobs that are there already are left."""
+    _write_blobs(folder, _contents(image))
+    _write_index(folder, image.descriptor, tags)
+
+
+def write_index_layout(index: Index, folder: Path, tags: Sequence[str]) -> None:
+    """Write the images of several platforms into one layout."""
+    for image in index.images:
+        _write_blobs(folder, _contents(image))
+    _write_blobs(folder, [(index.descriptor, [index.content])])
+    _write_index(folder, index.descriptor, tags)
+
+
+def _write_blobs(folder: Path, contents: Iterable[tuple[Descriptor, Iterable[bytes | memoryview]]]) -> None:
     blobs = folder / "blobs" / "sha256"
     blobs.mkdir(parents=True, exist_ok=True)
-    for descriptor, stream in _contents(image):
+    for descriptor, stream in contents:
         path = blobs / descriptor.digest.removeprefix("sha256:")
         if not (path.exists() and path.stat().st_size == descriptor.size):
             unfinished = path.with_suffix(".writing")
@@ -38,8 +52,11 @@ def write_layout(image: Image, folder: Path, tags: Sequence[str]) -> None:
                 for piece in stream:
                     file.write(piece)
             unfinished.replace(path)
+
+
+def _write_index(folder: Path, descriptor: Descriptor, tags: Sequence[str]) -> None:
     write_atomic(folder / "oci-layout", _LAYOUT)
-    write_atomic(folder / "index.json", _index(image, tags))
+    write_atomic(folder / "index.json", _index(descriptor, tags))
 
 
 def write_archive(image: Image, file: BinaryIO, tags: Sequence[str], *, known: Collection[str] = ()) -> None:
@@ -55,7 +72,7 @@ def write_archive(image: Image, file: BinaryIO, tags: Sequence[str], *, known: C
         layers = [_blob(part.descriptor) for part in image.parts]
         told = {"Config": _blob(image.config_descriptor), "RepoTags": list(tags), "Layers": layers}
         _add(archive, "oci-layout", _LAYOUT)
-        _add(archive, "index.json", _index(image, tags))
+        _add(archive, "index.json", _index(image.descriptor, tags))
         _add(archive, "manifest.json", canonical([told]))
         left_out = {part.descriptor.digest for part in image.parts if part.layer.diff_id in known}
         for descriptor, stream in _contents(image):
@@ -113,18 +130,13 @@ def _contents(image: Image) -> Iterator[tuple[Descriptor, Iterable[bytes | memor
             yield part.descriptor, part.stream()
 
 
-def _index(image: Image, tags: Sequence[str]) -> bytes:
+def _index(top: Descriptor, tags: Sequence[str]) -> bytes:
     """The layout's index; each tag is an entry, as skopeo and containerd look for them."""
     named = [
-        Descriptor(
-            image.descriptor.media_type,
-            image.descriptor.digest,
-            image.descriptor.size,
-            {_NAME: tag.rpartition("/")[2].partition(":")[2] or "latest", _FULL_NAME: tag},
-        )
+        replace(top, annotations={_NAME: tag.rpartition("/")[2].partition(":")[2] or "latest", _FULL_NAME: tag})
         for tag in tags
     ]
-    return image_index(named or [image.descriptor])
+    return image_index(named or [top])
 
 
 def _blob(descriptor: Descriptor) -> str:

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from bentopack.errors import NotFound, RegistryError
 from bentopack.oci.blobs import Blobs, Layer
 from bentopack.oci.content import INDEX, INDEXES, MANIFEST, MANIFESTS, ContentError, Descriptor, digest_of
-from bentopack.oci.image import Image, Part, Stream, read_config
+from bentopack.oci.image import Image, Index, Part, Stream, read_config
 from bentopack.oci.reference import Reference
 from bentopack.oci.wire import Trust, Wire
 
@@ -151,6 +151,21 @@ class Registries:
         sent = self.send(contents, reference, told=told)
         self.put_manifest(reference, image.manifest, image.descriptor.media_type)
         return sent
+
+    def push_index(self, index: Index, reference: Reference, *, told: Callable[[str], None] = lambda _: None) -> Sent:
+        """Send the images of several platforms, each by its digest, and then the name of them all.
+
+        Raises:
+            RegistryError: the registry refuses, or cannot be reached.
+        """
+        total = Sent()
+        for image in index.images:
+            exact = Reference(reference.registry, reference.repository, None, image.descriptor.digest)
+            sent = self.push(image, exact, told=told)
+            total.sent, total.bytes = total.sent + sent.sent, total.bytes + sent.bytes
+            total.mounted, total.there = total.mounted + sent.mounted, total.there + sent.there
+        self.put_manifest(reference, index.content, INDEX)
+        return total
 
     def send(
         self, contents: Iterable[Content], reference: Reference, *, told: Callable[[str], None] = lambda _: None

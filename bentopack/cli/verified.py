@@ -1,0 +1,158 @@
+"""``verify`` of an image in a registry: its bytes, and whether they are made again of what it says."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bentopack._report import Reporter
+    from bentopack.cli.target import ResolvedBento
+    from bentopack.image.inspect import ImageReport
+    from bentopack.oci.image import Image
+    from bentopack.oci.reference import Reference
+    from bentopack.oci.registry import Registries
+
+
+@dataclass(frozen=True)
+class ImageCheck:
+    """What is to be proved of an image."""
+
+    rebuild: bool = False
+    base_from: Path | None = None
+    ca_bundle: Path | None = None
+    insecure: tuple[str, ...] = ()
+
+
+def verify_image(name: str, check: ImageCheck, reporter: Reporter) -> dict[str, Any]:
+    """Prove an image, or one for each platform, and return what is told of it.
+
+    Raises:
+        IntegrityError: a layer is not of its digest, or a rebuild gives another image.
+        RegistryError, ContentError, NotFound: it, or its Bento, cannot be had.
+    """
+    from bentopack._home import home
+    from bentopack.image.inspect import inspect_image
+    from bentopack.oci.blobs import Blobs
+    from bentopack.oci.reference import parse_reference
+    from bentopack.oci.registry import Registries
+    from bentopack.oci.wire import Trust
+
+    reference, blobs = parse_reference(name), Blobs(home() / "cache" / "oci")
+    registries = Registries(os.environ, Trust(check.ca_bundle, check.insecure))
+    reports = inspect_image(registries, reference, blobs)
+    for report in reports:
+        if check.rebuild:
+            _rebuilt(report, reference, registries, check, reporter)
+        else:
+            _prove_layers(report, reference, registries, reporter)
+    return {
+        "whole": True,
+        "image": name,
+        "rebuilt": check.rebuild,
+        "platforms": {each.platform: each.digest for each in reports},
+        "bento": sorted({str(each.facts()["bento"]) for each in reports}),
+    }
+
+
+def _prove_layers(report: ImageReport, reference: Reference, registries: Registries, reporter: Reporter) -> None:
+    """Fetch every layer: whoever takes one to its end knows that it is the one."""
+    import json
+
+    from bentopack.oci.content import Descriptor
+    from bentopack.oci.referrers import at_digest
+
+    manifest = registries.manifest(at_digest(reference, report.digest))[0]
+    for each in map(Descriptor.from_json, json.loads(manifest)["layers"]):
+        reporter.step(f"hashing {each.digest[:19]} ({each.size / 1e6:.1f} MB)")
+        for _ in registries.pieces(reference, each):
+            pass
+
+
+def _rebuilt(
+    report: ImageReport, reference: Reference, registries: Registries, check: ImageCheck, reporter: Reporter
+) -> None:
+    """Compile the image again of its Bento, on the base that it names, and compare."""
+    from bentopack.bento.origin import Origin
+    from bentopack.cli.compiled import Goals, make
+    from bentopack.errors import IntegrityError
+    from bentopack.image.from_bento import plan_bento
+
+    facts = report.facts()
+    bento = _bento(report, reference, registries, reporter)
+    wanted = {"variant": facts["variant"], "platform": report.platform}
+    plan = plan_bento(bento.path, **wanted)
+    if plan.base.image != facts["base"]:
+        plan = plan_bento(bento.path, **wanted, base_image=facts["base"])
+    # What the image says of its source is no part of the Bento: nobody can compute it.
+    origin = Origin(revision=facts["revision"], source=facts["source"]) if facts["revision"] else None
+    goals = Goals((), base_from=check.base_from, epoch=_epoch(facts["created"]))
+    reporter.step(f"making {bento.tag} again")
+    image, _ = make(bento, plan, goals, registries, None, origin, reporter)
+    if image.descriptor.digest != report.digest:
+        raise IntegrityError(
+            f"{report.image} is not what {bento.tag} gives here:",
+            problems=_differences(image, report, reference, registries),
+            hint="an image that an engine built differs always: it is those of --backend oci that are made again",
+        )
+
+
+def _bento(report: ImageReport, reference: Reference, registries: Registries, reporter: Reporter) -> ResolvedBento:
+    """The Bento that an image names: the store's, or the one that lies beside the image in its repository."""
+    from bentopack.bento.store import bento_store
+    from bentopack.cli.target import resolve_bento
+    from bentopack.errors import BentopackError, NotFound
+    from bentopack.image.remote import pull_bento
+    from bentopack.oci.reference import Reference
+    from bentopack.tag import Tag
+
+    facts = report.facts()
+    tag = Tag.parse(str(facts["bento"]))
+    try:
+        bento_store().get(tag)
+    except NotFound as missing:
+        reporter.step(f"pulling {tag}")
+        beside = Reference(reference.registry, reference.repository, tag.version, None)
+        try:
+            pull_bento(registries, beside, tag.name, reporter)
+        except BentopackError:
+            raise NotFound(
+                f"{report.image} was made of {tag}, which is neither in the store nor at {beside}",
+                hint=f"bentopack pull {tag} REGISTRY/REPO, or bentopack import FILE",
+            ) from missing
+    found = resolve_bento(str(tag), reporter=reporter, proven=True, later="models")
+    if found.digest != facts["bento_digest"]:
+        raise NotFound(f"{report.image} was made of {facts['bento_digest']}; {tag} is {found.digest}")
+    return found
+
+
+def _epoch(created: str | None) -> int | None:
+    return int(datetime.fromisoformat(created.replace("Z", "+00:00")).timestamp()) if created else None
+
+
+def _differences(image: Image, report: ImageReport, reference: Reference, registries: Registries) -> list[str]:
+    """Name the layers that are not the same; or say that it is what containers run with."""
+    import json
+
+    from bentopack.oci.content import Descriptor
+    from bentopack.oci.referrers import at_digest
+
+    told = json.loads(registries.manifest(at_digest(reference, report.digest))[0])
+    theirs = [Descriptor.from_json(each).digest for each in told["layers"]]
+    ours = [part.descriptor.digest for part in image.parts]
+    if len(ours) != len(theirs):
+        return [f"it has {len(theirs)} layers, and should have {len(ours)}"]
+    history = [
+        str(each.get("created_by", "")) for each in json.loads(image.config)["history"] if not each.get("empty_layer")
+    ]
+    names = history if len(history) == len(ours) else [""] * len(ours)
+    found = [
+        f"layer {number} ({name.removeprefix('bentopack: ')}): {there[:19]}, should be {here[:19]}"
+        for number, (here, there, name) in enumerate(zip(ours, theirs, names, strict=True), 1)
+        if here != there
+    ]
+    return found or ["its layers are the same; its configuration or its annotations are not"]
