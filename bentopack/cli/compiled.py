@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from bentopack._report import Reporter
     from bentopack.bento.origin import Origin
@@ -80,6 +80,78 @@ def compile_image(bento: ResolvedBento, plan: ImagePlan, goals: Goals, reporter:
         if goals.attest:
             attach_all(image.descriptor, registries, bento, plan, facts, reporter)
     return facts
+
+
+def compile_index(
+    target: str | None,
+    platforms: Sequence[str],
+    variant: str,
+    base_image: str | None,
+    goals: Goals,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    """Compile an image for each platform, each from its own lock, put them under one name, and tell of them.
+
+    Raises:
+        UsageError: there is nowhere to put several, or the target is a Bento, which is locked for one platform.
+        BentopackError: see :func:`compile_image`.
+    """
+    from bentopack.bento.origin import origin_of
+    from bentopack.cli.target import resolve_bento
+    from bentopack.errors import UsageError
+    from bentopack.image.from_bento import plan_bento
+    from bentopack.oci.image import Index
+    from bentopack.oci.layout import write_index_layout
+    from bentopack.oci.reference import parse_reference
+    from bentopack.oci.registry import Registries
+    from bentopack.oci.wire import Trust
+    from bentopack.spec.manifest import read_manifest
+
+    if goals.archive or not (goals.push or goals.layout):
+        raise UsageError("several platforms under one name: give --push or --layout", hint=_ONE_EACH)
+    registries = Registries(os.environ, Trust(goals.ca_bundle, goals.insecure))
+    made = []
+    for platform in platforms:
+        bento = resolve_bento(target, reporter=reporter, platform=platform, proven=True, later="models")
+        plan = plan_bento(bento.path, variant=variant, platform=platform, base_image=base_image)
+        if (locked := read_manifest(bento.path).variants[variant].platform) != platform:
+            raise UsageError(f"{bento.tag} is locked for {locked}, not for {platform}", hint=_FROM_THE_PROJECT)
+        reporter.step(f"compiling for {platform}")
+        engine = None if goals.base_from or plan.base.digest else _engine()
+        origin = origin_of(bento.tag, bento.digest)
+        image, _ = make(bento, plan, goals, registries, engine, origin, reporter)
+        made.append((bento, plan, image))
+    index = Index(tuple(image for *_, image in made))
+    tags = goals.tags or tuple(str(bento.tag) for bento, *_ in made[:1])
+    facts: dict[str, Any] = {
+        "image": tags[0],
+        "tags": list(tags),
+        "id": None,
+        "digest": index.descriptor.digest,
+        "platforms": {
+            plan.platform: {"digest": image.descriptor.digest, "bento": str(bento.tag), "bento_digest": bento.digest}
+            for bento, plan, image in made
+        },
+        "size": sum(image.size for *_, image in made),
+        "pushed": {} if goals.push else None,
+    }
+    if goals.layout:
+        reporter.step(f"writing {goals.layout}")
+        write_index_layout(index, goals.layout, tags)
+        facts["layout"] = str(goals.layout)
+    for tag in tags if goals.push else ():
+        reporter.step(f"pushing {tag}")
+        sent = registries.push_index(index, parse_reference(tag), told=reporter.output)
+        facts["pushed"][tag] = index.descriptor.digest
+        facts["sent"] = facts.get("sent", 0) + sent.bytes
+    if goals.push and goals.attest:
+        for bento, plan, image in made:
+            attach_all(image.descriptor, registries, bento, plan, facts, reporter)
+    return facts
+
+
+_ONE_EACH = "the local engine, and an archive for it, hold an image of one platform"
+_FROM_THE_PROJECT = "name the project's folder, or be in it: each platform is built from its own part of bentofile.lock"
 
 
 def make(
@@ -195,7 +267,7 @@ def attach_all(
     """Attach to what was pushed, in each repository once, what tells of it."""
     from bentopack.cli.attached import attach_documents
 
+    attached: dict[str, list[dict[str, str]]] = facts.setdefault("attached", {})
     repositories = {tag.rpartition(":")[0] if ":" in tag.rpartition("/")[2] else tag: tag for tag in facts["pushed"]}
-    facts["attached"] = {
-        tag: attach_documents(registries, tag, image, bento, plan, reporter) for tag in repositories.values()
-    }
+    for tag in repositories.values():
+        attached.setdefault(tag, []).extend(attach_documents(registries, tag, image, bento, plan, reporter))

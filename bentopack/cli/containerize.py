@@ -15,7 +15,7 @@ from bentopack.cli.options import (
     CaBundleOption,
     Format,
     GpuOption,
-    ImagePlatformOption,
+    ImagePlatformsOption,
     InsecureOption,
     OutputOption,
     Progress,
@@ -114,7 +114,7 @@ def containerize(
     *,
     gpu: GpuOption = False,
     tag: TagOption = None,
-    platform: ImagePlatformOption = None,
+    platform: ImagePlatformsOption = None,
     base_image: BaseImageOption = None,
     backend: BackendOption = Backend.auto,
     archive: ArchiveOption = None,
@@ -146,7 +146,7 @@ def containerize(
 
     Example:  bentopack containerize iris:latest -t registry.example/iris:1.0 --push
     """
-    from bentopack.cli.compiled import Goals, compile_image
+    from bentopack.cli.compiled import Goals, compile_image, compile_index
     from bentopack.cli.output import Output
     from bentopack.cli.target import resolve_bento
     from bentopack.errors import RegistryError
@@ -156,7 +156,8 @@ def containerize(
 
     out = Output(verbose=verbose, progress=progress)
     # All that can be wrong with the request and this machine is said before the work begins.
-    _require_possible(dockerfile, push, metadata_file, platform)
+    platforms = _require_possible(dockerfile, push, metadata_file, archive, platform)
+    platform = next(iter(platforms), None)
     options = BuildOptions(
         tuple(image_tag(text) for text in tag or ()),
         no_cache,
@@ -179,17 +180,22 @@ def containerize(
         attest,
         options.epoch,
     )
-    tool = _builder(builder, backend, goals, options) if dockerfile is None else None
+    tool = _builder(builder, backend, goals, options, several=len(platforms) > 1) if dockerfile is None else None
     if tool:
         from bentopack.image.build import require_understood
 
         require_understood(tool, options)
+    variant = "gpu" if gpu else "cpu"
+    if len(platforms) > 1:
+        with out.working() as reporter:
+            facts = compile_index(target, platforms, variant, base_image, goals, reporter)
+        _finish(out, facts, metadata_file, output)
+        return
     failed: RegistryError | None = None
     with out.working() as reporter:
         # Layers that are there already are not read again; whoever makes one proves what it reads.
         later = None if tool else "models"
         bento = resolve_bento(target, reporter=reporter, platform=platform, proven=True, later=later)
-        variant = "gpu" if gpu else "cpu"
         plan = plan_bento(bento.path, variant=variant, platform=platform, base_image=base_image)
         if tool and plan.base.checked:
             from bentopack.image.probe import look_into
@@ -211,27 +217,40 @@ def containerize(
     if dockerfile is not None:
         _write_dockerfile(out, dockerfile, plan, options)
         return
+    _finish(out, facts, metadata_file, output)
+    if failed:
+        raise failed
+
+
+def _require_possible(
+    dockerfile: str | None, push: bool, metadata_file: Path | None, archive: Path | None, platform: str | None
+) -> list[str]:
+    """Refuse what cannot be, before anything is done for it; and return the platforms that are asked for."""
+    from bentopack.errors import UsageError
+
+    if dockerfile is not None and (push or metadata_file):
+        raise UsageError("--dockerfile only writes the Dockerfile: leave out --push and --metadata-file")
+    for option, path in (("--metadata-file", metadata_file), ("--archive", archive)):
+        if path and (path.is_dir() or not path.absolute().parent.is_dir()):
+            reason = "is a folder" if path.is_dir() else "lies in a folder that does not exist"
+            raise UsageError(f"{option}: {path} {reason}", hint="name a file, in a folder that is there")
+    platforms = platform.split(",") if platform else []
+    for each in platforms:
+        if not each.startswith("linux/"):
+            raise UsageError(f"--platform: expected one such as linux/arm64, found {each!r}: images are Linux's")
+    if dockerfile is not None and len(platforms) > 1:
+        raise UsageError("--dockerfile writes that of one platform: give one, or none")
+    return sorted(set(platforms))
+
+
+def _finish(out: Output, facts: dict[str, Any], metadata_file: Path | None, output: Format) -> None:
+    """Write what was made where it is asked for, and tell it."""
     if metadata_file:
         _write_metadata(metadata_file, facts)
     if output is Format.json:
         out.json(facts)
     else:
         _tell(out, facts)
-    if failed:
-        raise failed
-
-
-def _require_possible(dockerfile: str | None, push: bool, metadata_file: Path | None, platform: str | None) -> None:
-    """Refuse what cannot be, before anything is done for it."""
-    from bentopack.errors import UsageError
-
-    if dockerfile is not None and (push or metadata_file):
-        raise UsageError("--dockerfile only writes the Dockerfile: leave out --push and --metadata-file")
-    if metadata_file and (metadata_file.is_dir() or not metadata_file.absolute().parent.is_dir()):
-        reason = "is a folder" if metadata_file.is_dir() else "lies in a folder that does not exist"
-        raise UsageError(f"--metadata-file: {metadata_file} {reason}", hint="name a file, in a folder that is there")
-    if platform and not platform.startswith("linux/"):
-        raise UsageError(f"--platform: expected one such as linux/arm64, found {platform!r}: images are Linux's")
 
 
 def _secrets(texts: list[str]) -> tuple[Secret, ...]:
@@ -266,20 +285,22 @@ def _epoch() -> int | None:
     return int(text)
 
 
-def _builder(name: BuilderName | None, backend: Backend, goals: Goals, options: BuildOptions) -> Builder | None:
+def _builder(
+    name: BuilderName | None, backend: Backend, goals: Goals, options: BuildOptions, *, several: bool
+) -> Builder | None:
     """The builder that is asked for, or that this environment has; None where layers are written without one."""
     from bentopack.errors import EngineError, UsageError
 
     files = [goals.archive, goals.layout, goals.base_from]
     runs = [name, options.secrets, options.cache_from, options.cache_to, options.build_args, options.syntax]
-    if backend is Backend.oci or (backend is Backend.auto and any(files)):
+    if backend is Backend.oci or (backend is Backend.auto and (several or any(files))):
         if any(runs):
             raise UsageError(
                 "--backend oci runs no build: leave out --builder, --secret, --cache-*, --build-arg, --syntax"
             )
         return None
-    if any(files):
-        raise UsageError("--archive, --layout and --base-from are for --backend oci")
+    if several or any(files):
+        raise UsageError("--archive, --layout, --base-from and several platforms are for --backend oci")
     from bentopack.image.builder import choose_builder
 
     try:

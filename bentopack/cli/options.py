@@ -61,6 +61,14 @@ ImagePlatformOption = Annotated[
     str | None,
     typer.Option(metavar="OS/ARCH", help="Such as linux/arm64. Default: the one that the Bento is locked for."),
 ]
+ImagePlatformsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--platform",
+        metavar="OS/ARCH[,OS/ARCH]",
+        help="Such as linux/arm64; of a project also several, under one name. Default: what the Bento is locked for.",
+    ),
+]
 CaBundleOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Certificates to trust beside the usual ones', such as a company's."),
