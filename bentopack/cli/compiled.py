@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from bentopack._report import Reporter
     from bentopack.bento.origin import Origin
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bentopack.oci.content import Descriptor
     from bentopack.oci.image import Image, Stream
     from bentopack.oci.registry import Registries
+    from bentopack.oci.signature import PrivateKeyFile
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Goals:
     ca_bundle: Path | None = None
     insecure: tuple[str, ...] = ()
     attest: bool = True
+    key: PrivateKeyFile | None = None
+    """Signs what is pushed."""
     epoch: int | None = None
 
     @property
@@ -77,8 +80,7 @@ def compile_image(bento: ResolvedBento, plan: ImagePlan, goals: Goals, reporter:
         load(image, tags, engine, blobs, reporter)
     if goals.push:
         push_tags(image, registries, facts, reporter)
-        if goals.attest:
-            attach_all(image.descriptor, registries, bento, plan, facts, reporter)
+        finish_push(image.descriptor, registries, bento, plan, goals, facts, reporter)
     return facts
 
 
@@ -144,9 +146,10 @@ def compile_index(
         sent = registries.push_index(index, parse_reference(tag), told=reporter.output)
         facts["pushed"][tag] = index.descriptor.digest
         facts["sent"] = facts.get("sent", 0) + sent.bytes
-    if goals.push and goals.attest:
-        for bento, plan, image in made:
-            attach_all(image.descriptor, registries, bento, plan, facts, reporter)
+    for bento, plan, image in made if goals.push and goals.attest else ():
+        _attach(image.descriptor, registries, bento, plan, facts, reporter)
+    if goals.push:
+        _sign(registries, goals, facts, reporter)
     return facts
 
 
@@ -256,7 +259,26 @@ def push_tags(image: Image, registries: Registries, facts: dict[str, Any], repor
         facts["sent_blobs"] = facts.get("sent_blobs", 0) + sent.sent
 
 
-def attach_all(
+def finish_push(
+    image: Descriptor | None,
+    registries: Registries,
+    bento: ResolvedBento,
+    plan: ImagePlan,
+    goals: Goals,
+    facts: dict[str, Any],
+    reporter: Reporter,
+) -> None:
+    """Attach to what was pushed what tells of it, and sign it, as far as that is asked for.
+
+    Raises:
+        RegistryError, SigningError: it cannot be signed.
+    """
+    if goals.attest:
+        _attach(image, registries, bento, plan, facts, reporter)
+    _sign(registries, goals, facts, reporter)
+
+
+def _attach(
     image: Descriptor | None,
     registries: Registries,
     bento: ResolvedBento,
@@ -264,10 +286,29 @@ def attach_all(
     facts: dict[str, Any],
     reporter: Reporter,
 ) -> None:
-    """Attach to what was pushed, in each repository once, what tells of it."""
     from bentopack.cli.attached import attach_documents
 
     attached: dict[str, list[dict[str, str]]] = facts.setdefault("attached", {})
-    repositories = {tag.rpartition(":")[0] if ":" in tag.rpartition("/")[2] else tag: tag for tag in facts["pushed"]}
-    for tag in repositories.values():
+    for tag in _one_each(facts["pushed"]):
         attached.setdefault(tag, []).extend(attach_documents(registries, tag, image, bento, plan, reporter))
+
+
+def _sign(registries: Registries, goals: Goals, facts: dict[str, Any], reporter: Reporter) -> None:
+    if goals.key is None:
+        return
+    from bentopack.oci.content import digest_of
+    from bentopack.oci.reference import parse_reference
+    from bentopack.oci.signed import push_signature
+
+    facts["signed"] = []
+    for tag in _one_each(facts["pushed"]):
+        reporter.step(f"signing {tag}")
+        reference = parse_reference(tag)
+        digest = facts["pushed"][tag] or digest_of(registries.manifest(reference)[0])
+        push_signature(registries, reference, digest, goals.key)
+        facts["signed"].append(tag)
+
+
+def _one_each(tags: Iterable[str]) -> list[str]:
+    """One tag for each repository: what belongs to an image lies there once."""
+    return list({tag.rpartition(":")[0] if ":" in tag.rpartition("/")[2] else tag: tag for tag in tags}.values())

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bentopack.image.plan import ImagePlan
     from bentopack.image.secrets import Secret
     from bentopack.oci.registry import Registries
+    from bentopack.oci.signature import PrivateKeyFile
 
 
 class BuilderName(str, Enum):
@@ -88,6 +89,10 @@ SecretOption = Annotated[
         help="A file for installing Python packages, kept out of the image; several. pip reads pip.conf, netrc.",
     ),
 ]
+SignOption = Annotated[
+    Path | None,
+    typer.Option("--sign", metavar="KEY", help="Sign what is pushed, as cosign does; COSIGN_PASSWORD opens the key."),
+]
 AttestOption = Annotated[
     bool, typer.Option("--attest/--no-attest", help="Attach bill of materials and provenance to what is pushed.")
 ]
@@ -132,6 +137,7 @@ def containerize(
     explain: ExplainOption = False,
     push: PushOption = False,
     attest: AttestOption = True,
+    sign: SignOption = None,
     insecure_registry: InsecureOption = None,
     metadata_file: MetadataOption = None,
     progress: ProgressOption = Progress.auto,
@@ -156,7 +162,7 @@ def containerize(
 
     out = Output(verbose=verbose, progress=progress)
     # All that can be wrong with the request and this machine is said before the work begins.
-    platforms = _require_possible(dockerfile, push, metadata_file, archive, platform)
+    platforms = _require_possible(dockerfile, push, sign is not None, metadata_file, archive, platform)
     platform = next(iter(platforms), None)
     options = BuildOptions(
         tuple(image_tag(text) for text in tag or ()),
@@ -178,6 +184,7 @@ def containerize(
         options.ca_bundle,
         tuple(insecure_registry or ()),
         attest,
+        _key(sign) if sign else None,
         options.epoch,
     )
     tool = _builder(builder, backend, goals, options, several=len(platforms) > 1) if dockerfile is None else None
@@ -223,11 +230,18 @@ def containerize(
 
 
 def _require_possible(
-    dockerfile: str | None, push: bool, metadata_file: Path | None, archive: Path | None, platform: str | None
+    dockerfile: str | None,
+    push: bool,
+    signs: bool,
+    metadata_file: Path | None,
+    archive: Path | None,
+    platform: str | None,
 ) -> list[str]:
     """Refuse what cannot be, before anything is done for it; and return the platforms that are asked for."""
     from bentopack.errors import UsageError
 
+    if signs and not push:
+        raise UsageError("--sign signs what is pushed: add --push")
     if dockerfile is not None and (push or metadata_file):
         raise UsageError("--dockerfile only writes the Dockerfile: leave out --push and --metadata-file")
     for option, path in (("--metadata-file", metadata_file), ("--archive", archive)):
@@ -271,6 +285,21 @@ def _checked_bundle(path: Path) -> Path:
     if "-----BEGIN CERTIFICATE-----" not in text:
         raise BadSecret(f"--ca-bundle: {path} holds no certificate", hint="give a file of certificates in PEM form")
     return require_plain(path.absolute(), "--ca-bundle")
+
+
+def _key(path: Path) -> PrivateKeyFile:
+    """The key to sign with; a password comes from where cosign looks for it, or is asked for on a terminal."""
+    import sys
+
+    from bentopack.oci.signature import NeedsPassword, load_private_key
+
+    given = os.environ.get("COSIGN_PASSWORD")
+    try:
+        return load_private_key(path, None if given is None else given.encode())
+    except NeedsPassword:
+        if not sys.stdin.isatty():
+            raise
+        return load_private_key(path, typer.prompt(f"Password of {path}", hide_input=True, err=True).encode())
 
 
 def _epoch() -> int | None:
@@ -354,7 +383,7 @@ def _push(
     """Push every tag where that is asked for, and add the digest that each has in its registry as it is there."""
     if not goals.push:
         return
-    from bentopack.cli.compiled import attach_all
+    from bentopack.cli.compiled import finish_push
     from bentopack.image.push import push_image
     from bentopack.oci.registry import Registries
     from bentopack.oci.wire import Trust
@@ -366,8 +395,7 @@ def _push(
         for tag in facts["tags"]:
             reporter.step(f"pushing {tag}")
             facts["pushed"][tag] = push_image(builder, tag, environ=os.environ, reporter=reporter)
-    if goals.attest:
-        attach_all(None, registries, bento, plan, facts, reporter)
+    finish_push(None, registries, bento, plan, goals, facts, reporter)
 
 
 def _push_settled(

@@ -23,6 +23,7 @@ class ImageCheck:
     """What is to be proved of an image."""
 
     rebuild: bool = False
+    key: Path | None = None
     base_from: Path | None = None
     ca_bundle: Path | None = None
     insecure: tuple[str, ...] = ()
@@ -33,17 +34,28 @@ def verify_image(name: str, check: ImageCheck, reporter: Reporter) -> dict[str, 
 
     Raises:
         IntegrityError: a layer is not of its digest, or a rebuild gives another image.
+        SigningError: it is not signed with the key.
         RegistryError, ContentError, NotFound: it, or its Bento, cannot be had.
     """
     from bentopack._home import home
     from bentopack.image.inspect import inspect_image
     from bentopack.oci.blobs import Blobs
     from bentopack.oci.reference import parse_reference
+    from bentopack.oci.referrers import at_digest
     from bentopack.oci.registry import Registries
     from bentopack.oci.wire import Trust
 
     reference, blobs = parse_reference(name), Blobs(home() / "cache" / "oci")
     registries = Registries(os.environ, Trust(check.ca_bundle, check.insecure))
+    if check.key:
+        from bentopack.oci.content import digest_of
+        from bentopack.oci.signature import load_public_key
+        from bentopack.oci.signed import require_signature
+
+        public = load_public_key(check.key)
+        digest = digest_of(registries.manifest(reference)[0])
+        require_signature(registries, reference, digest, public)
+        reference = at_digest(reference, digest)  # what was signed, whatever the tag names in a moment
     reports = inspect_image(registries, reference, blobs)
     for report in reports:
         if check.rebuild:
@@ -54,6 +66,7 @@ def verify_image(name: str, check: ImageCheck, reporter: Reporter) -> dict[str, 
         "whole": True,
         "image": name,
         "rebuilt": check.rebuild,
+        "signed": check.key is not None,
         "platforms": {each.platform: each.digest for each in reports},
         "bento": sorted({str(each.facts()["bento"]) for each in reports}),
     }

@@ -22,6 +22,10 @@ def verify(
     ],
     *,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="IMAGE: make it again of its Bento, and compare.")] = False,
+    key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="IMAGE: require that it was signed with this public key's other half."),
+    ] = None,
     base_from: BaseFromOption = None,
     ca_bundle: CaBundleOption = None,
     insecure_registry: InsecureOption = None,
@@ -40,15 +44,15 @@ def verify(
 
     out = Output()
     of_image = _is_image(target)
-    if rebuild and not of_image:
-        raise UsageError("--rebuild is for an image in a registry, such as registry.example/iris:1.0")
+    if (rebuild or key) and not of_image:
+        raise UsageError("--rebuild and --key are for an image in a registry, such as registry.example/iris:1.0")
     with out.working() as reporter:
         reporter.step(f"hashing {target}")
         try:
             if of_image:
                 from bentopack.cli.verified import ImageCheck, verify_image
 
-                check = ImageCheck(rebuild, base_from, ca_bundle, tuple(insecure_registry or ()))
+                check = ImageCheck(rebuild, key, base_from, ca_bundle, tuple(insecure_registry or ()))
                 facts = verify_image(target, check, reporter)
             else:
                 proven = _prove(target)
@@ -61,7 +65,8 @@ def verify(
         out.json(facts)
     elif of_image:
         for platform, digest in facts["platforms"].items():
-            out.result(f"{target} is {'made again' if rebuild else 'whole'} ({platform}): {digest}")
+            signed = " and signed" if key else ""
+            out.result(f"{target} is {'made again' if rebuild else 'whole'}{signed} ({platform}): {digest}")
     else:
         out.result(f"{proven.tag} is whole: {proven.digest}")
 

@@ -13,7 +13,7 @@ from bentopack.image.plan import ImagePlan
 from bentopack.image.validate import PlanError
 from bentopack.oci.archive import Pieces, member_names, read_archive
 from bentopack.oci.blobs import Blobs, Layer
-from bentopack.oci.content import Descriptor
+from bentopack.oci.content import ContentError, Descriptor
 from bentopack.oci.image import Image, Part, read_config
 from bentopack.oci.layout import read_layout
 from bentopack.oci.reference import parse_reference
@@ -37,6 +37,8 @@ def read_base(path: Path, plan: ImagePlan, blobs: Blobs) -> Image:
             return read_archive(file, blobs)
     except OSError as error:
         raise PlanError(f"--base-from: {path} cannot be read: {error.strerror}") from None
+    except ContentError as error:
+        raise ContentError(f"--base-from {path}: {error.message}", hint=error.hint) from None
 
 
 def fetch_base(

@@ -43,6 +43,10 @@ class SigningError(BentopackError):
     exit_code = 9
 
 
+class NeedsPassword(SigningError):
+    """A key is encrypted, and no password was given."""
+
+
 @dataclass(frozen=True)
 class SignedPayload:
     """What was signed, and the signature: an ECDSA one in DER, as base64."""
@@ -150,7 +154,7 @@ def load_private_key(path: Path, password: bytes | None) -> PrivateKeyFile:
     content = _read(path)
     encrypted = b"ENCRYPTED" in content
     if encrypted and password is None:
-        raise SigningError(f"{path}: the key is encrypted, and no password was given")
+        raise NeedsPassword(f"{path}: the key is encrypted, and no password was given", hint="set COSIGN_PASSWORD")
     try:
         if cosign := _COSIGN_KEY.search(content):
             key = load_der_private_key(_decrypt(cosign[1], password or b""), None)
