@@ -92,6 +92,19 @@ MORE
 """
 
 
+@pytest.fixture(scope="session")
+def made_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The layers that other tests made: packages are the same in all of them."""
+    return tmp_path_factory.mktemp("oci")
+
+
+@pytest.fixture
+def shared_layers(made_before: Path, home: Path) -> None:
+    """Each test has a store of its own, and the layers of all."""
+    (home / "cache").mkdir(parents=True, exist_ok=True)
+    (home / "cache" / "oci").symlink_to(made_before)
+
+
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[str]:
     """A registry on this machine, of Debian's package docker-registry; gives its address."""

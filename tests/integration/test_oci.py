@@ -16,35 +16,19 @@ from typing import Any
 import pytest
 import trustme
 
-from bentopack._fs import EPOCH
 from bentopack.oci.blobs import Blobs
-from bentopack.oci.content import canonical
-from bentopack.oci.image import Image, Part, make_image
-from bentopack.oci.layers import pack
 from bentopack.oci.layout import write_archive
-from bentopack.oci.tar import Entry
 from tests.command import COMMAND, bentopack, done, fails
 from tests.conftest import missing
+from tests.integration.bases import idle_base
 from tests.integration.conftest import RunImage, docker, serving_registry
 from tests.integration.serving import Call, ask
 from tests.integration.test_same_bytes import FAKETIME
 
+pytestmark = pytest.mark.usefixtures("shared_layers")
 CALL = Call("/echo", b'{"text": "hi"}')
 # What bcrypt makes of "secret".
 HTPASSWD = "me:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"
-
-
-@pytest.fixture(scope="session")
-def made_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The layers that other tests made: packages are the same in all of them."""
-    return tmp_path_factory.mktemp("oci")
-
-
-@pytest.fixture(autouse=True)
-def shared_layers(made_before: Path, home: Path) -> None:
-    """Each test has a store of its own, and the layers of all."""
-    (home / "cache").mkdir(parents=True, exist_ok=True)
-    (home / "cache" / "oci").symlink_to(made_before)
 
 
 @pytest.fixture(scope="session")
@@ -57,17 +41,10 @@ def real_base(base_image: str, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
-    """A base that nobody runs: all that is asked of it is where its Python lies."""
-    blobs = Blobs(tmp_path / "blobs")
-    layer = pack(blobs, [Entry("usr/bin/python3.11", 0o755, source=b"#!/bin/sh\n")], time=EPOCH)
-    part = Part(layer, lambda: iter([blobs.read(layer.descriptor.digest)]))
-    nothing = Image((), canonical({"rootfs": {"type": "layers", "diff_ids": []}}), b"")
-    image = make_image(
-        nothing, [part], {}, platform="linux/amd64", history=["base"], created="1980-01-01T00:00:00Z", annotations={}
-    )
+    """A base that nobody runs, as an archive."""
     path = tmp_path / "base.tar"
     with path.open("wb") as file:
-        write_archive(image, file, ["base:1"])
+        write_archive(idle_base(Blobs(tmp_path / "blobs"), "linux/amd64"), file, ["base:1"])
     return path
 
 
@@ -250,7 +227,7 @@ def test_pushed_to_a_registry(
         assert 0 < int(second["sent"]) < 100_000
         assert int(first["sent"]) > 1_000_000
     begun = [line for line in log.read_text(errors="replace").splitlines() if '"POST /v2/' in line]
-    assert len(begun) == 2  # the configuration and the source
+    assert len(begun) == 3  # the configuration, the source, and the statement of the image
 
 
 def log_in(folder: Path, registry: str) -> None:
@@ -281,7 +258,9 @@ def test_a_base_in_a_registry(project: Path, base_image: str, tmp_path: Path, ru
                 assert answer.status == 200, answer
             said = log.read_text(errors="replace")
             assert len(re.findall(r"POST /v2/team/echo/blobs/uploads/\?mount=\S+ HTTP/1.1\" 201", said)) >= 1
-            assert len(re.findall(r"PATCH /v2/team/echo/\S+ HTTP/1.1\" 202", said)) == facts["sent_blobs"]
+            attached = 3  # the bill of materials, the statement, and what stands for their configurations
+            sent = facts["sent_blobs"] + attached
+            assert len(re.findall(r"PATCH /v2/team/echo/\S+ HTTP/1.1\" 202", said)) == sent
         finally:
             subprocess.run(["docker", "image", "rm", "--force", name, base], capture_output=True, check=False)
 

@@ -1,0 +1,214 @@
+"""What a team keeps in a real registry: Bentos, images with what belongs to them, and the way back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from bentopack.oci.blobs import Blobs
+from bentopack.oci.image import Index
+from bentopack.oci.layout import write_index_layout
+from tests.command import bentopack, done, fails
+from tests.conftest import missing
+from tests.integration.bases import idle_base
+
+pytestmark = pytest.mark.usefixtures("shared_layers")
+ACCEPTED = {"Accept": "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json"}
+
+
+@pytest.fixture(autouse=True)
+def without_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No engine, and nobody is logged in anywhere."""
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+
+
+@pytest.fixture
+def bases(tmp_path: Path) -> Path:
+    """A base of two platforms that nobody runs, as a layout."""
+    images = tuple(idle_base(Blobs(tmp_path / "blobs"), each) for each in ("linux/amd64", "linux/arm64"))
+    write_index_layout(Index(images), tmp_path / "bases", ["base:1"])
+    return tmp_path / "bases"
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Go to another machine: one with an empty store."""
+    return lambda: monkeypatch.setenv("BENTOPACK_HOME", str(tmp_path / "elsewhere"))
+
+
+def large_model(project: Path) -> None:
+    """Give the project a model that is a plain layer."""
+    script = "import bentopack; bentopack.save_model('weights', bytes(range(256)) * 160_000)"
+    subprocess.run([sys.executable, "-c", script], check=True)
+    service, held = project / "service.py", 'class Echo:\n    weights = bentopack.model("weights:latest")'
+    service.write_text(service.read_text().replace("class Echo:", held))
+
+
+def pushed(project: Path, image: str, bases: Path, *options: str | Path) -> dict[str, Any]:
+    """Compile an image of the project and push it, and return what is told of it."""
+    told = done("containerize", "--push", "-t", image, "--base-from", bases, "-o", "json", *options, cwd=project)
+    return dict(json.loads(told))
+
+
+def get(registry: str, path: str) -> dict[str, Any]:
+    answer = httpx.get(f"http://{registry}/v2/{path}", headers=ACCEPTED)
+    assert answer.status_code == 200, answer.text
+    return dict(json.loads(answer.content))
+
+
+def test_a_bento_goes_round(project: Path, registry: str, bases: Path, elsewhere: Callable[[], None]) -> None:
+    """Its model is the very layer of its image, so it is sent once; who pulls it has the same Bento, proved."""
+    large_model(project)
+    bentofile = project / "bentofile.yaml"
+    bentofile.write_text(bentofile.read_text() + "labels: {team: vision}\n")
+    image = pushed(project, f"{registry}/team/echo:1", bases)
+    tag = image["bento"]
+    sent = json.loads(done("push", tag, f"{registry}/team/echo", "-o", "json", cwd=project))
+    assert sent["sent"] < 1_000_000
+    manifest = get(registry, f"team/echo/manifests/{tag.partition(':')[2]}")
+    in_image = {layer["digest"] for layer in get(registry, "team/echo/manifests/1")["layers"]}
+    assert [layer["digest"] in in_image for layer in manifest["layers"]] == [False, True]
+    assert manifest["annotations"]["team"] == "vision"
+    assert manifest["annotations"]["io.bentopack.bento.digest"] == image["bento_digest"]
+    elsewhere()
+    done("pull", tag, f"{registry}/team/echo", cwd=project)
+    assert json.loads(done("verify", tag, "-o", "json", cwd=project))["digest"] == image["bento_digest"]
+    assert pushed(project, f"{registry}/team/echo:2", bases, tag)["digest"] == image["digest"]
+
+
+def test_what_is_no_bento_is_not_pulled(project: Path, registry: str, bases: Path) -> None:
+    """An image, another Bento's name, nothing at all: each is told, and nothing is stored."""
+    pushed(project, f"{registry}/team/echo:1", bases)
+    tag = done("build", "-o", "tag", cwd=project)
+    done("push", tag, f"{registry}/team/bentos", "-t", "b", cwd=project)
+    done("delete", tag, cwd=project)
+    fails(bentopack("pull", "echo:1", f"{registry}/team/echo", cwd=project), 4, "it is an image")
+    fails(bentopack("pull", "iris:b", f"{registry}/team/bentos", cwd=project), 4, f"is not a Bento iris: it is {tag}")
+    fails(bentopack("pull", "echo:none", f"{registry}/team/bentos", cwd=project), 10, "manifest unknown")
+    fails(bentopack("pull", "echo:b", f"{registry}/team/bentos:b", cwd=project), 2, "give the repository alone")
+    assert json.loads(done("list", "-o", "json", cwd=project)) == []
+    done("pull", "echo:b", f"{registry}/team/bentos", cwd=project)
+
+
+def test_other_bytes_are_not_pulled(project: Path, registry: str, tmp_path: Path) -> None:
+    """A registry whose disk changed a layer is found out, and nothing is stored."""
+    tag = done("build", "-o", "tag", cwd=project)
+    done("push", tag, f"{registry}/team/echo", cwd=project)
+    done("delete", tag, cwd=project)
+    layer = get(registry, f"team/echo/manifests/{tag.partition(':')[2]}")["layers"][0]["digest"].partition(":")[2]
+    blob = tmp_path / "registry/docker/registry/v2/blobs/sha256" / layer[:2] / layer / "data"
+    content = bytearray(blob.read_bytes())
+    content[-40] ^= 1
+    blob.write_bytes(content)
+    refused = bentopack("pull", tag, f"{registry}/team/echo", cwd=project)
+    assert refused.returncode == 9, refused.stderr
+    assert json.loads(done("list", "-o", "json", cwd=project)) == []
+
+
+def test_the_way_back_from_an_image(project: Path, registry: str, bases: Path, elsewhere: Callable[[], None]) -> None:
+    """Bill of materials and provenance belong to it; inspect reads them; a rebuild elsewhere gives the same image."""
+    large_model(project)
+    name = f"{registry}/team/echo:1"
+    facts = pushed(project, name, bases)
+    told = json.loads(done("inspect", name, "-o", "json", cwd=project))
+    assert (told["digest"], told["bento"]) == (facts["digest"], facts["bento"])
+    assert {each["name"] for each in told["made_of"]} == {"bento", "lock", "base", "model"}
+    types = sorted(each["type"] for each in told["attached"])
+    assert types == ["application/vnd.cyclonedx+json", "application/vnd.in-toto+json"]
+    # This registry keeps no lists of its own: they lie under a tag.
+    listed = get(registry, f"team/echo/manifests/{facts['digest'].replace(':', '-')}")["manifests"]
+    assert {each["digest"] for each in listed} == {each["digest"] for each in facts["attached"][name]}
+    assert pushed(project, name, bases)["sent"] == 0
+    done("push", facts["bento"], f"{registry}/team/echo", cwd=project)
+    elsewhere()
+    assert "is whole" in done("verify", name, cwd=project)
+    assert "is made again" in done("verify", name, "--rebuild", "--base-from", bases, cwd=project)
+
+
+def test_an_image_that_is_not_what_it_says(project: Path, registry: str, bases: Path) -> None:
+    """Another source under the labels of a Bento: a rebuild names the layer that differs."""
+    name = f"{registry}/team/echo:1"
+    pushed(project, name, bases)
+    manifest = get(registry, "team/echo/manifests/1")
+    manifest["layers"] = manifest["layers"][:-1] + manifest["layers"][-2:-1]
+    answer = httpx.put(
+        f"http://{registry}/v2/team/echo/manifests/1",
+        content=json.dumps(manifest),
+        headers={"Content-Type": "application/vnd.oci.image.manifest.v1+json"},
+    )
+    assert answer.status_code == 201
+    refused = bentopack("verify", name, "--rebuild", "--base-from", bases, cwd=project)
+    fails(refused, 9, "is not what echo:", "(the source)")
+
+
+def test_several_platforms_under_one_name(project: Path, registry: str, bases: Path, tmp_path: Path) -> None:
+    """Each is built from its own lock; skopeo takes the one of a platform, and a rebuild proves each."""
+    name, both = f"{registry}/team/echo:1", "linux/amd64,linux/arm64"
+    facts = pushed(project, name, bases, "--platform", both)
+    index = get(registry, "team/echo/manifests/1")
+    assert [each["platform"]["architecture"] for each in index["manifests"]] == ["amd64", "arm64"]
+    assert len({each["bento"] for each in facts["platforms"].values()}) == 2
+    assert done("verify", name, "--rebuild", "--base-from", bases, cwd=project).count("is made again") == 2
+    if shutil.which("skopeo") is None:
+        missing("there is no skopeo on PATH (Debian: apt-get install skopeo)")
+    command = ["skopeo", "inspect", "--tls-verify=false", "--override-arch", "arm64", "--config", f"docker://{name}"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert json.loads(found)["architecture"] == "arm64"
+    layout = json.loads(
+        done(
+            "containerize",
+            "--platform",
+            both,
+            "--base-from",
+            bases,
+            "--layout",
+            tmp_path / "l",
+            "-o",
+            "json",
+            cwd=project,
+        )
+    )
+    assert layout["digest"] == facts["digest"]
+    bento = facts["platforms"]["linux/amd64"]["bento"]
+    refused = bentopack(
+        "containerize", bento, "--platform", both, "--push", "-t", name, "--base-from", bases, cwd=project
+    )
+    fails(refused, 2, "is locked for linux/amd64, not for linux/arm64")
+    fails(bentopack("containerize", "--platform", both, "--base-from", bases, cwd=project), 2, "--push or --layout")
+
+
+def test_signed_images(project: Path, registry: str, bases: Path, tmp_path: Path) -> None:
+    """Who has the public key proves who pushed; another's key, and an image that nobody signed, are refused."""
+    for name in ("ours", "other"):
+        key = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(tmp_path / f"{name}.pem")]
+        subprocess.run(key, check=True, capture_output=True)
+        public = [
+            "openssl",
+            "ec",
+            "-in",
+            str(tmp_path / f"{name}.pem"),
+            "-pubout",
+            "-out",
+            str(tmp_path / f"{name}.pub"),
+        ]
+        subprocess.run(public, check=True, capture_output=True)
+    name = f"{registry}/team/echo:1"
+    pushed(project, name, bases)
+    fails(bentopack("verify", name, "--key", tmp_path / "ours.pub", cwd=project), 9, "it has no signature")
+    assert pushed(project, name, bases, "--sign", tmp_path / "ours.pem")["signed"] == [name]
+    assert "is whole and signed" in done("verify", name, "--key", tmp_path / "ours.pub", cwd=project)
+    fails(bentopack("verify", name, "--key", tmp_path / "other.pub", cwd=project), 9, "none of its 1 signatures")
+    pushed(project, name, bases, "--sign", tmp_path / "other.pem")
+    for each in ("ours", "other"):
+        done("verify", name, "--key", tmp_path / f"{each}.pub", cwd=project)
+    early = bentopack("containerize", "--push", "-t", name, "--sign", tmp_path / "ours.pub", cwd=project)
+    fails(early, 9, "expected a private key")
