@@ -163,44 +163,20 @@ def test_several_platforms_under_one_name(project: Path, registry: str, bases: P
     command = ["skopeo", "inspect", "--tls-verify=false", "--override-arch", "arm64", "--config", f"docker://{name}"]
     found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert json.loads(found)["architecture"] == "arm64"
-    layout = json.loads(
-        done(
-            "containerize",
-            "--platform",
-            both,
-            "--base-from",
-            bases,
-            "--layout",
-            tmp_path / "l",
-            "-o",
-            "json",
-            cwd=project,
-        )
-    )
+    options = ["containerize", "--platform", both, "--base-from", bases]
+    layout = json.loads(done(*options, "--layout", tmp_path / "l", "-o", "json", cwd=project))
     assert layout["digest"] == facts["digest"]
     bento = facts["platforms"]["linux/amd64"]["bento"]
-    refused = bentopack(
-        "containerize", bento, "--platform", both, "--push", "-t", name, "--base-from", bases, cwd=project
-    )
-    fails(refused, 2, "is locked for linux/amd64, not for linux/arm64")
-    fails(bentopack("containerize", "--platform", both, "--base-from", bases, cwd=project), 2, "--push or --layout")
+    fails(bentopack(*options, bento, "--push", "-t", name, cwd=project), 2, "is locked for linux/amd64, not for")
+    fails(bentopack(*options, cwd=project), 2, "--push or --layout")
 
 
 def test_signed_images(project: Path, registry: str, bases: Path, tmp_path: Path) -> None:
     """Who has the public key proves who pushed; another's key, and an image that nobody signed, are refused."""
-    for name in ("ours", "other"):
-        key = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(tmp_path / f"{name}.pem")]
-        subprocess.run(key, check=True, capture_output=True)
-        public = [
-            "openssl",
-            "ec",
-            "-in",
-            str(tmp_path / f"{name}.pem"),
-            "-pubout",
-            "-out",
-            str(tmp_path / f"{name}.pub"),
-        ]
-        subprocess.run(public, check=True, capture_output=True)
+    for each in ("ours", "other"):
+        private, public = tmp_path / f"{each}.pem", tmp_path / f"{each}.pub"
+        subprocess.run([*"openssl ecparam -name prime256v1 -genkey -noout -out".split(), private], check=True)
+        subprocess.run(["openssl", "ec", "-in", private, "-pubout", "-out", public], check=True, capture_output=True)
     name = f"{registry}/team/echo:1"
     pushed(project, name, bases)
     fails(bentopack("verify", name, "--key", tmp_path / "ours.pub", cwd=project), 9, "it has no signature")
