@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from bentopack.image.engine import Engine
     from bentopack.image.plan import ImagePlan
     from bentopack.oci.blobs import Blobs
+    from bentopack.oci.compress import Compression
     from bentopack.oci.content import Descriptor
     from bentopack.oci.image import Image, Stream
     from bentopack.oci.registry import Registries
     from bentopack.oci.signature import PrivateKeyFile
+
+_FIRST_ENGINE_WITH_ZSTD = 23  # https://docs.docker.com/engine/release-notes/23.0/
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Goals:
     key: PrivateKeyFile | None = None
     """Signs what is pushed."""
     epoch: int | None = None
+    compression: Compression | None = None
 
     @property
     def is_file(self) -> bool:
@@ -58,6 +62,8 @@ def compile_image(bento: ResolvedBento, plan: ImagePlan, goals: Goals, reporter:
 
     # Nobody asks an engine for what goes elsewhere, and starts from what is pinned.
     engine = None if goals.is_file and (goals.base_from or plan.base.digest) else _engine()
+    if engine and not goals.is_file and goals.compression:
+        _require_taken(goals.compression, engine)
     registries = Registries(os.environ, Trust(goals.ca_bundle, goals.insecure))
     tags = goals.tags or (str(bento.tag),)
     ahead = partial(registries.begin, parse_reference(tags[0])) if goals.push else None
@@ -189,6 +195,7 @@ def make(
     from bentopack.image.compile import Compiler, require_compilable
     from bentopack.image.labels import bento_labels
     from bentopack.oci.blobs import Blobs
+    from bentopack.oci.compress import GZIP
 
     require_compilable(plan)
     for note in plan.notes:
@@ -200,7 +207,9 @@ def make(
         base = fetch_base(plan, blobs, registries, engine, reporter)
     interpreter = find_interpreter(base, plan.python, blobs, plan.base.image)
     labels = bento_labels(bento.tag, bento.digest, plan, origin=origin, epoch=goals.epoch)
-    compiler = Compiler(blobs, reporter, EPOCH if goals.epoch is None else goals.epoch, ahead)
+    compiler = Compiler(
+        blobs, reporter, EPOCH if goals.epoch is None else goals.epoch, ahead, goals.compression or GZIP
+    )
     return compiler.compile(plan, bento.path, base, interpreter, labels), blobs
 
 
@@ -212,6 +221,19 @@ def _engine() -> Engine | None:
         return connect(os.environ)
     except EngineError:
         return None
+
+
+def _require_taken(compression: Compression, engine: Engine) -> None:
+    """Refuse layers that an engine cannot unpack."""
+    from bentopack.errors import UsageError
+    from bentopack.image.dialect import is_major
+    from bentopack.oci.content import LAYER_ZSTD
+
+    if compression.media_type == LAYER_ZSTD and not is_major(engine.version, _FIRST_ENGINE_WITH_ZSTD):
+        raise UsageError(
+            f"the engine {engine.version} takes no zstd layers, Docker {_FIRST_ENGINE_WITH_ZSTD} and newer do",
+            hint="leave out --compression, or say where else the image goes: --archive, --layout, --push",
+        )
 
 
 def _write(

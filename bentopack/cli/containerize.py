@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from bentopack.image.engine import ImageFacts
     from bentopack.image.plan import ImagePlan
     from bentopack.image.secrets import Secret
+    from bentopack.oci.compress import Compression
     from bentopack.oci.registry import Registries
     from bentopack.oci.signature import PrivateKeyFile
 
@@ -53,6 +54,13 @@ class Backend(str, Enum):
     oci = "oci"
 
 
+class CompressionName(str, Enum):
+    """What layers are compressed with."""
+
+    gzip = "gzip"
+    zstd = "zstd"
+
+
 BackendOption = Annotated[
     Backend,
     typer.Option(
@@ -63,6 +71,10 @@ ArchiveOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="oci: write one archive, for docker load and podman load.")
 ]
 LayoutOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="oci: write an OCI layout there.")]
+CompressionOption = Annotated[
+    CompressionName | None,
+    typer.Option(help="oci: compress layers with it; zstd needs bentopack[zstd]. Default: gzip."),
+]
 TagOption = Annotated[
     list[str] | None,
     typer.Option("--tag", "-t", metavar="NAME[:TAG]", help="Name of the image; several. Default: the Bento's tag."),
@@ -125,6 +137,7 @@ def containerize(
     archive: ArchiveOption = None,
     layout: LayoutOption = None,
     base_from: BaseFromOption = None,
+    compression: CompressionOption = None,
     builder: BuilderOption = None,
     no_cache: NoCacheOption = False,
     cache_from: CacheFromOption = None,
@@ -186,6 +199,7 @@ def containerize(
         attest,
         _key(sign) if sign else None,
         options.epoch,
+        _compression(compression) if compression else None,
     )
     tool = _builder(builder, backend, goals, options, several=len(platforms) > 1) if dockerfile is None else None
     if tool:
@@ -314,22 +328,28 @@ def _epoch() -> int | None:
     return int(text)
 
 
+def _compression(name: CompressionName) -> Compression:
+    from bentopack.oci.compress import GZIP, zstd
+
+    return zstd() if name is CompressionName.zstd else GZIP
+
+
 def _builder(
     name: BuilderName | None, backend: Backend, goals: Goals, options: BuildOptions, *, several: bool
 ) -> Builder | None:
     """The builder that is asked for, or that this environment has; None where layers are written without one."""
     from bentopack.errors import EngineError, UsageError
 
-    files = [goals.archive, goals.layout, goals.base_from]
+    own = [goals.archive, goals.layout, goals.base_from, goals.compression]
     runs = [name, options.secrets, options.cache_from, options.cache_to, options.build_args, options.syntax]
-    if backend is Backend.oci or (backend is Backend.auto and (several or any(files))):
+    if backend is Backend.oci or (backend is Backend.auto and (several or any(own))):
         if any(runs):
             raise UsageError(
                 "--backend oci runs no build: leave out --builder, --secret, --cache-*, --build-arg, --syntax"
             )
         return None
-    if several or any(files):
-        raise UsageError("--archive, --layout, --base-from and several platforms are for --backend oci")
+    if several or any(own):
+        raise UsageError("--archive, --layout, --base-from, --compression and several platforms are for --backend oci")
     from bentopack.image.builder import choose_builder
 
     try:

@@ -19,7 +19,7 @@ from bentopack.image.plan import VENV, ImagePlan, Layer
 from bentopack.image.validate import PlanError
 from bentopack.oci.blobs import Blobs
 from bentopack.oci.blobs import Layer as Packed
-from bentopack.oci.compress import COMPRESSOR
+from bentopack.oci.compress import GZIP, Compression
 from bentopack.oci.image import Image, Part, Stream, make_image, read_config
 from bentopack.oci.layers import measure, pack
 from bentopack.oci.tar import Entry, tar_size, tar_stream, tree
@@ -42,7 +42,7 @@ DOCKER = "the build has to run in the image: --backend docker, with an engine, p
 
 @dataclass(frozen=True)
 class Compiler:
-    """What layers are made with: where they are kept, when their files count as changed, who is told.
+    """What layers are made with: where they are kept, when files count as changed, who is told, how they are packed.
 
     ``ahead`` begins to send a layer, of so many bytes, to where the image goes; it is told its digest afterwards.
     """
@@ -51,6 +51,7 @@ class Compiler:
     reporter: Reporter
     time: int = EPOCH
     ahead: Callable[[int, Stream], Callable[[str], None]] | None = None
+    compression: Compression = GZIP
 
     def compile(self, plan: ImagePlan, bento: Path, base: Image, interpreter: str, labels: dict[str, str]) -> Image:
         """Compile an image.
@@ -97,12 +98,18 @@ class Compiler:
     def _part(self, packed: Packed) -> Part:
         return Part(packed, lambda: self.blobs.stream(packed.descriptor.digest))
 
+    def _packed_key(self, *recipe: str) -> str:
+        return _key(self.compression.compressor, str(self.time), *recipe)
+
+    def _packed(self, entries: Iterable[Entry]) -> Packed:
+        return pack(self.blobs, entries, time=self.time, compression=self.compression)
+
     def _once(self, recipe: Sequence[str], entries: Iterable[Entry]) -> Packed:
         """Pack entries, or take what the same recipe gave before."""
-        key = _key(COMPRESSOR, str(self.time), *recipe)
+        key = self._packed_key(*recipe)
         found = self.blobs.layer(key)
         if found is None:
-            found = pack(self.blobs, entries, time=self.time)
+            found = self._packed(entries)
             self.blobs.note_layer(key, found)
         return found
 
@@ -130,7 +137,7 @@ class Compiler:
         """bentopack's own wheel: pure Python, so that its files are all there is to install."""
         wheel = bento / layer.paths[0]
         recipe = ("runtime", plan.python, layer.key or "")
-        if found := self.blobs.layer(_key(COMPRESSOR, str(self.time), *recipe)):
+        if found := self.blobs.layer(self._packed_key(*recipe)):
             return found
         from bentopack.image.wheels import compiled
 
@@ -146,7 +153,7 @@ class Compiler:
         """The locked wheels: each large one is a layer of its own, which other images have too; the rest share one."""
         requirements = bento / layer.paths[1]
         text = requirements.read_text("utf-8")
-        whole = _key(COMPRESSOR, str(self.time), plan.python, plan.platform, interpreter, text)
+        whole = self._packed_key(plan.python, plan.platform, interpreter, text)
         known = [(self.blobs.layer(key), words) for key, words in self.blobs.noted(whole) or ()]
         if known and all(packed for packed, _ in known):
             return [(packed, words) for packed, words in known if packed]
@@ -157,11 +164,11 @@ class Compiler:
             prefix = Path(folder, "prefix")
             prefix.mkdir()
             laid = lay_out(requirements, plan.python, plan.platform, prefix, self.reporter)
-            groups = _grouped(laid, plan, interpreter, str(self.time))
+            groups = _grouped(laid, plan, interpreter, self._packed_key)
             missing = [group for group in groups if self.blobs.layer(group.key) is None]
             bytecode = compiled([group.entries for group in missing], plan.python, Path(folder), self.reporter)
             for group, more in zip(missing, bytecode, strict=True):
-                self.blobs.note_layer(group.key, pack(self.blobs, [*group.entries, *more], time=self.time))
+                self.blobs.note_layer(group.key, self._packed([*group.entries, *more]))
         self.blobs.note(whole, [(group.key, group.holds) for group in groups])
         return [(packed, group.holds) for group in groups if (packed := self.blobs.layer(group.key))]
 
@@ -183,21 +190,23 @@ def _entries(bento: Path, layer: Layer) -> Iterator[Entry]:
         yield replace(entry, sha256=sums.get(path))
 
 
-def _grouped(laid: Sequence[Distribution], plan: ImagePlan, interpreter: str, time: str) -> list[_Group]:
+def _grouped(
+    laid: Sequence[Distribution], plan: ImagePlan, interpreter: str, key_of: Callable[..., str]
+) -> list[_Group]:
     """Return the large wheels by themselves, then all others, with what makes the folder an environment."""
     from bentopack.image.wheels import skeleton
 
     large = sorted((each for each in laid if each.size >= _OWN_LAYER_FROM), key=lambda each: (-each.size, each.name))
     own = {each.name for each in large[:_OWN_LAYERS]}
-    recipe = (COMPRESSOR, time, plan.python, plan.platform)
+    recipe = (plan.python, plan.platform)
     groups = [
-        _Group(f"{each.name} {each.version}", _key("wheel", *recipe, *each.identity), each.entries)
+        _Group(f"{each.name} {each.version}", key_of("wheel", *recipe, *each.identity), each.entries)
         for each in laid
         if each.name in own
     ]
     rest = [each for each in laid if each.name not in own]
     entries = [*skeleton(plan.python, interpreter), *(entry for each in rest for entry in each.entries)]
-    key = _key("wheels", *recipe, interpreter, *(word for each in rest for word in each.identity))
+    key = key_of("wheels", *recipe, interpreter, *(word for each in rest for word in each.identity))
     return [*groups, _Group(f"{len(rest)} Python packages", key, tuple(entries))]
 
 

@@ -6,15 +6,17 @@ import json
 import posixpath
 import tarfile
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import IO, Any
 
 from bentopack.oci.blobs import Blobs, Layer
 from bentopack.oci.content import CONFIG as CONFIG_TYPE
-from bentopack.oci.content import LAYER, ContentError, Descriptor, describe, image_manifest
+from bentopack.oci.content import LAYER, LAYER_GZIP, LAYER_ZSTD, ContentError, Descriptor, describe, image_manifest
 from bentopack.oci.image import Image, Part, read_config
 
 _PIECE = 1 << 20
 _SMALL = 1 << 20  # bytes; what may be a manifest or a configuration is held
+_ZSTD = b"\x28\xb5\x2f\xfd"  # what its frames begin with
 
 
 class Pieces:
@@ -85,13 +87,29 @@ def _kept(content: bytes, blobs: Blobs) -> Descriptor:
 def _part(layer: Descriptor, diff_id: str, blobs: Blobs) -> Part:
     # Layers of `docker save` are plain; those of an OCI layout may be compressed.
     head = next(blobs.stream(layer.digest), b"")[:4]
-    media_type = (
-        f"{LAYER}+gzip" if head[:2] == b"\x1f\x8b" else f"{LAYER}+zstd" if head == b"\x28\xb5\x2f\xfd" else LAYER
-    )
+    media_type = LAYER_GZIP if head[:2] == b"\x1f\x8b" else LAYER_ZSTD if head == _ZSTD else LAYER
     if media_type == LAYER and layer.digest != diff_id:
         raise ContentError(f"the archive's layer {layer.digest} should be {diff_id}")
     kept = Descriptor(media_type, layer.digest, layer.size)
     return Part(Layer(kept, diff_id), lambda: blobs.stream(layer.digest))
+
+
+def _readable(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    """Unpack what tarfile cannot: before Python 3.14 it does not know zstd."""
+    left = iter(pieces)
+    first = next(left, b"")
+    whole = chain([first], left)
+    if first[:4] != _ZSTD:
+        yield from whole
+        return
+    from bentopack.oci.compress import zstandard
+
+    library = zstandard()
+    reader = library.ZstdDecompressor().stream_reader(Pieces(whole), read_across_frames=True)
+    try:
+        yield from iter(lambda: reader.read(_PIECE), b"")
+    except library.ZstdError as error:
+        raise ContentError(f"a layer cannot be read: {error}") from None
 
 
 def member_names(pieces: Iterable[bytes | memoryview]) -> Iterator[tuple[str, Any]]:
@@ -99,9 +117,10 @@ def member_names(pieces: Iterable[bytes | memoryview]) -> Iterator[tuple[str, An
 
     Raises:
         ContentError: it is no tar, or is compressed in a way that is not known here.
+        UsageError: it is compressed with zstd, and what reads that is not installed.
     """
     try:
-        with tarfile.open(fileobj=Pieces(pieces), mode="r|*") as archive:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=Pieces(_readable(pieces)), mode="r|*") as archive:  # type: ignore[call-overload]
             for member in archive:
                 yield member.name.removeprefix("./"), member
     except tarfile.TarError as error:

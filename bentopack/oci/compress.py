@@ -2,7 +2,8 @@
 
 A gzip file is a header, deflated blocks and a checksum. Each mebibyte is deflated by itself and ends on a whole byte (a
 full flush), so any number of threads may make them. The header is written here: libraries put time and system into it.
-Other releases of a deflater give other bytes, so a compressor is named with its release.
+A zstd file is frames, one after the other: here each mebibyte is one.
+Other releases of a compressor give other bytes, so it is named with its release.
 """
 
 from __future__ import annotations
@@ -11,33 +12,96 @@ import os
 import struct
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from types import ModuleType
+
+from bentopack.errors import UsageError
+from bentopack.oci.content import LAYER_GZIP, LAYER_ZSTD
 
 _PIECE = 1 << 20  # bytes
 _LEVEL = 1  # a layer is made while somebody waits; level 6 takes three times as long for a twelfth less
+_ZSTD_LEVEL = 3  # its own default: half the time of gzip's level 1, for a sixth less
 _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"  # deflate, no name, no time, an unknown system
 _END = b"\x03\x00"  # an empty last block
 
-COMPRESSOR = f"gzip-{_LEVEL} zlib {zlib.ZLIB_RUNTIME_VERSION}"
-"""Names what makes the bytes: with the same one, the same tar is the same blob."""
+
+@dataclass(frozen=True)
+class Compression:
+    """A way to compress layers: their media type, and what yields a stream compressed.
+
+    ``compressor`` names what makes the bytes: with the same one, the same tar is the same blob.
+    """
+
+    media_type: str
+    compressor: str
+    compress: Callable[[Iterable[bytes | memoryview]], Iterator[bytes]]
 
 
 def gzipped(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes]:
     """Yield a stream as gzip. At most a few pieces for each core are held."""
-    cores = os.cpu_count() or 1
     checksum, size = 0, 0
-    yield _HEADER
-    with ThreadPoolExecutor(cores) as pool:  # zlib lets other threads run
-        waiting: deque[Future[bytes]] = deque()
+
+    def summed() -> Iterator[bytes]:
+        nonlocal checksum, size
         for piece in _even(pieces):
             checksum, size = zlib.crc32(piece, checksum), size + len(piece)
-            waiting.append(pool.submit(_deflated, piece))
+            yield piece
+
+    yield _HEADER
+    yield from _on_all_cores(_deflated, summed())
+    yield _END + struct.pack("<II", checksum, size & 0xFFFFFFFF)
+
+
+GZIP = Compression(LAYER_GZIP, f"gzip-{_LEVEL} zlib {zlib.ZLIB_RUNTIME_VERSION}", gzipped)
+
+
+def zstd() -> Compression:
+    """Return zstd, of the library that is installed.
+
+    Raises:
+        UsageError: none is.
+    """
+    library = zstandard()
+
+    def frame(piece: bytes) -> bytes:
+        found: bytes = library.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True).compress(piece)
+        return found
+
+    def compress(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes]:
+        return _on_all_cores(frame, _even(pieces))
+
+    release = f"zstandard {library.__version__} libzstd {'.'.join(map(str, library.ZSTD_VERSION))}"
+    return Compression(LAYER_ZSTD, f"zstd-{_ZSTD_LEVEL} {release}", compress)
+
+
+def zstandard() -> ModuleType:
+    """Return the library that reads and writes zstd.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    try:
+        import zstandard as library
+    except ImportError:
+        raise UsageError(
+            "what reads and writes zstd layers is not installed", hint='install it: pip install "bentopack[zstd]"'
+        ) from None
+    return library
+
+
+def _on_all_cores(work: Callable[[bytes], bytes], pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what work makes of each piece, in order."""
+    cores = os.cpu_count() or 1
+    with ThreadPoolExecutor(cores) as pool:  # both libraries let other threads run
+        waiting: deque[Future[bytes]] = deque()
+        for piece in pieces:
+            waiting.append(pool.submit(work, piece))
             if len(waiting) > 2 * cores:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-    yield _END + struct.pack("<II", checksum, size & 0xFFFFFFFF)
 
 
 def _deflated(piece: bytes) -> bytes:

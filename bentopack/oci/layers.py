@@ -6,18 +6,19 @@ import hashlib
 from collections.abc import Iterable, Iterator
 
 from bentopack.oci.blobs import Blobs, Layer
-from bentopack.oci.compress import gzipped
-from bentopack.oci.content import LAYER, LAYER_GZIP, Descriptor
+from bentopack.oci.compress import GZIP, Compression
+from bentopack.oci.content import LAYER, Descriptor
 from bentopack.oci.tar import Entry, tar_stream
 
 
-def pack(blobs: Blobs, entries: Iterable[Entry], *, time: int) -> Layer:
+def pack(blobs: Blobs, entries: Iterable[Entry], *, time: int, compression: Compression = GZIP) -> Layer:
     """Pack entries into a compressed layer, in one pass over their files.
 
     Args:
         blobs: where the layer is kept.
         entries: what it holds.
         time: of every entry, in seconds since 1970.
+        compression: what it is compressed with.
     """
     plain = hashlib.sha256()
 
@@ -26,8 +27,8 @@ def pack(blobs: Blobs, entries: Iterable[Entry], *, time: int) -> Layer:
             plain.update(piece)
             yield piece
 
-    digest, size = blobs.add(gzipped(hashed()))
-    return Layer(Descriptor(LAYER_GZIP, digest, size), f"sha256:{plain.hexdigest()}")
+    digest, size = blobs.add(compression.compress(hashed()))
+    return Layer(Descriptor(compression.media_type, digest, size), f"sha256:{plain.hexdigest()}")
 
 
 def measure(entries: Iterable[Entry], *, time: int) -> Layer:

@@ -175,7 +175,9 @@ def test_signed_images(project: Path, registry: str, bases: Path, tmp_path: Path
     """Who has the public key proves who pushed; another's key, and an image that nobody signed, are refused."""
     for each in ("ours", "other"):
         private, public = tmp_path / f"{each}.pem", tmp_path / f"{each}.pub"
-        subprocess.run([*"openssl ecparam -name prime256v1 -genkey -noout -out".split(), private], check=True)
+        subprocess.run(
+            [*["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out"], private], check=True
+        )
         subprocess.run(["openssl", "ec", "-in", private, "-pubout", "-out", public], check=True, capture_output=True)
     name = f"{registry}/team/echo:1"
     pushed(project, name, bases)

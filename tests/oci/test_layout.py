@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 
+from bentopack.errors import UsageError
 from bentopack.oci.archive import Pieces, member_names, read_archive
 from bentopack.oci.blobs import Blobs
-from bentopack.oci.content import CONFIG, ContentError, canonical, describe, image_manifest
+from bentopack.oci.compress import zstd
+from bentopack.oci.content import CONFIG, LAYER_ZSTD, ContentError, canonical, describe, image_manifest
 from bentopack.oci.image import Image, Part, make_image
 from bentopack.oci.layers import measure, pack
 from bentopack.oci.layout import read_layout, write_archive, write_layout
@@ -100,6 +103,18 @@ def test_the_members_of_a_layer(image: Image) -> None:
     assert [name for name, _ in member_names(image.parts[1].stream())] == ["model.bin"]
     with pytest.raises(ContentError, match="cannot be read"):
         list(member_names([b"\x28\xb5\x2f\xfd" * 1000]))
+
+
+def test_the_members_of_a_zstd_layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several frames; what is missing to read them is said."""
+    blobs = Blobs(tmp_path / "blobs")
+    layer = pack(blobs, [Entry("model.bin", source=b"m" * 3_000_000)], time=TIME, compression=zstd())
+    assert layer.descriptor.media_type == LAYER_ZSTD
+    digest = layer.descriptor.digest
+    assert [name for name, _ in member_names(blobs.stream(digest))] == ["model.bin"]
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    with pytest.raises(UsageError, match="zstd layers is not installed"):
+        list(member_names(blobs.stream(digest)))
 
 
 def test_pieces_are_read_in_any_length() -> None:
