@@ -113,6 +113,14 @@ def endless(tmp_path: Path) -> Iterator[dict[str, str]]:
         server.shutdown()
 
 
+def test_an_engine_that_takes_no_zstd(manifest: Make, bento: Write, endless: dict[str, str]) -> None:
+    """It is refused before anything is compiled, with where else the image may go."""
+    options = ("--backend", "oci", "--compression", "zstd")
+    done = bentopack("containerize", bento(manifest()), *options, **endless)
+    assert done.returncode == 2
+    assert "the engine 20.10.24 takes no zstd layers" in done.stderr
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_cancelled(
     manifest: Make, bento: Write, tmp_path: Path, endless: dict[str, str], number: signal.Signals, code: int
