@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from bentopack._fs import EPOCH
 from bentopack._report import Reporter
 from bentopack.bento.digest import read_sums
 from bentopack.image.plan import VENV, ImagePlan, Layer
+from bentopack.image.split import Share, spare_layers, split_models
 from bentopack.image.validate import PlanError
 from bentopack.oci.blobs import Blobs
 from bentopack.oci.blobs import Layer as Packed
@@ -30,7 +32,7 @@ if TYPE_CHECKING:  # takes longer to import than most images to compile: their l
 _RECIPE = "1"  # changes with what is written from the same inputs
 _PLAIN_FROM = 32 << 20  # bytes; models are dense already, and would be read and packed for nothing
 _OWN_LAYER_FROM = 4 << 20  # bytes of an installed wheel; smaller ones share a layer
-_OWN_LAYERS = 60  # an image has 127 layers at most
+_OWN_LAYERS = 60
 _NOT_WITHOUT_AN_ENGINE = {
     "interpreter": "its base has no Python of the right version",
     "system": "docker.system_packages have to be installed in it",
@@ -64,17 +66,20 @@ class Compiler:
             labels: beside the plan's.
 
         Raises:
-            PlanError: the plan asks for what only a build in the image can do.
+            PlanError: the plan asks for what only a build in the image can do, or the image would have too many layers.
         """
+        spare = spare_layers(plan, len(base.parts))
+        split = split_models(plan, partial(_entries, bento), spare)
+        own = min(_OWN_LAYERS, spare - sum(len(shares) - 1 for shares in split.values()))
         parts: list[tuple[Part, str]] = []
         for layer in plan.layers:
             if layer.kind == "python":
-                made = self._python(plan, bento, layer, interpreter)
+                made = self._python(plan, bento, layer, interpreter, own)
                 parts += [(self._part(each), told) for each, told in made]
             elif layer.kind == "runtime":
                 parts.append((self._part(self._runtime(plan, bento, layer)), layer.holds))
             else:
-                parts.append((self._copied(bento, layer), layer.holds))
+                parts += self._copied(bento, layer, split.get(layer))
         moment = datetime.fromtimestamp(self.time, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         told = {**dict(plan.labels), **labels}
         return make_image(
@@ -113,21 +118,31 @@ class Compiler:
             self.blobs.note_layer(key, found)
         return found
 
-    def _copied(self, bento: Path, layer: Layer) -> Part:
-        """What is copied out of the Bento as it is."""
+    def _copied(self, bento: Path, layer: Layer, shares: Sequence[Share] | None) -> list[tuple[Part, str]]:
+        """What is copied out of the Bento as it is; in several layers where it is split."""
         recipe = (layer.kind, layer.key or "")
         if (layer.size or 0) < _PLAIN_FROM:
-            return self._part(self._once(recipe, _entries(bento, layer)))
+            return [(self._part(self._once(recipe, _entries(bento, layer))), layer.holds)]
+        if not shares:
+            return [(self._plain(recipe, tuple(_entries(bento, layer)), layer.holds), layer.holds)]
+        told = [f"{layer.holds} ({number} of {len(shares)})" for number in range(1, len(shares) + 1)]
+        return [
+            (self._plain((*recipe, *(entry.path for entry in share)), share, words), words)
+            for share, words in zip(shares, told, strict=True)
+        ]
+
+    def _plain(self, recipe: Sequence[str], entries: Share, holds: str) -> Part:
+        """A layer that is written nowhere, and sent while its digest is being computed where that is not known."""
         key = _key("plain", str(self.time), *recipe)
 
         def stream() -> Iterator[bytes | memoryview]:
-            return tar_stream(_entries(bento, layer), time=self.time)
+            return tar_stream(entries, time=self.time)
 
         packed = self.blobs.layer(key)
         if packed is None:
-            self.reporter.step(f"hashing {layer.holds}")
-            named = self.ahead(tar_size(_entries(bento, layer)), stream) if self.ahead else None
-            packed = measure(_entries(bento, layer), time=self.time)
+            self.reporter.step(f"hashing {holds}")
+            named = self.ahead(tar_size(entries), stream) if self.ahead else None
+            packed = measure(entries, time=self.time)
             if named:
                 named(packed.descriptor.digest)
             self.blobs.note_layer(key, packed)
@@ -149,11 +164,13 @@ class Compiler:
             [more] = compiled([entries], plan.python, Path(folder), self.reporter)
             return self._once(recipe, [*entries, *more])
 
-    def _python(self, plan: ImagePlan, bento: Path, layer: Layer, interpreter: str) -> list[tuple[Packed, str]]:
-        """The locked wheels: each large one is a layer of its own, which other images have too; the rest share one."""
+    def _python(
+        self, plan: ImagePlan, bento: Path, layer: Layer, interpreter: str, own: int
+    ) -> list[tuple[Packed, str]]:
+        """The locked wheels: ``own`` large ones are each a layer that other images have too; the rest share one."""
         requirements = bento / layer.paths[1]
         text = requirements.read_text("utf-8")
-        whole = self._packed_key(plan.python, plan.platform, interpreter, text)
+        whole = self._packed_key(plan.python, plan.platform, interpreter, text, str(own))
         known = [(self.blobs.layer(key), words) for key, words in self.blobs.noted(whole) or ()]
         if known and all(packed for packed, _ in known):
             return [(packed, words) for packed, words in known if packed]
@@ -164,7 +181,7 @@ class Compiler:
             prefix = Path(folder, "prefix")
             prefix.mkdir()
             laid = lay_out(requirements, plan.python, plan.platform, prefix, self.reporter)
-            groups = _grouped(laid, plan, interpreter, self._packed_key)
+            groups = _grouped(laid, plan, interpreter, self._packed_key, own)
             missing = [group for group in groups if self.blobs.layer(group.key) is None]
             bytecode = compiled([group.entries for group in missing], plan.python, Path(folder), self.reporter)
             for group, more in zip(missing, bytecode, strict=True):
@@ -191,13 +208,13 @@ def _entries(bento: Path, layer: Layer) -> Iterator[Entry]:
 
 
 def _grouped(
-    laid: Sequence[Distribution], plan: ImagePlan, interpreter: str, key_of: Callable[..., str]
+    laid: Sequence[Distribution], plan: ImagePlan, interpreter: str, key_of: Callable[..., str], most: int
 ) -> list[_Group]:
-    """Return the large wheels by themselves, then all others, with what makes the folder an environment."""
+    """Return the large wheels by themselves, of many the largest, then all others, with what makes an environment."""
     from bentopack.image.wheels import skeleton
 
     large = sorted((each for each in laid if each.size >= _OWN_LAYER_FROM), key=lambda each: (-each.size, each.name))
-    own = {each.name for each in large[:_OWN_LAYERS]}
+    own = {each.name for each in large[:most]}
     recipe = (plan.python, plan.platform)
     groups = [
         _Group(f"{each.name} {each.version}", key_of("wheel", *recipe, *each.identity), each.entries)

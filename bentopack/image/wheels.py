@@ -47,10 +47,7 @@ class Distribution:
     @property
     def size(self) -> int:
         """The bytes of its files."""
-        return sum(
-            entry.source.stat().st_size if isinstance(entry.source, Path) else len(entry.source or b"")
-            for entry in self.entries
-        )
+        return sum(entry.size for entry in self.entries)
 
 
 def lay_out(requirements: Path, python: str, platform: str, into: Path, reporter: Reporter) -> list[Distribution]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import Event, Thread
+from threading import Event, Semaphore, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -58,6 +58,7 @@ class Registries:
     trust: Trust = field(default_factory=Trust)
     _wires: dict[str, Wire] = field(default_factory=dict)
     _ahead: dict[tuple[str, str], _Ahead] = field(default_factory=dict)
+    _turns: Semaphore = field(default_factory=lambda: Semaphore(_AT_ONCE))
 
     def wire(self, registry: str) -> Wire:
         """The way to one of them."""
@@ -217,7 +218,7 @@ class Registries:
         Returns:
             What is to be called with the digest, once that is known.
         """
-        ahead = _Ahead(lambda stopping: self._upload(reference, size, stopping), stream)
+        ahead = _Ahead(lambda stopping: self._upload(reference, size, stopping), stream, self._turns)
 
         def named(digest: str) -> None:
             self._ahead[str(reference), digest] = ahead
@@ -316,11 +317,12 @@ class _Stopped(Exception):
 
 
 class _Ahead:
-    """A blob that is sent by a thread of its own while its digest is being computed."""
+    """A blob that is sent by a thread of its own while its digest is being computed, once it has its turn."""
 
-    def __init__(self, begin: Callable[[Stream], _Upload], stream: Stream) -> None:
+    def __init__(self, begin: Callable[[Stream], _Upload], stream: Stream, turns: Semaphore) -> None:
         self._begin = begin
         self._stream = stream
+        self._turns = turns
         self._stop = Event()
         self._upload: _Upload | None = None
         self._failed: Exception | None = None
@@ -329,8 +331,9 @@ class _Ahead:
 
     def _run(self) -> None:
         try:
-            self._upload = self._begin(self._until_stopped)
-            self._upload.run()
+            with self._turns:
+                self._upload = self._begin(self._until_stopped)
+                self._upload.run()
         except Exception as error:  # whoever pushes sends it again, and is told then
             self._failed = error
 

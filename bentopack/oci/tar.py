@@ -34,6 +34,11 @@ class Entry:
         """Whether it holds others, and nothing itself."""
         return self.source is None and self.target is None
 
+    @property
+    def size(self) -> int:
+        """The bytes that it holds."""
+        return self.source.stat().st_size if isinstance(self.source, Path) else len(self.source or b"")
+
 
 def tar_stream(entries: Iterable[Entry], *, time: int) -> Iterator[bytes | memoryview]:
     """Yield an archive in pieces of at most a mebibyte; only one is ever held.
@@ -111,7 +116,7 @@ def _members(entries: Iterable[Entry], time: int) -> Iterator[tuple[Entry, bytes
         elif entry.source is None:
             header.type = tarfile.DIRTYPE
         else:
-            header.size = len(entry.source) if isinstance(entry.source, bytes) else entry.source.stat().st_size
+            header.size = entry.size
         yield entry, header.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"), header.size
 
 

@@ -163,7 +163,7 @@ def test_several_platforms_under_one_name(project: Path, registry: str, bases: P
     command = ["skopeo", "inspect", "--tls-verify=false", "--override-arch", "arm64", "--config", f"docker://{name}"]
     found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert json.loads(found)["architecture"] == "arm64"
-    options = ["containerize", "--platform", both, "--base-from", bases]
+    options: list[str | Path] = ["containerize", "--platform", both, "--base-from", bases]
     layout = json.loads(done(*options, "--layout", tmp_path / "l", "-o", "json", cwd=project))
     assert layout["digest"] == facts["digest"]
     bento = facts["platforms"]["linux/amd64"]["bento"]

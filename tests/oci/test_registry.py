@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -330,6 +331,33 @@ def test_what_the_registry_has_is_not_sent_to_its_end(scripted: Scripted, regist
     sent = registries.push(image, reference)
     assert (sent.there, sent.sent) == (1, 1)
     assert [method for method, *_ in scripted.asked].count("DELETE") == 1
+
+
+def test_a_few_are_sent_ahead_at_once(scripted: Scripted, registries: Registries) -> None:
+    """A model of many layers waits for its turns, and all of them arrive."""
+    reference, more = parse_reference(f"{scripted.address}/team/x:1"), threading.Event()
+    begun: list[bytes] = []
+
+    def stream_of(content: bytes) -> Iterator[bytes]:
+        begun.append(content)
+        more.wait(10)
+        yield content
+
+    contents = [bytes([number]) * 1000 for number in range(7)]
+    parts = [
+        Part(Layer(describe(LAYER, content), digest_of(content)), partial(stream_of, content)) for content in contents
+    ]
+    for part in parts:
+        registries.begin(reference, 1000, part.stream)(part.descriptor.digest)
+    while len(begun) < 4:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    assert len(begun) == 4
+    more.set()
+    image = one_layer()
+    registries.push(Image(tuple(parts), image.config, image.manifest), reference)
+    assert sorted(begun) == contents
+    assert all(scripted.blobs[part.descriptor.digest] == content for part, content in zip(parts, contents, strict=True))
 
 
 def test_where_it_could_not_be_sent_ahead_it_is_sent_again(scripted: Scripted, registries: Registries) -> None:

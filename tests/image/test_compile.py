@@ -1,0 +1,119 @@
+"""Images without an engine, as the compiler makes them."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bentopack._fs import write_atomic
+from bentopack.bento.digest import write_sums
+from bentopack.image import compile as compile_module
+from bentopack.image import split, wheels
+from bentopack.image.compile import Compiler
+from bentopack.image.from_bento import plan_bento
+from bentopack.image.plan import ImagePlan
+from bentopack.image.validate import PlanError
+from bentopack.oci.blobs import Blobs, Layer
+from bentopack.oci.compress import Compression
+from bentopack.oci.content import LAYER, Descriptor, canonical, digest_of
+from bentopack.oci.image import Image, Part, Stream, make_image
+from bentopack.spec.manifest import Manifest
+from tests.doubles import Recorder
+
+from .conftest import Make
+
+INTERPRETER = "/usr/local/bin/python3.11"
+# The bytes of gzip are another release's others; those of a tar are everybody's.
+PLAIN = Compression(LAYER, "none", lambda pieces: map(bytes, pieces))
+
+
+def base_of(layers: int) -> Image:
+    """An image of so many layers that nobody reads."""
+    parts = [
+        Part(Layer(Descriptor(LAYER, digest_of(bytes([each])), 1), digest_of(bytes([each]))), lambda: iter(()))
+        for each in range(layers)
+    ]
+    nothing = Image((), canonical({"rootfs": {"type": "layers", "diff_ids": []}}), b"")
+    return make_image(
+        nothing, parts, {}, platform="linux/amd64", history=[], created="1980-01-01T00:00:00Z", annotations={}
+    )
+
+
+@pytest.fixture
+def made(manifest: Make, bento: Callable[[Manifest], Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small Bento, on a machine that has no Python for bytecode: its bytes depend on the release."""
+    monkeypatch.setattr(wheels, "_interpreter", lambda _: None)
+    return bento(manifest())
+
+
+def compiler(folder: Path, ahead: Callable[[int, Stream], Callable[[str], None]] | None = None) -> Compiler:
+    """One that compresses nothing."""
+    return Compiler(Blobs(folder / "blobs"), Recorder(), ahead=ahead, compression=PLAIN)
+
+
+def compiled(maker: Compiler, plan: ImagePlan, bento: Path, below: int = 1) -> Image:
+    return maker.compile(plan, bento, base_of(below), INTERPRETER, {})
+
+
+def told(image: Image) -> list[str]:
+    """The image's history."""
+    return [each["created_by"] for each in json.loads(image.config)["history"]]
+
+
+def members(part: Part) -> set[str]:
+    """The files in a layer."""
+    with tarfile.open(fileobj=io.BytesIO(b"".join(part.stream()))) as archive:
+        return {member.name for member in archive if member.isfile()}
+
+
+@pytest.fixture
+def large(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Bento with a model that is more than one layer."""
+    monkeypatch.setattr(split, "_SHARE", 1000)
+    monkeypatch.setattr(compile_module, "_PLAIN_FROM", 1000)
+    for name in ("a/1", "a/2", "b/1"):
+        write_atomic(made / f"models/iris/1.0/{name}", name * 300)
+    write_sums(made)
+    return made
+
+
+def test_a_large_model_is_several_layers(large: Path, tmp_path: Path) -> None:
+    """Each is told apart and sent ahead by itself; nothing is lost, and nothing is hashed twice."""
+    begun: list[tuple[int, bytes]] = []
+    named: list[str] = []
+
+    def ahead(size: int, stream: Stream) -> Callable[[str], None]:
+        begun.append((size, b"".join(stream())))
+        return named.append
+
+    plan = plan_bento(large)
+    models = replace(plan, layers=plan.of("model"))
+    image = compiled(compiler(tmp_path, ahead), models, large)
+    assert told(image) == [f"bentopack: model iris:1.0 ({number} of 3)" for number in (1, 2, 3)]
+    parts = image.parts[1:]
+    top = "bento/models/iris/1.0"
+    assert [members(part) for part in parts] == [{f"{top}/a/1"}, {f"{top}/a/2"}, {f"{top}/b/1", f"{top}/model.bin"}]
+    assert named == [part.descriptor.digest for part in parts] == [digest_of(content) for _, content in begun]
+    assert [size for size, _ in begun] == [part.descriptor.size for part in parts]
+    again = compiler(tmp_path, ahead)
+    assert compiled(again, models, large).manifest == image.manifest
+    assert len(named) == 3
+
+
+def test_large_wheels_leave_room(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that would be a layer too many shares that of the others."""
+    monkeypatch.setattr(compile_module, "_OWN_LAYER_FROM", 1)
+    plan, maker = plan_bento(made), compiler(tmp_path)
+    assert len(plan.layers) == 5
+    roomy, full = (compiled(maker, plan, made, below) for below in (121, 122))
+    assert told(roomy)[:2] == ["bentopack: tiny 1.0", "bentopack: 0 Python packages"]
+    assert told(full)[0] == "bentopack: 1 Python packages"
+    assert len(roomy.parts) == len(full.parts) == 127
+    with pytest.raises(PlanError, match="128 layers"):
+        compiled(maker, plan, made, 123)
