@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,6 +29,7 @@ from tests.doubles import Recorder
 
 from .conftest import Make
 
+GOLDEN = Path(__file__).with_name("golden") / "image.json"
 INTERPRETER = "/usr/local/bin/python3.11"
 # The bytes of gzip are another release's others; those of a tar are everybody's.
 PLAIN = Compression(LAYER, "none", lambda pieces: map(bytes, pieces))
@@ -70,6 +72,19 @@ def members(part: Part) -> set[str]:
     """The files in a layer."""
     with tarfile.open(fileobj=io.BytesIO(b"".join(part.stream()))) as archive:
         return {member.name for member in archive if member.isfile()}
+
+
+def test_golden_image(made: Path, tmp_path: Path) -> None:
+    """An image's bytes change only on purpose. Renew the file with: BENTOPACK_RENEW_GOLDEN=1 pytest -k test_golden."""
+    image = compiled(compiler(tmp_path), plan_bento(made), made)
+    found = {
+        "manifest": image.descriptor.digest,
+        "config": json.loads(image.config),
+        "layers": [sorted(members(part)) for part in image.parts[1:]],
+    }
+    if os.environ.get("BENTOPACK_RENEW_GOLDEN"):
+        GOLDEN.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+    assert found == json.loads(GOLDEN.read_text())
 
 
 @pytest.fixture
