@@ -73,7 +73,7 @@ ArchiveOption = Annotated[
 LayoutOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="oci: write an OCI layout there.")]
 CompressionOption = Annotated[
     CompressionName | None,
-    typer.Option(help="oci: compress layers with it; zstd needs bentopack[zstd]. Default: gzip."),
+    typer.Option(metavar="gzip|zstd", help="oci: compress layers with it; zstd needs bentopack[zstd]. Default: gzip."),
 ]
 TagOption = Annotated[
     list[str] | None,
