@@ -92,9 +92,10 @@ class Compiler:
             annotations={key: value for key, value in told.items() if key.startswith("org.opencontainers.image.")},
         )
 
-    def models(self, plan: ImagePlan, bento: Path) -> list[Part]:
-        """The layers of a Bento's models, as they are in its images."""
-        return [self._copied(bento, layer) for layer in plan.of("model")]
+    def models(self, plan: ImagePlan, bento: Path) -> list[tuple[Part, str]]:
+        """The layers of a Bento's models and what each holds, as they are in its images."""
+        split = split_models(plan, partial(_entries, bento), spare_layers(plan, 0))
+        return [made for layer in plan.of("model") for made in self._copied(bento, layer, split.get(layer))]
 
     def packed(self, recipe: Sequence[str], entries: Iterable[Entry]) -> Part:
         """A layer of other entries; ``recipe`` stands for them."""

@@ -22,7 +22,6 @@ from bentopack.image.from_bento import plan_bento
 from bentopack.image.plan import BENTO
 from bentopack.oci.archive import Pieces
 from bentopack.oci.content import EMPTY, MANIFEST, Descriptor, artifact_manifest, describe, digest_of
-from bentopack.oci.image import Part
 from bentopack.oci.reference import Reference
 from bentopack.oci.registry import Content, Registries, Sent, artifact_of
 from bentopack.oci.tar import Entry
@@ -60,11 +59,10 @@ def push_bento(
     plan = plan_bento(bento, variant=next(iter(manifest.variants)))
     models = compiler.models(plan, bento)
     rest = compiler.packed(("bento", digest), _all_but_models(bento))
-    told = [f"model {model.tag}" for model in manifest.models]
-    layers = [replace(rest.descriptor, annotations={"org.opencontainers.image.title": "all but the models"})]
-    layers += [_described(part, words) for part, words in zip(models, told, strict=True)]
+    parts = [(rest, "all but the models"), *models]
+    layers = [replace(part.descriptor, annotations={"org.opencontainers.image.title": told}) for part, told in parts]
     written = artifact_manifest(ARTIFACT, layers, _annotations(manifest, bento, tag, digest, origin))
-    contents = [Content(part.descriptor, part.stream, part.origin) for part in (rest, *models)]
+    contents = [Content(part.descriptor, part.stream, part.origin) for part, _ in parts]
     contents.append(Content(describe(EMPTY, _NOTHING), lambda: iter([_NOTHING])))
     sent = registries.send(contents, reference, told=reporter.output)
     registries.put_manifest(reference, written, MANIFEST)
@@ -111,10 +109,6 @@ def _all_but_models(bento: Path) -> Iterator[Entry]:
             executable = (bento / name).stat().st_mode & 0o100
             yield Entry(f"{_AT}{name}", 0o755 if executable else 0o644, source=bento / name, sha256=sha256)
     yield Entry(f"{_AT}{SUMS_NAME}", source=bento / SUMS_NAME)
-
-
-def _described(part: Part, words: str) -> Descriptor:
-    return replace(part.descriptor, annotations={"org.opencontainers.image.title": words})
 
 
 def _annotations(manifest: Manifest, bento: Path, tag: Tag, digest: str, origin: Origin | None) -> Mapping[str, str]:
