@@ -52,13 +52,18 @@ def split_models(
 
 
 def _shares(entries: Iterable[Entry], most: int) -> list[Share]:
-    """Cut entries, in the order of their paths, where their files would be more than so many bytes together."""
+    """Cut entries, in the order of their paths, where their files would be more than so many bytes together.
+
+    Small files beside a large one make no share: none has less than a sixteenth of that.
+    """
+    sized = [(entry, entry.size) for entry in complete(entries)]
     found: list[list[Entry]] = [[]]
-    held = 0
-    for entry in complete(entries):
-        if held and held + entry.size > most:
+    held, left, least = 0, sum(size for _, size in sized), most // 16
+    for entry, size in sized:
+        if held + size > most and min(held, left) > least:
             found.append([])
             held = 0
         found[-1].append(entry)
-        held += entry.size
+        held += size
+        left -= size
     return [tuple(share) for share in found]

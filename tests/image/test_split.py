@@ -34,38 +34,40 @@ def shares_of(sizes: Sequence[int], spare: int = 100) -> list[list[int]]:
 
 @pytest.fixture(autouse=True)
 def small_shares(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A share is of ten bytes."""
-    monkeypatch.setattr(split, "_SHARE", 10)
+    """A share is of 160 bytes, and of more than ten."""
+    monkeypatch.setattr(split, "_SHARE", 160)
 
 
 @pytest.mark.parametrize(
     ("sizes", "shares"),
     [
-        ([4, 4, 4, 9, 1], [[4, 4], [4], [9, 1]]),
-        ([5, 5], []),
-        ([30], []),
-        ([30, 1], [[30], [1]]),
-        ([10, 0, 0, 10], [[10, 0, 0], [10]]),
+        ([64, 64, 64, 144, 16], [[64, 64], [64], [144, 16]]),
+        ([80, 80], []),
+        ([480], []),
+        ([5, 480, 5], []),
+        ([480, 16], [[480], [16]]),
+        ([480, 5, 480], [[480], [5, 480]]),
+        ([160, 0, 0, 160], [[160, 0, 0], [160]]),
     ],
 )
 def test_a_model_is_cut_between_its_files(sizes: list[int], shares: list[list[int]]) -> None:
-    """Each share is as large as it may be; one file stays one layer."""
+    """Each share is as large as it may be; one large file stays one layer, whatever small ones are beside it."""
     assert shares_of(sizes) == shares
 
 
-@given(st.lists(st.integers(0, 40), min_size=1, max_size=60))
+@given(st.lists(st.integers(0, 400), min_size=1, max_size=60))
 def test_shares_are_few_and_hold_everything(sizes: list[int]) -> None:
     """However large the model is."""
-    shares = split._shares(files(sizes), max(10, -(-sum(sizes) // 8)))
+    shares = split._shares(files(sizes), 160)
     assert [entry for share in shares for entry in share] == complete(files(sizes))
-    assert len(shares) <= max(16, 2 * sum(sizes) // 10 + 1)
+    assert len(shares) == 1 or all(sum(entry.size for entry in share) > 10 for share in shares)
     assert len(shares_of(sizes)) <= 16
 
 
 def test_without_room_a_model_stays_whole() -> None:
     """Layers that an image cannot have are not made."""
-    assert len(shares_of([9, 9, 9], spare=2)) == 3
-    assert shares_of([9, 9, 9], spare=1) == []
+    assert len(shares_of([150, 150, 150], spare=2)) == 3
+    assert shares_of([150, 150, 150], spare=1) == []
 
 
 @pytest.fixture

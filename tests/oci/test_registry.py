@@ -55,6 +55,8 @@ class Scripted:
     """Given in turn, before anything is done."""
     login: str = ""
     """``basic`` or ``bearer``: who must say who they are, as me with the password ``secret``."""
+    referrers: dict[str, list[dict[str, Any]]] | None = None
+    """What belongs to a digest, in a registry that keeps such lists."""
     cut_after: int = 0
     """Bytes of a chunk that are taken before the connection breaks, once."""
     other_bytes: bool = False
@@ -110,9 +112,19 @@ class Handler(BaseHTTPRequestHandler):
             self._upload(it, path, query)
         elif self.command == "PUT" and kind == "manifests":
             it.manifests[name] = (self.headers["Content-Type"], self.rfile.read(int(self.headers["Content-Length"])))
-            self._answer(201, b"", {})
+            self._answer(201, b"", self._listed(it, it.manifests[name][1]))
+        elif kind == "referrers" and it.referrers is not None:
+            self._answer(200, canonical({"manifests": it.referrers.get(name, [])}), {})
         else:
             self._answer(404, b'{"errors": [{"message": "not known here"}]}', {})
+
+    def _listed(self, it: Scripted, manifest: bytes) -> dict[str, str]:
+        told = json.loads(manifest)
+        if it.referrers is None or "subject" not in told:
+            return {}
+        found = {**describe(MANIFEST, manifest).to_json(), "artifactType": told["artifactType"]}
+        it.referrers.setdefault(told["subject"]["digest"], []).append(found)
+        return {"OCI-Subject": told["subject"]["digest"]}
 
     def _begin(self, it: Scripted, query: str) -> None:
         wanted = query.partition("mount=")[2].partition("&")[0].replace("%3A", ":")
