@@ -17,7 +17,7 @@ from bentopack._fs import EPOCH
 from bentopack._report import Reporter
 from bentopack.bento.digest import read_sums
 from bentopack.image.plan import VENV, ImagePlan, Layer
-from bentopack.image.split import Share, spare_layers, split_models
+from bentopack.image.split import SPARE, Share, spare_layers, split_models
 from bentopack.image.validate import PlanError
 from bentopack.oci.blobs import Blobs
 from bentopack.oci.blobs import Layer as Packed
@@ -69,7 +69,7 @@ class Compiler:
             PlanError: the plan asks for what only a build in the image can do, or the image would have too many layers.
         """
         spare = spare_layers(plan, len(base.parts))
-        split = split_models(plan, partial(_entries, bento), spare)
+        split = split_models(plan.of("model"), partial(entries_in, bento), spare)
         own = min(_OWN_LAYERS, spare - sum(len(shares) - 1 for shares in split.values()))
         parts: list[tuple[Part, str]] = []
         for layer in plan.layers:
@@ -79,7 +79,7 @@ class Compiler:
             elif layer.kind == "runtime":
                 parts.append((self._part(self._runtime(plan, bento, layer)), layer.holds))
             else:
-                parts += self._copied(bento, layer, split.get(layer))
+                parts += self._made(layer, tuple(entries_in(bento, layer)), split.get(layer))
         moment = datetime.fromtimestamp(self.time, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         told = {**dict(plan.labels), **labels}
         return make_image(
@@ -92,10 +92,15 @@ class Compiler:
             annotations={key: value for key, value in told.items() if key.startswith("org.opencontainers.image.")},
         )
 
-    def models(self, plan: ImagePlan, bento: Path) -> list[tuple[Part, str]]:
-        """The layers of a Bento's models and what each holds, as they are in its images."""
-        split = split_models(plan, partial(_entries, bento), spare_layers(plan, 0))
-        return [made for layer in plan.of("model") for made in self._copied(bento, layer, split.get(layer))]
+    def models(self, layers: Sequence[Layer], entries_of: Callable[[Layer], Iterable[Entry]]) -> list[tuple[Part, str]]:
+        """The layers of models and what each holds, as they are in images.
+
+        Args:
+            layers: as a plan has them, with key and size.
+            entries_of: lists what each of them holds.
+        """
+        split = split_models(layers, entries_of, SPARE)
+        return [made for each in layers for made in self._made(each, tuple(entries_of(each)), split.get(each))]
 
     def packed(self, recipe: Sequence[str], entries: Iterable[Entry]) -> Part:
         """A layer of other entries; ``recipe`` stands for them."""
@@ -119,13 +124,13 @@ class Compiler:
             self.blobs.note_layer(key, found)
         return found
 
-    def _copied(self, bento: Path, layer: Layer, shares: Sequence[Share] | None) -> list[tuple[Part, str]]:
-        """What is copied out of the Bento as it is; in several layers where it is split."""
+    def _made(self, layer: Layer, entries: Share, shares: Sequence[Share] | None) -> list[tuple[Part, str]]:
+        """What is copied as it is; in several layers where it is split."""
         recipe = (layer.kind, layer.key or "")
         if (layer.size or 0) < _PLAIN_FROM:
-            return [(self._part(self._once(recipe, _entries(bento, layer))), layer.holds)]
+            return [(self._part(self._once(recipe, entries)), layer.holds)]
         if not shares:
-            return [(self._plain(recipe, tuple(_entries(bento, layer)), layer.holds), layer.holds)]
+            return [(self._plain(recipe, entries, layer.holds), layer.holds)]
         told = [f"{layer.holds} ({number} of {len(shares)})" for number in range(1, len(shares) + 1)]
         return [
             (self._plain((*recipe, *(entry.path for entry in share)), share, words), words)
@@ -200,7 +205,7 @@ class _Group:
     entries: tuple[Entry, ...]
 
 
-def _entries(bento: Path, layer: Layer) -> Iterator[Entry]:
+def entries_in(bento: Path, layer: Layer) -> Iterator[Entry]:
     """What a layer of a Bento's own files holds, each with what the Bento says that it is."""
     top, at, sums = bento / layer.paths[0], layer.target.strip("/"), read_sums(bento)
     for entry in [Entry(at, _mode(top), source=top)] if top.is_file() else tree(top, at):

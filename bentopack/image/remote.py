@@ -1,11 +1,13 @@
-"""Bentos in a registry: pushed as the very layers that their models have in images, pulled and proved file by file."""
+"""Bentos and models in a registry: pushed as the very layers that models have in images, pulled and proved."""
 
 from __future__ import annotations
 
+import re
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from bentopack._fs import normalise
@@ -17,19 +19,24 @@ from bentopack.bento.origin import Origin
 from bentopack.bento.store import bento_store, require_digest
 from bentopack.bento.verify import prove
 from bentopack.errors import IntegrityError, NotFound
-from bentopack.image.compile import Compiler
+from bentopack.image.compile import Compiler, entries_in
 from bentopack.image.from_bento import plan_bento
-from bentopack.image.plan import BENTO
+from bentopack.image.plan import BENTO, Layer
+from bentopack.models.store import StoredModel, files_of, model_store, put_model, version_of
+from bentopack.models.store import digest_of as digest_of_model
 from bentopack.oci.archive import Pieces
-from bentopack.oci.content import EMPTY, MANIFEST, Descriptor, artifact_manifest, describe, digest_of
+from bentopack.oci.content import EMPTY, MANIFEST, ContentError, Descriptor, artifact_manifest, describe, digest_of
+from bentopack.oci.image import Part
 from bentopack.oci.reference import Reference
 from bentopack.oci.registry import Content, Registries, Sent, artifact_of
 from bentopack.oci.tar import Entry
-from bentopack.spec.manifest import Manifest, read_manifest
+from bentopack.spec.manifest import read_manifest
 from bentopack.tag import Tag
 
-ARTIFACT = "application/vnd.bentopack.bento.v1"
-_TAG, _DIGEST, _SIZE, _MODEL = (f"io.bentopack.{name}" for name in ("bento.tag", "bento.digest", "size", "model"))
+BENTO_ARTIFACT = "application/vnd.bentopack.bento.v1"
+MODEL_ARTIFACT = "application/vnd.bentopack.model.v1"
+_TAG, _DIGEST, _SIZE = (f"io.bentopack.{name}" for name in ("tag", "digest", "size"))
+_OCI = "org.opencontainers.image"
 _AT = f"{BENTO.strip('/')}/"
 _AT_ONCE = 4
 _NOTHING = b"{}"
@@ -57,16 +64,43 @@ def push_bento(
     """
     manifest = read_manifest(bento)
     plan = plan_bento(bento, variant=next(iter(manifest.variants)))
-    models = compiler.models(plan, bento)
+    models = compiler.models(plan.of("model"), partial(entries_in, bento))
     rest = compiler.packed(("bento", digest), _all_but_models(bento))
-    parts = [(rest, "all but the models"), *models]
-    layers = [replace(part.descriptor, annotations={"org.opencontainers.image.title": told}) for part, told in parts]
-    written = artifact_manifest(ARTIFACT, layers, _annotations(manifest, bento, tag, digest, origin))
-    contents = [Content(part.descriptor, part.stream, part.origin) for part, _ in parts]
-    contents.append(Content(describe(EMPTY, _NOTHING), lambda: iter([_NOTHING])))
-    sent = registries.send(contents, reference, told=reporter.output)
-    registries.put_manifest(reference, written, MANIFEST)
-    return digest_of(written), sent
+    size = sum(path.stat().st_size for path in bento.rglob("*") if path.is_file())
+    told = {**manifest.labels, **_annotations(tag, digest, size)}
+    if origin:
+        told[f"{_OCI}.revision"] = origin.revision
+        told |= {f"{_OCI}.source": origin.source} if origin.source else {}
+    return _push(registries, reference, BENTO_ARTIFACT, [(rest, "all but the models"), *models], told, reporter)
+
+
+def push_model(
+    registries: Registries, reference: Reference, model: StoredModel, *, compiler: Compiler, reporter: Reporter
+) -> tuple[str, Sent]:
+    """Push a model, and return the digest that it has there, and what was sent; its layers are those of images.
+
+    Raises:
+        IntegrityError, ContentError: it changed since it was saved.
+        RegistryError: the registry refuses, or cannot be reached.
+    """
+    files = files_of(model.path)
+    digest, path = digest_of_model(files), f"models/{model.tag.name}/{model.tag.version}"
+    if version_of(digest) != model.tag.version:
+        raise IntegrityError(f"the model '{model.tag}' in {model.path} is not what was saved: its digest is {digest}")
+    entries = [
+        Entry(
+            f"{_AT}{path}/{each.path}",
+            0o755 if each.executable else 0o644,
+            source=model.path / each.path,
+            sha256=each.sha256,
+        )
+        for each in files
+    ]
+    size = sum(each.size for each in files)
+    layer = Layer("model", f"model {model.tag}", (path,), f"{BENTO}/{path}/", key=f"stored {digest}", size=size)
+    told = {**model.description.labels, **_annotations(model.tag, digest, size)}
+    parts = compiler.models([layer], lambda _: entries)
+    return _push(registries, reference, MODEL_ARTIFACT, parts, told, reporter)
 
 
 def pull_bento(registries: Registries, reference: Reference, name: str, reporter: Reporter) -> Stored:
@@ -78,28 +112,74 @@ def pull_bento(registries: Registries, reference: Reference, name: str, reporter
         IntegrityError, ContentError: what comes is not what it says; or the tag is taken by other bytes.
         StorageError: the store cannot be written.
     """
-    annotations, layers = artifact_of(registries.manifest(reference)[0], ARTIFACT, reference)
-    promised, size = annotations.get(_DIGEST, ""), annotations.get(_SIZE, "")
-    if not (promised.startswith("sha256:") and size.isascii() and size.isdigit()):
-        raise NotFound(f"{reference} is a Bento without its digest and size")
-    if annotations.get(_TAG, "").partition(":")[0] != name:
-        raise NotFound(f"{reference} is not a Bento {name}: it is {annotations.get(_TAG)}")
+    found = _find(registries, reference, BENTO_ARTIFACT, name)
     store = bento_store()
     with store.scratch() as scratch:
         (folder := scratch / "bento").mkdir()
-        unpacker = Unpacker(folder, int(size))
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(lambda layer: _unpack(registries, reference, layer, unpacker, reporter), layers))
+        _unpack_all(registries, reference, found, folder, _AT, reporter)
         normalise(folder)
         reporter.step("hashing what arrived")
         proven = prove(folder)
-        if proven.digest != promised:
-            raise IntegrityError(f"{reference} should hold {promised}, and holds {proven.digest}")
-        if str(proven.tag) != annotations[_TAG]:
-            raise IntegrityError(f"{reference} should hold {annotations[_TAG]}, and holds {proven.tag}")
+        if (proven.digest, str(proven.tag)) != (found.digest, found.tag):
+            raise IntegrityError(
+                f"{reference} should hold {found.tag}, {found.digest}, and holds {proven.tag}, {proven.digest}"
+            )
         stored = store.put(proven.tag, proven.path)
         require_digest(stored, proven.digest)
         return stored
+
+
+def pull_model(registries: Registries, reference: Reference, name: str, reporter: Reporter) -> StoredModel:
+    """Pull a model, prove every file of it, and store it under its own tag.
+
+    Raises:
+        RegistryError, NotFound, IntegrityError, ContentError, StorageError: see :func:`pull_bento`.
+    """
+    found = _find(registries, reference, MODEL_ARTIFACT, name)
+    with model_store().scratch() as scratch:
+        (folder := scratch / "model").mkdir()
+        _unpack_all(registries, reference, found, folder, f"{_AT}models/{found.tag.replace(':', '/')}/", reporter)
+        digest = digest_of_model(files_of(folder))
+        if digest != found.digest or found.tag != f"{name}:{version_of(digest)}":
+            raise IntegrityError(f"{reference} should hold {found.tag}, {found.digest}, and holds {digest}")
+        return put_model(name, folder)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What an artifact says of itself."""
+
+    tag: str
+    digest: str
+    size: int
+    layers: tuple[Descriptor, ...]
+
+
+def _find(registries: Registries, reference: Reference, artifact_type: str, name: str) -> _Found:
+    annotations, layers = artifact_of(registries.manifest(reference)[0], artifact_type, reference)
+    tag, digest, size = (str(annotations.get(key, "")) for key in (_TAG, _DIGEST, _SIZE))
+    if not (re.fullmatch(r"sha256:[0-9a-f]{64}", digest) and re.fullmatch(r"[0-9]{1,18}", size)):
+        raise ContentError(f"{reference} does not say its digest and its size")
+    if tag.partition(":")[0] != name:
+        raise NotFound(f"{reference} is not {name}: it is {tag or 'without a name'}")
+    return _Found(tag, digest, int(size), tuple(layers))
+
+
+def _push(
+    registries: Registries,
+    reference: Reference,
+    artifact_type: str,
+    parts: Sequence[tuple[Part, str]],
+    annotations: Mapping[str, str],
+    reporter: Reporter,
+) -> tuple[str, Sent]:
+    layers = [replace(part.descriptor, annotations={f"{_OCI}.title": told}) for part, told in parts]
+    manifest = artifact_manifest(artifact_type, layers, annotations)
+    contents = [Content(part.descriptor, part.stream, part.origin) for part, _ in parts]
+    contents.append(Content(describe(EMPTY, _NOTHING), lambda: iter([_NOTHING])))
+    sent = registries.send(contents, reference, told=reporter.output)
+    registries.put_manifest(reference, manifest, MANIFEST)
+    return digest_of(manifest), sent
 
 
 def _all_but_models(bento: Path) -> Iterator[Entry]:
@@ -111,33 +191,37 @@ def _all_but_models(bento: Path) -> Iterator[Entry]:
     yield Entry(f"{_AT}{SUMS_NAME}", source=bento / SUMS_NAME)
 
 
-def _annotations(manifest: Manifest, bento: Path, tag: Tag, digest: str, origin: Origin | None) -> Mapping[str, str]:
-    found = {
-        **manifest.labels,
-        "org.opencontainers.image.title": tag.name,
-        "org.opencontainers.image.version": tag.version,
-        _TAG: str(tag),
-        _DIGEST: digest,
-        _SIZE: str(sum(path.stat().st_size for path in bento.rglob("*") if path.is_file())),
-    }
-    if origin:
-        found["org.opencontainers.image.revision"] = origin.revision
-        found |= {"org.opencontainers.image.source": origin.source} if origin.source else {}
-    return found
+def _annotations(tag: Tag, digest: str, size: int) -> dict[str, str]:
+    told = {_TAG: str(tag), _DIGEST: digest, _SIZE: str(size)}
+    return {f"{_OCI}.title": tag.name, f"{_OCI}.version": tag.version, **told}
+
+
+def _unpack_all(
+    registries: Registries, reference: Reference, found: _Found, folder: Path, at: str, reporter: Reporter
+) -> None:
+    unpacker = Unpacker(folder, found.size)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(lambda layer: _unpack(registries, reference, layer, unpacker, at, reporter), found.layers))
 
 
 def _unpack(
-    registries: Registries, reference: Reference, layer: Descriptor, unpacker: Unpacker, reporter: Reporter
+    registries: Registries,
+    reference: Reference,
+    layer: Descriptor,
+    unpacker: Unpacker,
+    at: str,
+    reporter: Reporter,
 ) -> None:
+    """Write the files below ``at`` of one layer; anything else in it is refused."""
     reporter.output(f"fetching {layer.digest[7:19]} ({layer.size / 1e6:.1f} MB)")
     pieces = registries.pieces(reference, layer)
     try:
         with tarfile.open(fileobj=Pieces(pieces), mode="r|*") as tar:  # type: ignore[call-overload]
             for member in tar:
                 if not member.isdir():
-                    if not member.name.startswith(_AT):
-                        raise IntegrityError(f"{reference}: '{member.name}' is no file of a Bento")
-                    unpacker.take(tar, member, member.name.removeprefix(_AT))
+                    if not member.name.startswith(at):
+                        raise IntegrityError(f"{reference}: '{member.name}' does not belong to it")
+                    unpacker.take(tar, member, member.name.removeprefix(at))
     except (tarfile.TarError, EOFError) as error:
         raise IntegrityError(f"{reference}: its layer {layer.digest} cannot be unpacked: {error}") from None
     for _ in pieces:  # to its end, where its digest is known

@@ -12,6 +12,9 @@ _MOST = 127  # layers of an image: engines that unpack each one into an overlay 
 _SHARE = 1 << 30  # bytes of a model in one layer; several are sent and fetched at once
 _SHARES = 8  # what larger models aim at: more are sent and fetched at once by nobody
 
+SPARE = 64
+"""How many more layers than one each models may have where nothing else is in an image."""
+
 Share = tuple[Entry, ...]
 
 
@@ -32,17 +35,17 @@ def spare_layers(plan: ImagePlan, below: int) -> int:
 
 
 def split_models(
-    plan: ImagePlan, entries_of: Callable[[Layer], Iterable[Entry]], spare: int
+    models: Iterable[Layer], entries_of: Callable[[Layer], Iterable[Entry]], spare: int
 ) -> dict[Layer, list[Share]]:
     """Return the shares of each large model, of which each is a layer; one for which too few are left stays whole.
 
     Args:
-        plan: the image.
+        models: their layers, with their sizes.
         entries_of: lists what a layer holds.
         spare: layers that there may be more.
     """
     found = {}
-    for layer in plan.of("model"):
+    for layer in models:
         size = layer.size or 0
         shares = _shares(entries_of(layer), max(_SHARE, -(-size // _SHARES))) if size > _SHARE else []
         if 1 < len(shares) <= spare + 1:

@@ -89,10 +89,27 @@ def save_model(
         folder.mkdir()
         framework(kind).save(obj, folder)
         (folder / DESCRIPTION_NAME).write_bytes(_to_yaml(description))
-        normalise(folder)
-        files = describe_files(walk_files(folder))
-        stored = store.put(Tag(name, version_of(digest_of(files))), folder)
-        write_atomic(_record(stored.path), msgspec.json.encode(files))
+        return _put(store, name, folder)
+
+
+def put_model(name: str, folder: Path) -> StoredModel:
+    """Store a model's folder that came from elsewhere, which has to be on the store's file system.
+
+    Raises:
+        IntegrityError: it holds no model, or one of another name.
+        StorageError: the store cannot be written.
+    """
+    found = _description(folder)
+    if found.name != name:
+        raise IntegrityError(f"expected the model {name}, found {found.name}")
+    return _put(model_store(), name, folder)
+
+
+def _put(store: Store, name: str, folder: Path) -> StoredModel:
+    normalise(folder)
+    files = describe_files(walk_files(folder))
+    stored = store.put(Tag(name, version_of(digest_of(files))), folder)
+    write_atomic(_record(stored.path), msgspec.json.encode(files))
     return _read(stored)
 
 
@@ -121,12 +138,14 @@ def read_model(folder: Path) -> StoredModel:
     Raises:
         IntegrityError: the folder holds no model.
     """
-    path = folder / DESCRIPTION_NAME
+    return StoredModel(Tag(folder.parent.name, folder.name), folder, _description(folder))
+
+
+def _description(folder: Path) -> ModelDescription:
     try:
-        description = decode(path.read_bytes(), ModelDescription)
+        return decode((folder / DESCRIPTION_NAME).read_bytes(), ModelDescription)
     except (OSError, msgspec.MsgspecError) as error:
         raise IntegrityError(f"{folder} does not hold a model: {error}", hint="save the model again") from None
-    return StoredModel(Tag(folder.parent.name, folder.name), folder, description)
 
 
 def files_of(folder: Path) -> list[FileEntry]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -16,7 +15,7 @@ from bentopack.image.split import spare_layers, split_models
 from bentopack.image.validate import PlanError
 from bentopack.oci.tar import Entry, complete
 
-from .conftest import Make, make_manifest
+from .conftest import Make
 
 
 def files(sizes: Sequence[int]) -> list[Entry]:
@@ -27,8 +26,7 @@ def files(sizes: Sequence[int]) -> list[Entry]:
 def shares_of(sizes: Sequence[int], spare: int = 100) -> list[list[int]]:
     """The sizes of the files in each share of a model; nothing where it stays whole."""
     layer = Layer("model", "model m:1", size=sum(sizes))
-    plan = replace(plan_image(make_manifest(), ""), layers=(layer,))
-    found = split_models(plan, lambda _: files(sizes), spare).get(layer, [])
+    found = split_models([layer], lambda _: files(sizes), spare).get(layer, [])
     return [[entry.size for entry in share if not entry.is_folder] for share in found]
 
 

@@ -78,11 +78,24 @@ def test_a_bento_goes_round(project: Path, registry: str, bases: Path, elsewhere
     in_image = {layer["digest"] for layer in get(registry, "team/echo/manifests/1")["layers"]}
     assert [layer["digest"] in in_image for layer in manifest["layers"]] == [False, True]
     assert manifest["annotations"]["team"] == "vision"
-    assert manifest["annotations"]["io.bentopack.bento.digest"] == image["bento_digest"]
+    assert manifest["annotations"]["io.bentopack.digest"] == image["bento_digest"]
     elsewhere()
     done("pull", tag, f"{registry}/team/echo", cwd=project)
     assert json.loads(done("verify", tag, "-o", "json", cwd=project))["digest"] == image["bento_digest"]
     assert pushed(project, f"{registry}/team/echo:2", bases, tag)["digest"] == image["digest"]
+
+
+def test_a_model_goes_round(project: Path, registry: str, bases: Path, elsewhere: Callable[[], None]) -> None:
+    """It is the very layer of an image, so that nothing of it is sent; who pulls it builds the same Bento."""
+    large_model(project)
+    image = pushed(project, f"{registry}/team/echo:1", bases)
+    [model] = [each["tag"] for each in json.loads(done("models", "list", "-o", "json", cwd=project))]
+    sent = json.loads(done("models", "push", model, f"{registry}/team/echo", "-o", "json", cwd=project))
+    assert sent["sent"] == 0
+    elsewhere()
+    fails(bentopack("models", "pull", "iris:1", f"{registry}/team/echo", cwd=project), 4, "it is an image")
+    done("models", "pull", model, f"{registry}/team/echo", cwd=project)
+    assert json.loads(done("build", "-o", "json", cwd=project))["digest"] == image["bento_digest"]
 
 
 def test_what_is_no_bento_is_not_pulled(project: Path, registry: str, bases: Path) -> None:
@@ -92,7 +105,7 @@ def test_what_is_no_bento_is_not_pulled(project: Path, registry: str, bases: Pat
     done("push", tag, f"{registry}/team/bentos", "-t", "b", cwd=project)
     done("delete", tag, cwd=project)
     fails(bentopack("pull", "echo:1", f"{registry}/team/echo", cwd=project), 4, "it is an image")
-    fails(bentopack("pull", "iris:b", f"{registry}/team/bentos", cwd=project), 4, f"is not a Bento iris: it is {tag}")
+    fails(bentopack("pull", "iris:b", f"{registry}/team/bentos", cwd=project), 4, f"is not iris: it is {tag}")
     fails(bentopack("pull", "echo:none", f"{registry}/team/bentos", cwd=project), 10, "manifest unknown")
     fails(bentopack("pull", "echo:b", f"{registry}/team/bentos:b", cwd=project), 2, "give the repository alone")
     assert json.loads(done("list", "-o", "json", cwd=project)) == []
