@@ -56,15 +56,14 @@ def compile_image(bento: ResolvedBento, plan: ImagePlan, goals: Goals, reporter:
         PlanError, LockError, RegistryError, ContentError, EngineError: see the rooms that do it.
     """
     from bentopack.bento.origin import origin_of
+    from bentopack.cli.registry import reach
     from bentopack.oci.reference import parse_reference
-    from bentopack.oci.registry import Registries
-    from bentopack.oci.wire import Trust
 
     # Nobody asks an engine for what goes elsewhere, and starts from what is pinned.
     engine = None if goals.is_file and (goals.base_from or plan.base.digest) else _engine()
     if engine and not goals.is_file and goals.compression:
         _require_taken(goals.compression, engine)
-    registries = Registries(os.environ, Trust(goals.ca_bundle, goals.insecure))
+    registries = reach(goals.ca_bundle, goals.insecure)
     tags = goals.tags or (str(bento.tag),)
     ahead = partial(registries.begin, parse_reference(tags[0])) if goals.push else None
     origin = origin_of(bento.tag, bento.digest)
@@ -105,19 +104,18 @@ def compile_index(
         BentopackError: see :func:`compile_image`.
     """
     from bentopack.bento.origin import origin_of
+    from bentopack.cli.registry import reach
     from bentopack.cli.target import resolve_bento
     from bentopack.errors import UsageError
     from bentopack.image.from_bento import plan_bento
     from bentopack.oci.image import Index
     from bentopack.oci.layout import write_index_layout
     from bentopack.oci.reference import parse_reference
-    from bentopack.oci.registry import Registries
-    from bentopack.oci.wire import Trust
     from bentopack.spec.manifest import read_manifest
 
     if goals.archive or not (goals.push or goals.layout):
         raise UsageError("several platforms under one name: give --push or --layout", hint=_ONE_EACH)
-    registries = Registries(os.environ, Trust(goals.ca_bundle, goals.insecure))
+    registries = reach(goals.ca_bundle, goals.insecure)
     made = []
     for platform in platforms:
         bento = resolve_bento(target, reporter=reporter, platform=platform, proven=True, later="models")

@@ -404,11 +404,10 @@ def _push(
     if not goals.push:
         return
     from bentopack.cli.compiled import finish_push
+    from bentopack.cli.registry import reach
     from bentopack.image.push import push_image
-    from bentopack.oci.registry import Registries
-    from bentopack.oci.wire import Trust
 
-    registries = Registries(os.environ, Trust(goals.ca_bundle, goals.insecure))
+    registries = reach(goals.ca_bundle, goals.insecure)
     if builder.settles_exports and options.epoch is not None:
         _push_settled(builder, bento, plan, options, registries, facts, reporter)
     else:

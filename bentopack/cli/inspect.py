@@ -25,18 +25,15 @@ def inspect(
 
     Example:  bentopack inspect registry.example/iris:1.0
     """
-    import os
-
     from bentopack._home import home
     from bentopack.cli.output import Output
+    from bentopack.cli.registry import reach
     from bentopack.image.inspect import inspect_image
     from bentopack.oci.blobs import Blobs
     from bentopack.oci.reference import parse_reference
-    from bentopack.oci.registry import Registries
-    from bentopack.oci.wire import Trust
 
     out = Output()
-    registries = Registries(os.environ, Trust(ca_bundle, tuple(insecure_registry or ())))
+    registries = reach(ca_bundle, insecure_registry)
     with out.working() as reporter:
         reporter.step(f"reading {image}")
         reports = inspect_image(registries, parse_reference(image), Blobs(home() / "cache" / "oci"))

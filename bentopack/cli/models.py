@@ -92,23 +92,20 @@ def push(
 
     Example:  bentopack models push iris:61160aafabf0e1e6 registry.example/team/iris
     """
-    import os
-
     from bentopack._fs import EPOCH
     from bentopack._home import home
     from bentopack.cli.output import Output
+    from bentopack.cli.registry import reach
     from bentopack.image.compile import Compiler
     from bentopack.image.remote import push_model
     from bentopack.models import get as get_model
     from bentopack.oci.blobs import Blobs
     from bentopack.oci.reference import in_repository
-    from bentopack.oci.registry import Registries
-    from bentopack.oci.wire import Trust
 
     out = Output()
     model = get_model(tag)
     reference = in_repository(repository, model.tag.version)
-    registries = Registries(os.environ, Trust(ca_bundle, tuple(insecure_registry or ())))
+    registries = reach(ca_bundle, insecure_registry)
     with out.working() as reporter:
         reporter.step(f"pushing {model.tag} to {reference}")
         compiler = Compiler(Blobs(home() / "cache" / "oci"), reporter, EPOCH)
@@ -131,19 +128,16 @@ def pull(
 
     Example:  bentopack models pull iris:61160aafabf0e1e6 registry.example/team/iris
     """
-    import os
-
     from bentopack.cli.output import Output
+    from bentopack.cli.registry import reach
     from bentopack.image.remote import pull_model
     from bentopack.oci.reference import in_repository
-    from bentopack.oci.registry import Registries
-    from bentopack.oci.wire import Trust
     from bentopack.tag import Tag
 
     out = Output()
     wanted = Tag.parse(tag)
     reference = in_repository(repository, wanted.version)
-    registries = Registries(os.environ, Trust(ca_bundle, tuple(insecure_registry or ())))
+    registries = reach(ca_bundle, insecure_registry)
     with out.working() as reporter:
         reporter.step(f"pulling {reference}")
         model = pull_model(registries, reference, wanted.name, reporter)

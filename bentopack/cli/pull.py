@@ -25,19 +25,16 @@ def pull(
 
     Example:  bentopack pull iris:1.0 registry.example/team/iris
     """
-    import os
-
     from bentopack.cli.output import Output
+    from bentopack.cli.registry import reach
     from bentopack.image.remote import pull_bento
     from bentopack.oci.reference import in_repository
-    from bentopack.oci.registry import Registries
-    from bentopack.oci.wire import Trust
     from bentopack.tag import Tag
 
     out = Output()
     wanted = Tag.parse(bento)
     reference = in_repository(repository, wanted.version)
-    registries = Registries(os.environ, Trust(ca_bundle, tuple(insecure_registry or ())))
+    registries = reach(ca_bundle, insecure_registry)
     with out.working() as reporter:
         reporter.step(f"pulling {reference}")
         stored = pull_bento(registries, reference, wanted.name, reporter)

@@ -36,22 +36,19 @@ def push(
 
     Example:  bentopack push iris:latest registry.example/team/iris
     """
-    import os
-
     from bentopack._fs import EPOCH
     from bentopack._home import home
     from bentopack.bento.origin import origin_of
     from bentopack.cli.output import Output
+    from bentopack.cli.registry import reach
     from bentopack.cli.target import resolve_bento
     from bentopack.image.compile import Compiler
     from bentopack.image.remote import push_bento
     from bentopack.oci.blobs import Blobs
     from bentopack.oci.reference import in_repository
-    from bentopack.oci.registry import Registries
-    from bentopack.oci.wire import Trust
 
     out = Output()
-    registries = Registries(os.environ, Trust(ca_bundle, tuple(insecure_registry or ())))
+    registries = reach(ca_bundle, insecure_registry)
     with out.working() as reporter:
         found = resolve_bento(bento, reporter=reporter, proven=True, later="models")
         compiler = Compiler(Blobs(home() / "cache" / "oci"), reporter, EPOCH)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -38,15 +37,14 @@ def verify_image(name: str, check: ImageCheck, reporter: Reporter) -> dict[str, 
         RegistryError, ContentError, NotFound: it, or its Bento, cannot be had.
     """
     from bentopack._home import home
+    from bentopack.cli.registry import reach
     from bentopack.image.inspect import inspect_image
     from bentopack.oci.blobs import Blobs
     from bentopack.oci.reference import parse_reference
     from bentopack.oci.referrers import at_digest
-    from bentopack.oci.registry import Registries
-    from bentopack.oci.wire import Trust
 
     reference, blobs = parse_reference(name), Blobs(home() / "cache" / "oci")
-    registries = Registries(os.environ, Trust(check.ca_bundle, check.insecure))
+    registries = reach(check.ca_bundle, check.insecure)
     if check.key:
         from bentopack.oci.content import digest_of
         from bentopack.oci.signature import load_public_key

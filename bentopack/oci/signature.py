@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +33,6 @@ _COSIGN_KEY = re.compile(rb"-----BEGIN ENCRYPTED (?:SIGSTORE|COSIGN) PRIVATE KEY
 _COSTS = (1 << 15, 1 << 16, 1 << 17)
 _BLOCKS, _LANES = 8, 1
 _KDF, _CIPHER = "scrypt", "nacl/secretbox"
-_SALT_BYTES, _NONCE_BYTES = 32, 24
 
 
 class SigningError(BentopackError):
@@ -194,29 +192,6 @@ def load_public_key(path: Path) -> PublicKeyFile:
     return PublicKeyFile(path, key)
 
 
-def generate_key_pair(password: bytes | None) -> tuple[bytes, bytes]:
-    """Make a new pair of keys.
-
-    Args:
-        password: to encrypt the private key with, as cosign does. An empty one encrypts too, since cosign takes no key
-            that is not encrypted. Without one the key is plain PKCS #8.
-
-    Returns:
-        The private key and the public one, both PEM.
-
-    Raises:
-        SigningError: the packages for this are not installed.
-    """
-    with _extra():
-        from cryptography.hazmat.primitives import serialization
-        from cryptography.hazmat.primitives.asymmetric import ec
-    key = ec.generate_private_key(ec.SECP256R1())
-    form = serialization.Encoding.PEM if password is None else serialization.Encoding.DER
-    private = key.private_bytes(form, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return private if password is None else _encrypt(private, password), public
-
-
 @contextmanager
 def _extra() -> Iterator[None]:
     """Say what to install where an import fails."""
@@ -283,18 +258,6 @@ def _decrypt(body: bytes, password: bytes) -> bytes:
         return box.decrypt(_decoded(sealed["ciphertext"]), _decoded(cipher["nonce"]))
     except CryptoError:
         raise ValueError from None
-
-
-def _encrypt(key: bytes, password: bytes) -> bytes:
-    """Write a key as cosign does."""
-    salt, nonce, cost = os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES), _COSTS[1]
-    ciphertext = _box(password, salt, cost).encrypt(key, nonce).ciphertext
-    kdf = {"name": _KDF, "params": {"N": cost, "r": _BLOCKS, "p": _LANES}, "salt": _encoded(salt)}
-    cipher = {"name": _CIPHER, "nonce": _encoded(nonce)}
-    body = _encoded(canonical({"kdf": kdf, "cipher": cipher, "ciphertext": _encoded(ciphertext)}))
-    lines = [body[start : start + 64] for start in range(0, len(body), 64)]
-    label = "ENCRYPTED SIGSTORE PRIVATE KEY"
-    return "\n".join((f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", "")).encode()
 
 
 def _box(password: bytes, salt: bytes, cost: int) -> SecretBox:
