@@ -91,9 +91,13 @@ class ImageBuildError(BentopackError):
 
 
 class RegistryError(BentopackError):
-    """A registry cannot be reached, or refuses what is asked of it."""
+    """A registry cannot be reached, or refuses what is asked of it. ``status`` is HTTP's, where it answered."""
 
     exit_code = 10
+
+    def __init__(self, message: str, *, hint: str | None = None, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(message, hint=hint)
 
 
 class ServeError(BentopackError):

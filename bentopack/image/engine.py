@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -123,18 +122,7 @@ class Engine:
             api: Any = self.client.api  # the package's own types leave this call out
             return str(api.inspect_distribution(reference)["Descriptor"]["digest"])
         except (DockerException, OSError, KeyError) as error:
-            raise EngineError(_why_no_digest(str(getattr(error, "explanation", None) or error))) from None
-
-
-def _why_no_digest(said: str) -> str:
-    """Say why in words that stand in a lock: the engine's own tell of this machine's network."""
-    host = re.search(r"https?://([^/\s\"]+)", said)
-    registry = f"the registry {host[1]}" if host else "its registry"
-    if re.search(r"not found|manifest unknown", said):
-        return f"{registry} does not have it"
-    if re.search(r"unauthorized|denied|forbidden", said):
-        return f"{registry} refuses this user; log in with `docker login`"
-    return f"{registry} cannot be reached"
+            raise EngineError(f"the engine gets no digest of {reference}: {error}") from None
 
 
 def connect(environ: Mapping[str, str]) -> Engine:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bentopack._memo import remembered
 from bentopack._resources import resource_dir
@@ -15,11 +16,14 @@ from bentopack.lock.make import ChooseBase
 from bentopack.lock.resolver import LockedPackage
 from bentopack.spec.manifest import ImageInfo, Manifest, to_yaml
 
+if TYPE_CHECKING:
+    from bentopack.errors import RegistryError
+
 _NAMES = {"cpu": "env/docker/Dockerfile", "gpu": "env/docker/Dockerfile.gpu"}
 
 
 class EngineImages:
-    """Pins bases through the container engine that the environment names."""
+    """Pins bases by their registries: itself, or through the engine that the environment names."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -45,17 +49,26 @@ class EngineImages:
             return version
 
     def pin(self, name: str) -> LockedBase:
-        """Ask the image's registry for its digest, through the engine."""
-        from bentopack.errors import EngineError
+        """Ask the image's registry for its digest; where it does not answer us, the engine may know a way to it."""
+        from bentopack.errors import BentopackError, RegistryError
         from bentopack.image.engine import connect
+        from bentopack.oci.reference import parse_reference
+        from bentopack.oci.registry import Registries
 
         _, at, digest = name.partition("@")
         if at:
             return LockedBase(image=name, digest=digest)
+        reference = parse_reference(name)
+        try:
+            return LockedBase(image=name, digest=Registries(self._environ, tries=1).digest(reference))
+        except RegistryError as error:
+            reason = _reason(reference.registry, error)
+        except BentopackError as error:
+            reason = error.message
         try:
             return LockedBase(image=name, digest=connect(self._environ).registry_digest(name))
-        except EngineError as error:
-            return LockedBase(image=name, unpinned=error.message)
+        except BentopackError:
+            return LockedBase(image=name, unpinned=reason)
 
     def dockerfiles(
         self, manifest: Manifest, requirements: Mapping[str, str], template: str | None = None
@@ -89,3 +102,12 @@ class EngineImages:
         texts = {path: render_dockerfile(plan) for path, plan in plans.items()}
         texts |= {f"{path}.dockerignore": render_dockerignore(plan) for path, plan in plans.items()}
         return {path: text.encode() for path, text in texts.items()}
+
+
+def _reason(registry: str, error: RegistryError) -> str:
+    """Say why there is no digest, in words that stand in a lock: nothing of this machine's network is in them."""
+    if error.status == 404:
+        return f"the registry {registry} does not have it"
+    if error.status in (401, 403):
+        return f"the registry {registry} refuses this user; log in with `docker login`"
+    return f"the registry {registry} cannot be reached"

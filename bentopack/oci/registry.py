@@ -56,13 +56,15 @@ class Registries:
 
     environ: Mapping[str, str]
     trust: Trust = field(default_factory=Trust)
+    tries: int = _TRIES
+    """How often a request is sent where none gets through."""
     _wires: dict[str, Wire] = field(default_factory=dict)
     _ahead: dict[tuple[str, str], _Ahead] = field(default_factory=dict)
     _turns: Semaphore = field(default_factory=lambda: Semaphore(_AT_ONCE))
 
     def wire(self, registry: str) -> Wire:
         """The way to one of them."""
-        return self._wires.setdefault(registry, Wire(registry, self.environ, self.trust))
+        return self._wires.setdefault(registry, Wire(registry, self.environ, self.trust, self.tries))
 
     def manifest(self, reference: Reference) -> tuple[bytes, str]:
         """Fetch what a registry has under a name, and return it with its media type.
@@ -78,9 +80,21 @@ class Registries:
         answer = self._ask_for_manifest(reference, expected=(200, 404))
         return None if answer.status == 404 else _manifest_in(answer, reference)
 
-    def _ask_for_manifest(self, reference: Reference, *, expected: tuple[int, ...]) -> BaseHTTPResponse:
+    def digest(self, reference: Reference) -> str:
+        """Ask for the digest that a name has now; nothing is fetched.
+
+        Raises:
+            RegistryError, ContentError: see :meth:`manifest`.
+        """
+        answer = self._ask_for_manifest(reference, expected=(200,), method="HEAD")
+        told = answer.headers.get("Docker-Content-Digest", "")
+        return told if re.fullmatch("sha256:[0-9a-f]{64}", told) else digest_of(self.manifest(reference)[0])
+
+    def _ask_for_manifest(
+        self, reference: Reference, *, expected: tuple[int, ...], method: str = "GET"
+    ) -> BaseHTTPResponse:
         return self.wire(reference.registry).ask(
-            "GET",
+            method,
             f"/v2/{reference.repository}/manifests/{reference.wanted}",
             _scope(reference.repository, "pull"),
             expected=expected,

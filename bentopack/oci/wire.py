@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 Body = Callable[[], "bytes | Iterable[bytes | memoryview]"]
 """Gives what is sent from its beginning, for each time that it is sent."""
 
-_TRIES = 5
 _WAIT = 0.5  # seconds before the second try, doubled for each other one
 _LONGEST_WAIT = 30.0
+_CONNECT_SECONDS, _READ_SECONDS = 15, 120
 _REDIRECTS = 5
 _LOOPBACK = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?")
 
@@ -46,6 +46,8 @@ class Wire:
     registry: str
     environ: Mapping[str, str]
     trust: Trust = field(default_factory=Trust)
+    tries: int = 5
+    """How often a request is sent where none gets through."""
     _tokens: dict[str, str] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
     _scheme: str = ""
@@ -84,7 +86,7 @@ class Wire:
             RegistryError: it cannot be reached, refuses, or answers something else, after several tries.
         """
         wait, reason = 0.0, ""
-        for attempt in range(1 if once else _TRIES):
+        for attempt in range(1 if once else self.tries):
             time.sleep(wait)
             wait = min(_WAIT * 2**attempt, _LONGEST_WAIT)
             url = urljoin(f"{self._scheme}://{self.registry}", address)
@@ -108,7 +110,9 @@ class Wire:
             reason = f"it answers {answer.status}{_told(said)}"
             if answer.status not in (408, 425, 429) and answer.status < 500:
                 raise RegistryError(
-                    f"{self.registry}: {method} {urlsplit(url).path}: {reason}", hint=_hint(answer.status)
+                    f"{self.registry}: {method} {urlsplit(url).path}: {reason}",
+                    hint=_hint(answer.status),
+                    status=answer.status,
                 )
             wait = _asked_to_wait(answer) or wait
         raise RegistryError(
@@ -208,7 +212,7 @@ def _pool(trust: Trust) -> PoolManager:
 
     return PoolManager(
         maxsize=8,
-        timeout=Timeout(connect=15, read=120),
+        timeout=Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
         ca_certs=str(trust.ca_bundle) if trust.ca_bundle else None,
         headers=make_headers(user_agent="bentopack"),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bentopack.errors import EngineError, NotFound
-from bentopack.image.engine import Engine, _why_no_digest, connect
+from bentopack.image.engine import Engine, connect
 
 
 def test_dead_socket(tmp_path: Path) -> None:
@@ -67,19 +67,3 @@ def test_unknown_image(engine: Engine) -> None:
     """Asking for an image that the engine does not have is a NotFound."""
     with pytest.raises(NotFound, match="no image bentopack-test/none:0"):
         engine.inspect("bentopack-test/none:0")
-
-
-@pytest.mark.parametrize(
-    ("said", "why"),
-    [
-        (
-            'Get "https://registry.example/v2/": dial tcp: lookup registry.example on 10.0.0.53:53: no such host',
-            "the registry registry.example cannot be reached",
-        ),
-        ("manifest unknown: manifest unknown", "its registry does not have it"),
-        ("pull access denied, repository does not exist", "its registry refuses this user; log in with `docker login`"),
-    ],
-)
-def test_a_missing_digest_is_told_without_this_machines_network(said: str, why: str) -> None:
-    """The reason stands in a lock that is committed: it names the registry, and no address of this network."""
-    assert _why_no_digest(said) == why

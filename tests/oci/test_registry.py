@@ -53,6 +53,8 @@ class Scripted:
     """Method, path and what was said of who asks."""
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     """Given in turn, before anything is done."""
+    slow: list[float] = field(default_factory=list)
+    """Seconds that pass before the next answers."""
     login: str = ""
     """``basic`` or ``bearer``: who must say who they are, as me with the password ``secret``."""
     referrers: dict[str, list[dict[str, Any]]] | None = None
@@ -72,6 +74,8 @@ class Handler(BaseHTTPRequestHandler):
         it: Scripted = self.server.scripted
         said = self.headers.get("Authorization", "")
         it.asked.append((self.command, self.path, said))
+        if it.slow:
+            time.sleep(it.slow.pop(0))
         if it.answers:
             status, headers = it.answers.pop(0)
             self._drain()
@@ -295,6 +299,20 @@ def test_a_registry_that_is_busy_is_asked_again(scripted: Scripted, registries: 
     scripted.answers = [(status, {})] * 1000
     with pytest.raises(RegistryError, match=f"it answers {status}"):
         registries.push(one_layer(), parse_reference(f"{scripted.address}/team/y:1"))
+
+
+def test_a_slow_registry_is_asked_again(
+    scripted: Scripted, registries: Registries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for an answer for ever; the next try may find it in time."""
+    monkeypatch.setattr(wire_module, "_READ_SECONDS", 0.3)
+    image, reference = one_layer(), parse_reference(f"{scripted.address}/team/x:1")
+    scripted.manifests["1"] = (image.descriptor.media_type, image.manifest)
+    scripted.slow = [1.0, 1.0]
+    assert registries.manifest(reference)[0] == image.manifest
+    scripted.slow = [1.0] * 5
+    with pytest.raises(RegistryError, match=r"cannot be used: .*timed out"):
+        registries.manifest(reference)
 
 
 def test_what_is_refused_is_not_tried_again(scripted: Scripted, registries: Registries, tmp_path: Path) -> None:
