@@ -10,14 +10,10 @@ from bentopack.errors import did_you_mean
 from bentopack.image import validate
 from bentopack.image.gpu import GpuNeeds, Packages, driver_of, read_needs
 from bentopack.image.nvidia import CudaTag, cuda_release, differences, fitting_release, read_cuda_image, superseded
-from bentopack.image.plan import Base, BaseFacts
+from bentopack.image.plan import LOCKED_GLIBC, Base, BaseFacts
 from bentopack.image.table import DISTROS, MICROMAMBA_IMAGE, PYTHON_IMAGE, PYTHONS, CudaRelease, Distro
 from bentopack.image.validate import PlanError
 from bentopack.spec.manifest import ImageInfo
-
-# What uv takes its platform of Linux to be; a wheel that needs a newer one is not locked.
-# https://docs.astral.sh/uv/reference/cli/#uv-pip-compile--python-platform
-LOCKED_GLIBC = (2, 28)
 
 
 def choose_base(

@@ -9,7 +9,7 @@ from pathlib import Path
 from bentopack._report import Reporter
 from bentopack.errors import EngineError, NotFound, RegistryError
 from bentopack.image.engine import Engine
-from bentopack.image.plan import ImagePlan
+from bentopack.image.plan import LOCKED_GLIBC, ImagePlan
 from bentopack.image.validate import PlanError
 from bentopack.oci.archive import Pieces, member_names, read_archive
 from bentopack.oci.blobs import Blobs, Layer
@@ -90,28 +90,50 @@ def find_interpreter(base: Image, python: str, blobs: Blobs, name: str) -> str:
     The official images say it in their environment; in others it is looked for, in their layers.
 
     Raises:
-        PlanError: there is none of this version.
+        PlanError: there is none of this version, or its C library is not one that wheels are locked for.
     """
     config = read_config(base.config)
     environment = dict(each.partition("=")[::2] for each in (config.get("config") or {}).get("Env") or [])
     if re.match(rf"{re.escape(python)}\.", environment.get("PYTHON_VERSION", "")):
+        steps = " ".join(str(each.get("created_by", "")) for each in config.get("history") or [])
+        _require_glibc(name, _MUSL if re.search(r"\bapk add\b|alpine-minirootfs", steps) else "")
         return f"/usr/local/bin/python{python}"
-    key = hashlib.sha256(f"python {python} {base.config_descriptor.digest}".encode()).hexdigest()
+    key = hashlib.sha256(f"python and libc {python} {base.config_descriptor.digest}".encode()).hexdigest()
     found = blobs.noted(key)
     if found is None:
         found = _look(base, python)
         blobs.note(key, found)
-    if not found:
+    _require_glibc(name, found["libc"])
+    if not found["python"]:
         raise PlanError(
             f"the base {name} has no Python {python}",
             hint="choose one that has, or --backend docker, which brings one along",
         )
-    return f"/{found}"
+    return f"/{found['python']}"
 
 
-def _look(base: Image, python: str) -> str:
+def _require_glibc(name: str, libc: str) -> None:
+    """Refuse a base whose C library the locked wheels do not run on; one that is not known is let pass."""
+    least = ".".join(map(str, LOCKED_GLIBC))
+    if libc == _MUSL or (libc and tuple(map(int, libc.split("."))) < LOCKED_GLIBC):
+        has = libc if libc == _MUSL else f"glibc {libc}"
+        raise PlanError(
+            f"the base {name} has {has}, and wheels are locked for glibc {least} and newer",
+            hint="choose a newer base with glibc: Debian 10, Ubuntu 20.04, RHEL 8 and Amazon Linux 2023 have it",
+        )
+
+
+_MUSL = "musl"
+_OF_MUSL = re.compile(r"(usr/)?lib/ld-musl-\w+\.so\.1")
+# Since 2.34 no file's name says which it is.
+_OF_GLIBC = re.compile(r"(?:usr/)?lib(?:64|/\w+-linux-gnu)?/(?:libc-(2\.\d+)\.so|libc\.so\.6)")
+
+
+def _look(base: Image, python: str) -> dict[str, str]:
+    """Read all layers for the place of a Python, and for what tells the C library."""
     wanted = {f"{place}/python{python}" for place in _PLACES}
     there: set[str] = set()
+    glibc, musl, version = False, False, ""
     for part in base.parts:
         for name, _ in member_names(part.stream()):
             folder, _, last = name.rpartition("/")
@@ -119,4 +141,9 @@ def _look(base: Image, python: str) -> str:
                 there.discard(f"{folder}/{last.removeprefix('.wh.')}")
             elif name in wanted:
                 there.add(name)
-    return next((each for place in _PLACES if (each := f"{place}/python{python}") in there), "")
+            elif found := _OF_GLIBC.fullmatch(name):
+                glibc, version = True, found[1] or version
+            elif _OF_MUSL.fullmatch(name):
+                musl = True
+    place = next((each for place in _PLACES if (each := f"{place}/python{python}") in there), "")
+    return {"python": place, "libc": _MUSL if musl and not glibc else version}

@@ -22,6 +22,10 @@ PORT = 3000
 # uid with that group.
 USER = "10001:0"
 
+# What uv takes its platform of Linux to be; a wheel that needs a newer one is not locked.
+# https://docs.astral.sh/uv/reference/cli/#uv-pip-compile--python-platform
+LOCKED_GLIBC = (2, 28)
+
 LayerKind = Literal["interpreter", "system", "conda", "python", "runtime", "setup", "model", "manifest", "source"]
 
 
