@@ -49,8 +49,10 @@ class Goals:
         return self.archive is not None or self.layout is not None or self.push
 
 
-def compile_image(bento: ResolvedBento, plan: ImagePlan, goals: Goals, reporter: Reporter) -> dict[str, Any]:
-    """Compile, deliver, and return what is told of it.
+def compile_image(
+    bento: ResolvedBento, plan: ImagePlan, goals: Goals, facts: dict[str, Any], reporter: Reporter
+) -> None:
+    """Compile, deliver, and add to ``facts`` what came of it as soon as it is so.
 
     Raises:
         PlanError, LockError, RegistryError, ContentError, EngineError: see the rooms that do it.
@@ -68,7 +70,7 @@ def compile_image(bento: ResolvedBento, plan: ImagePlan, goals: Goals, reporter:
     ahead = partial(registries.begin, parse_reference(tags[0])) if goals.push else None
     origin = origin_of(bento.tag, bento.digest)
     image, blobs = make(bento, plan, goals, registries, engine, origin, reporter, ahead=ahead)
-    facts: dict[str, Any] = {
+    facts |= {
         "image": tags[0],
         "tags": list(tags),
         "id": image.config_descriptor.digest,
@@ -86,7 +88,6 @@ def compile_image(bento: ResolvedBento, plan: ImagePlan, goals: Goals, reporter:
     if goals.push:
         push_tags(image, registries, facts, reporter)
         finish_push(image.descriptor, registries, bento, plan, goals, facts, reporter)
-    return facts
 
 
 def compile_index(
@@ -95,9 +96,10 @@ def compile_index(
     variant: str,
     base_image: str | None,
     goals: Goals,
+    facts: dict[str, Any],
     reporter: Reporter,
-) -> dict[str, Any]:
-    """Compile an image for each platform, each from its own lock, put them under one name, and tell of them.
+) -> None:
+    """Compile an image for each platform, each from its own lock, and put them under one name; for ``facts`` see above.
 
     Raises:
         UsageError: there is nowhere to put several, or the target is a Bento, which is locked for one platform.
@@ -129,7 +131,7 @@ def compile_index(
         made.append((bento, plan, image))
     index = Index(tuple(image for *_, image in made))
     tags = goals.tags or tuple(str(bento.tag) for bento, *_ in made[:1])
-    facts: dict[str, Any] = {
+    facts |= {
         "image": tags[0],
         "tags": list(tags),
         "id": None,
@@ -154,7 +156,6 @@ def compile_index(
         _attach(image.descriptor, registries, bento, plan, facts, reporter)
     if goals.push:
         _sign(registries, goals, facts, reporter)
-    return facts
 
 
 _ONE_EACH = "the local engine, and an archive for it, hold an image of one platform"

@@ -10,6 +10,7 @@ from typing import Any
 from bentopack.oci.blobs import Layer
 from bentopack.oci.content import (
     CONFIG,
+    DOCKER_LAYERS,
     INDEX,
     MANIFEST,
     ContentError,
@@ -109,18 +110,26 @@ def make_image(
     system, _, architecture = platform.partition("/")
     architecture, _, variant = architecture.partition("/")
     told = [{"created": created, "created_by": each} for each in history]
+    whole = (*map(_in_oci_terms, base.parts), *parts)
     config = {
         "architecture": architecture,
         "os": system,
         **({"variant": variant} if variant else {}),
         "created": created,
         "config": {**below.get("config", {}), **settings},
-        "rootfs": {"type": "layers", "diff_ids": [part.layer.diff_id for part in (*base.parts, *parts)]},
+        "rootfs": {"type": "layers", "diff_ids": [part.layer.diff_id for part in whole]},
         "history": [*below.get("history", []), *told],
     }
     written = canonical(config)
-    layers = [part.descriptor for part in (*base.parts, *parts)]
-    return Image((*base.parts, *parts), written, image_manifest(describe(CONFIG, written), layers, annotations))
+    layers = [part.descriptor for part in whole]
+    return Image(whole, written, image_manifest(describe(CONFIG, written), layers, annotations))
+
+
+def _in_oci_terms(part: Part) -> Part:
+    """A layer of a base whose manifest is Docker's: an OCI manifest that says its word for it is refused by some."""
+    descriptor = part.descriptor
+    media_type = DOCKER_LAYERS.get(descriptor.media_type, descriptor.media_type)
+    return replace(part, layer=replace(part.layer, descriptor=replace(descriptor, media_type=media_type)))
 
 
 def read_config(content: bytes) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from tests.command import bentopack, done, fails
         (["--platform", "windows/amd64"], 2, "--platform: expected one such as linux/arm64"),
         (["-t", f"x@sha256:{'0' * 64}"], 3, "--tag: the name of an image such as iris:1.0"),
         (["-t", "Iris"], 3, "in lower case"),
-        (["--backend", "docker", "--compression", "gzip"], 2, "--compression are for --backend oci"),
-        (["--builder", "podman", "--compression", "gzip"], 2, "--backend oci runs no build"),
+        (["--backend", "docker", "--compression", "gzip"], 2, "--compression: only --backend oci can do that"),
+        (["--builder", "podman", "--compression", "gzip"], 2, "--builder: there is no build where"),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_is_done(

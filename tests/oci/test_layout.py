@@ -6,6 +6,7 @@ import io
 import json
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,16 @@ from bentopack.errors import UsageError
 from bentopack.oci.archive import Pieces, member_names, read_archive
 from bentopack.oci.blobs import Blobs
 from bentopack.oci.compress import zstd
-from bentopack.oci.content import CONFIG, LAYER_ZSTD, ContentError, canonical, describe, image_manifest
+from bentopack.oci.content import (
+    CONFIG,
+    LAYER,
+    LAYER_GZIP,
+    LAYER_ZSTD,
+    ContentError,
+    canonical,
+    describe,
+    image_manifest,
+)
 from bentopack.oci.image import Image, Part, make_image
 from bentopack.oci.layers import measure, pack
 from bentopack.oci.layout import read_layout, write_archive, write_layout
@@ -130,3 +140,15 @@ def test_the_configuration(image: Image) -> None:
     assert (told["architecture"], told["variant"], told["os"]) == ("arm64", "v8", "linux")
     assert [each["created_by"] for each in told["history"]] == ["a", "b"]
     assert json.loads(image.manifest)["annotations"] == {"k": "v"}
+
+
+def test_what_docker_calls_a_layer(image: Image) -> None:
+    """On a base whose manifest is Docker's, all layers of the manifest have OCI's names, and each its digest."""
+    docker = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+    packed = image.parts[0]
+    named = replace(packed.layer, descriptor=replace(packed.descriptor, media_type=docker))
+    base = replace(image, parts=(replace(packed, layer=named), *image.parts[1:]))
+    made = make_image(base, [], {}, platform="linux/amd64", history=[], created="1980-01-01T00:00:00Z", annotations={})
+    told = json.loads(made.manifest)["layers"]
+    assert [each["mediaType"] for each in told] == [LAYER_GZIP, LAYER]
+    assert [each["digest"] for each in told] == [part.descriptor.digest for part in image.parts]

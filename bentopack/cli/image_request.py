@@ -1,0 +1,192 @@
+"""What is asked of ``containerize``: checked before any work is done for it."""
+
+from __future__ import annotations
+
+import os
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bentopack.cli.compiled import Goals
+    from bentopack.image.build_options import BuildOptions
+    from bentopack.image.builder import Builder
+    from bentopack.image.secrets import Secret
+    from bentopack.oci.compress import Compression
+    from bentopack.oci.signature import PrivateKeyFile
+
+
+class BuilderName(str, Enum):
+    """What may build an image."""
+
+    docker = "docker"
+    podman = "podman"
+    buildah = "buildah"
+
+
+class Backend(str, Enum):
+    """How an image comes about."""
+
+    auto = "auto"
+    docker = "docker"
+    oci = "oci"
+
+
+class CompressionName(str, Enum):
+    """What layers are compressed with."""
+
+    gzip = "gzip"
+    zstd = "zstd"
+
+
+def require_possible(
+    dockerfile: str | None,
+    push: bool,
+    signs: bool,
+    metadata_file: Path | None,
+    archive: Path | None,
+    platform: str | None,
+) -> list[str]:
+    """Refuse what cannot be, before anything is done for it; and return the platforms that are asked for."""
+    from bentopack.errors import UsageError
+
+    if signs and not push:
+        raise UsageError("--sign signs what is pushed: add --push")
+    if dockerfile is not None and (push or metadata_file):
+        raise UsageError("--dockerfile only writes the Dockerfile: leave out --push and --metadata-file")
+    for option, path in (("--metadata-file", metadata_file), ("--archive", archive)):
+        if path and (path.is_dir() or not path.absolute().parent.is_dir()):
+            reason = "is a folder" if path.is_dir() else "lies in a folder that does not exist"
+            raise UsageError(f"{option}: {path} {reason}", hint="name a file, in a folder that is there")
+    platforms = platform.split(",") if platform else []
+    for each in platforms:
+        if not each.startswith("linux/"):
+            raise UsageError(f"--platform: expected one such as linux/arm64, found {each!r}: images are Linux's")
+    if dockerfile is not None and len(platforms) > 1:
+        raise UsageError("--dockerfile writes that of one platform: give one, or none")
+    return sorted(set(platforms))
+
+
+def needs_builder(
+    builder: BuilderName | None, backend: Backend, goals: Goals, options: BuildOptions, *, several: bool
+) -> bool:
+    """Whether a builder is to be looked for; where not, layers are written without one.
+
+    Raises:
+        UsageError: what is asked for is partly for a build, and partly for an image without one.
+    """
+    from bentopack.errors import UsageError
+
+    layered = _given(
+        {
+            "--archive": goals.archive,
+            "--layout": goals.layout,
+            "--base-from": goals.base_from,
+            "--compression": goals.compression,
+            "several platforms": several,
+        }
+    )
+    built = _for_a_build(builder, options)
+    if backend is Backend.oci or (backend is Backend.auto and layered):
+        if built:
+            asked = "--backend oci" if backend is Backend.oci else " and ".join(layered)
+            raise UsageError(f"{' and '.join(built)}: there is no build where {asked} is given")
+        return False
+    if layered:
+        raise UsageError(f"{' and '.join(layered)}: only --backend oci can do that")
+    return True
+
+
+def find_builder(name: BuilderName | None, backend: Backend, options: BuildOptions) -> Builder | None:
+    """The builder that is asked for, or that this environment has; None where none need be.
+
+    Raises:
+        EngineError: there is none such.
+        PlanError: it does not know what is asked of it.
+    """
+    from bentopack.errors import EngineError
+    from bentopack.image.build import require_understood
+    from bentopack.image.builder import choose_builder
+
+    try:
+        found = choose_builder(name.value if name else None, os.environ, os.environ.get("PATH", os.defpath))
+    except EngineError:
+        if backend is Backend.docker or _for_a_build(name, options) or os.environ.get("DOCKER_HOST"):
+            raise
+        return None
+    require_understood(found, options)
+    return found
+
+
+def _for_a_build(builder: BuilderName | None, options: BuildOptions) -> list[str]:
+    return _given(
+        {
+            "--builder": builder,
+            "--no-cache": options.no_cache,
+            "--secret": options.secrets,
+            "--cache-from": options.cache_from,
+            "--cache-to": options.cache_to,
+            "--build-arg": options.build_args,
+            "--syntax": options.syntax,
+        }
+    )
+
+
+def _given(options: dict[str, object]) -> list[str]:
+    return [option for option, value in options.items() if value]
+
+
+def secrets(texts: list[str]) -> tuple[Secret, ...]:
+    if not texts:
+        return ()
+    from bentopack.image.secrets import parse_secret
+
+    return tuple(parse_secret(text) for text in texts)
+
+
+def checked_bundle(path: Path) -> Path:
+    from bentopack.image.secrets import BadSecret, require_plain
+
+    try:
+        text = path.read_text(encoding="ascii", errors="replace")
+    except OSError as error:
+        raise BadSecret(f"--ca-bundle: {path} cannot be read: {error.strerror}") from None
+    if "-----BEGIN CERTIFICATE-----" not in text:
+        raise BadSecret(f"--ca-bundle: {path} holds no certificate", hint="give a file of certificates in PEM form")
+    return require_plain(path.absolute(), "--ca-bundle")
+
+
+def signing_key(path: Path) -> PrivateKeyFile:
+    """The key to sign with; a password comes from where cosign looks for it, or is asked for on a terminal."""
+    import sys
+
+    from bentopack.oci.signature import NeedsPassword, load_private_key
+
+    given = os.environ.get("COSIGN_PASSWORD")
+    try:
+        return load_private_key(path, None if given is None else given.encode())
+    except NeedsPassword:
+        if not sys.stdin.isatty():
+            raise
+        import typer
+
+        return load_private_key(path, typer.prompt(f"Password of {path}", hide_input=True, err=True).encode())
+
+
+def epoch() -> int | None:
+    """The time that the image counts as made at (https://reproducible-builds.org/specs/source-date-epoch/)."""
+    from bentopack.errors import UsageError
+
+    text = os.environ.get("SOURCE_DATE_EPOCH")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 11):
+        raise UsageError(f"SOURCE_DATE_EPOCH: expected seconds since 1970, found {text!r}")
+    return int(text)
+
+
+def layer_compression(name: CompressionName) -> Compression:
+    from bentopack.oci.compress import GZIP, zstd
+
+    return zstd() if name is CompressionName.zstd else GZIP
