@@ -16,6 +16,7 @@ from bentopack.image.builder import Builder, write_dockerfile
 from bentopack.image.dialect import BUILDAH, BUILDKIT, with_frontend
 from bentopack.image.engine import ImageFacts
 from bentopack.image.failure import build_failed
+from bentopack.image.labels import rfc3339
 from bentopack.image.model_images import model_images
 from bentopack.image.plan import ImagePlan
 from bentopack.image.render import CA_BUNDLE, INSTALL_BUILDX, render_dockerfile, render_dockerignore, require_mounts
@@ -98,7 +99,10 @@ def _run(
     dialect, secrets = with_frontend(builder.dialect, options.syntax), [secret.id for secret in options.secrets]
     images = model_images(builder, bento, plan, environ=environ, reporter=reporter)
     trusting = options.ca_bundle is not None
-    dockerfile = render_dockerfile(plan, dialect, secrets=secrets, ca_bundle=trusting, model_images=images)
+    created = rfc3339(options.epoch) if options.epoch is not None and dialect == BUILDAH else None
+    dockerfile = render_dockerfile(
+        plan, dialect, secrets=secrets, ca_bundle=trusting, model_images=images, created=created
+    )
     write_dockerfile(folder, dockerfile, render_dockerignore(plan, elsewhere=images))
     command = build_command(builder, bento, folder, plan, options, more)
     code, log = run(command, {**environ, **builder.environment}, reporter)

@@ -8,7 +8,6 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from bentopack._fs import EPOCH
 from bentopack._report import Reporter
 from bentopack.bento.digest import read_sums
+from bentopack.image.labels import rfc3339
 from bentopack.image.plan import VENV, ImagePlan, Layer
 from bentopack.image.split import SPARE, Share, spare_layers, split_models
 from bentopack.image.validate import PlanError
@@ -80,7 +80,6 @@ class Compiler:
                 parts.append((self._part(self._runtime(plan, bento, layer)), layer.holds))
             else:
                 parts += self._made(layer, tuple(entries_in(bento, layer)), split.get(layer))
-        moment = datetime.fromtimestamp(self.time, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         told = {**dict(plan.labels), **labels}
         return make_image(
             base,
@@ -88,7 +87,7 @@ class Compiler:
             settings(plan, base, told),
             platform=plan.platform,
             history=[f"bentopack: {words}" for _, words in parts],
-            created=moment,
+            created=rfc3339(self.time),
             annotations={key: value for key, value in told.items() if key.startswith("org.opencontainers.image.")},
         )
 

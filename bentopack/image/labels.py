@@ -39,7 +39,11 @@ def bento_labels(
         if origin.source:
             labels["org.opencontainers.image.source"] = origin.source
     if epoch is not None:
-        moment = datetime.fromtimestamp(epoch, timezone.utc)
-        labels["org.opencontainers.image.created"] = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+        labels["org.opencontainers.image.created"] = rfc3339(epoch)
     given = dict(plan.labels)
     return {key: value for key, value in labels.items() if key.startswith("io.bentopack.") or key not in given}
+
+
+def rfc3339(epoch: int) -> str:
+    """Write a moment, in seconds since 1970, as images say when they were made."""
+    return datetime.fromtimestamp(epoch, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

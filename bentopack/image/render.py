@@ -39,6 +39,7 @@ def render_dockerfile(
     secrets: Iterable[str] = (),
     ca_bundle: bool = False,
     model_images: Mapping[str, str] | None = None,
+    created: str | None = None,
 ) -> str:
     """Render the Dockerfile of ``plan``; its context is the Bento's folder.
 
@@ -50,6 +51,8 @@ def render_dockerfile(
             there for what a package's own build may look for.
         ca_bundle: whether there is a secret ``ca-bundle``, with the certificates that the build is to trust.
         model_images: images that hold models, by the models' paths in the Bento.
+        created: when the image counts as made, for a builder that gives what it writes that time, and else takes what
+            it wrote for another time out of its cache.
 
     Raises:
         PlanError: secrets for a builder that has none, or an id that is no file name.
@@ -63,6 +66,7 @@ def render_dockerfile(
         "copy": lambda: "COPY --link " if dialect.links else "COPY ",
         "run": lambda mounts=(): _run(mounts, ca_bundle=ca_bundle),
         # Secrets are told to pip alone: a pip.conf may name another index than the lock does.
+        "created": created,
         "model_images": dict(model_images or {}),
         "installer": "pip" if ids else plan.installer,
         "pip_mounts": _mounts("pip", ids) if dialect.mounts else (),

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bentopack.image.dialect import BUILDKIT, with_frontend
+from bentopack.image.dialect import BUILDAH, BUILDKIT, with_frontend
 from bentopack.image.images import EngineImages
 from bentopack.image.planner import plan_image
 from bentopack.image.render import render_dockerfile
@@ -112,3 +112,13 @@ def test_files_for_the_bento(manifest: Make) -> None:
         "env/docker/Dockerfile",
         "env/docker/Dockerfile.dockerignore",
     ]
+
+
+def test_a_time_stands_before_every_step(manifest: Make) -> None:
+    """So a builder that gives what it writes that time takes no step from the cache of a build of another time."""
+    plan = plan_image(manifest(), "")
+    text = render_dockerfile(plan, BUILDAH, created="2023-11-14T22:13:20Z")
+    steps = text.partition(" AS base\n")[2].splitlines()
+    first = next(line for line in steps if not line.startswith("#"))
+    assert first == 'LABEL org.opencontainers.image.created="2023-11-14T22:13:20Z"'
+    assert "image.created" not in render_dockerfile(plan, BUILDAH)

@@ -144,7 +144,8 @@ def test_podman_runs_the_setup_script_that_there_is_now(project: Path, podman: s
 def test_podman_builds_the_image_too(project: Path, podman: str) -> None:
     """podman, with no engine at all, gives an image of the same configuration, health check and all.
 
-    Where the build has a time, no file that it writes is younger.
+    Where the build has a time, no file that it writes is younger, though podman's cache holds steps without one (of the
+    test before, say).
     """
     image = f"localhost/bentopack-test/podman:{os.getpid()}"
     arguments = ["containerize", "--builder", "podman", "-t", image, "--base-image", podman, "-o", "json"]
