@@ -28,14 +28,20 @@ def unfit(text: str | bytes, *, aliases: bool) -> tuple[int, int, str] | None:
     """
     import yaml
 
-    depth = 0
+    depth, too_deep = 0, f"nested more than {MAX_DEPTH} levels deep"
     event: Any
-    for event in yaml.parse(text, Loader=loader()):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            return (*_place(event), f"nested more than {MAX_DEPTH} levels deep")
-        if isinstance(event, yaml.AliasEvent) and not aliases:
-            return (*_place(event), "aliases are not expected here")
+    try:
+        for event in yaml.parse(text, Loader=loader()):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                return (*_place(event.start_mark), too_deep)
+            if isinstance(event, yaml.AliasEvent) and not aliases:
+                return (*_place(event.start_mark), "aliases are not expected here")
+    except yaml.MarkedYAMLError as error:
+        # Newer C loaders have a limit of their own, and meet it while they look ahead.
+        if error.problem_mark is None or "maximum nesting depth" not in str(error.problem):
+            raise
+        return (*_place(error.problem_mark), too_deep)
     return None
 
 
@@ -56,5 +62,5 @@ def decode(content: bytes, kind: type[T]) -> T:
         raise msgspec.DecodeError(str(error)) from None
 
 
-def _place(event: Any) -> tuple[int, int]:
-    return event.start_mark.line + 1, event.start_mark.column + 1
+def _place(mark: Any) -> tuple[int, int]:
+    return mark.line + 1, mark.column + 1
