@@ -29,6 +29,7 @@ from bentopack.lock.requirements import hashed_requirements, input_text, inputs_
 from bentopack.lock.resolver import Indexes, LockedPackage, Request, Resolver, Target, TorchIndex, host_target
 from bentopack.lock.torch_index import torch_address
 from bentopack.lock.wheels import bundled, local_wheel, require_one_of_each, wheels_in
+from bentopack.oci.compress import GZIP
 from bentopack.spec.buildable import read_source
 from bentopack.spec.conda import CondaEnvironment, read_conda
 from bentopack.spec.manifest import ModelInfo, conda_list
@@ -141,6 +142,7 @@ def wanted_lock(
         bases={variant: images.base(image, variant, python) for variant in variants},
         models=[LockedModel(tag=m.tag, digest=m.digest, spellings=m.spellings) for m in models],
         runtime=bentopack.__version__,
+        compressor=GZIP.compressor,
         parts=inputs_of(request, target, ", ".join(REQUIRES)) | {"variants": list(variants)} | conda_inputs,
         torch={variant: TorchIndex(address, builds[variant]) for variant in variants} if address else {},
         conda=asked,

@@ -53,6 +53,8 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
     python: str
     runtime: str
     """The version of bentopack whose runtime the Bento carries."""
+    compressor: str = ""
+    """What images' layers are compressed with where no engine makes them: their digests follow from it."""
     inputs: dict[str, Any]
     """What it was resolved from, each part by name, so that a stale lock can say which of them changed."""
     models: tuple[LockedModel, ...]
@@ -137,4 +139,6 @@ def write_lock(path: Path, lock: Lock) -> None:
 
 def _checksum(lock: Lock) -> str:
     content = msgspec.to_builtins(msgspec.structs.replace(lock, checksum=""))
+    if not lock.compressor:  # a lock of before there was one
+        del content["compressor"]
     return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()

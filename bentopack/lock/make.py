@@ -49,6 +49,8 @@ class LockInputs:
     models: Sequence[LockedModel]
     runtime: str
     """The runtime's version."""
+    compressor: str
+    """Of images' layers, by name."""
     parts: dict[str, Any]
     torch: Mapping[str, TorchIndex] = field(default_factory=dict)
     """Where PyTorch's packages come from, for each variant for which that is not the indexes like any other's."""
@@ -92,6 +94,7 @@ def fresh_lock(
             format=FORMAT,
             python=wanted.target.python,
             runtime=wanted.runtime,
+            compressor=wanted.compressor,
             inputs=_inputs(wanted, variants),
             models=tuple(wanted.models),
             variants=variants,
@@ -110,7 +113,13 @@ def stale(old: Lock | None, wanted: LockInputs) -> list[str]:
         *_lacking(old, wanted, packages_hold=not changed),
         *changed_models(old.models, wanted.models),
         *([f"the runtime is {wanted.runtime}, locked was {old.runtime}"] if old.runtime != wanted.runtime else []),
+        *_other_compressor(old, wanted),
     ]
+
+
+def _other_compressor(old: Lock, wanted: LockInputs) -> Iterator[str]:
+    if old.compressor != wanted.compressor:
+        yield f"layers are compressed with {wanted.compressor}, locked was {old.compressor or 'no compressor'}"
 
 
 def how_to_renew(platform: str) -> str:

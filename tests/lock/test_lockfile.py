@@ -24,6 +24,7 @@ def a_lock(package: LockedPackage = NUMPY) -> Lock:
             format=1,
             python="3.11",
             runtime="0.1.0",
+            compressor="gzip-1 a",
             inputs={"python": "3.11", "python.packages": ["numpy"]},
             models=(),
             variants={"cpu": {"linux/amd64": LockedEnvironment(base=BASE, packages=(package,))}},
@@ -39,6 +40,18 @@ def test_a_lock_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert read_lock(path) == a_lock()
     write_lock(path, a_lock())
     assert path.read_bytes() == first
+
+
+def test_a_lock_of_before_compressors_is_read(tmp_path: Path) -> None:
+    """What earlier releases wrote has none, and is as whole as it was then: this is one of theirs."""
+    path = tmp_path / "bentofile.lock"
+    path.write_text(
+        "format: 1\npython: '3.11'\nruntime: 0.1.0\ninputs: {}\nmodels: []\nvariants: {}\n"
+        "checksum: b6bbd40d3bfacfdf828629c1872fd9b2eb60a22860b2386ea3300aa0234c08d5\n"
+    )
+    lock = read_lock(path)
+    assert lock is not None
+    assert lock.compressor == ""
 
 
 def test_no_lock_is_none(tmp_path: Path) -> None:

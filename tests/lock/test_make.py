@@ -34,6 +34,7 @@ class Locking:
             bases={"cpu": "python:3.11-slim"},
             models=(MODEL,),
             runtime="0.1.0",
+            compressor="gzip-1 a",
             parts={"python.packages": ["numpy"]},
         )
 
@@ -90,8 +91,8 @@ def test_what_is_locked_stays_where_inputs_allow(locking: Locking) -> None:
 def test_a_model_and_the_runtime_change_without_resolving(locking: Locking) -> None:
     """A new model or release of bentopack is recorded; packages and base stay as they are."""
     locking.lock()
-    newer = locking.lock(models=(), runtime="0.2.0")
-    assert (newer.models, newer.runtime) == ((), "0.2.0")
+    newer = locking.lock(models=(), runtime="0.2.0", compressor="gzip-1 b")
+    assert (newer.models, newer.runtime, newer.compressor) == ((), "0.2.0", "gzip-1 b")
     assert len(locking.resolver.asked) == len(locking.images.asked) == 1
 
 
