@@ -39,7 +39,12 @@ def record(line):
     archive = tarfile.open(fileobj=io.BytesIO(urllib.request.urlopen(url).read()))
     told = json.load(archive.extractfile("info/index.json"))
     package = rattler.PackageRecord(
-        told["name"], told["version"], rattler.BuildString(told["build"]), 0, told["subdir"], sha256=bytes.fromhex(sha256)
+        told["name"],
+        told["version"],
+        rattler.BuildString(told["build"]),
+        0,
+        told["subdir"],
+        sha256=bytes.fromhex(sha256),
     )
     return rattler.RepoDataRecord(package, url.rpartition("/")[2], url, url.rpartition("/")[0])
 
