@@ -12,7 +12,7 @@ from typing import IO, Any
 from bentopack.oci.blobs import Blobs, Layer
 from bentopack.oci.content import CONFIG as CONFIG_TYPE
 from bentopack.oci.content import LAYER, LAYER_GZIP, LAYER_ZSTD, ContentError, Descriptor, describe, image_manifest
-from bentopack.oci.image import Image, Part, read_config
+from bentopack.oci.image import Image, Part, layers_of
 
 _PIECE = 1 << 20
 _SMALL = 1 << 20  # bytes; what may be a manifest or a configuration is held
@@ -64,8 +64,7 @@ def read_archive(file: IO[bytes] | Pieces, blobs: Blobs) -> Image:
         layers = [large.get(name) or _kept(small[name], blobs) for name in names]
     except (tarfile.TarError, KeyError, ValueError, TypeError, IndexError) as error:
         raise ContentError(f"this is no archive of an image: {error}") from None
-    diff_ids = [str(each) for each in read_config(config)["rootfs"]["diff_ids"]]
-    parts = tuple(_part(layer, diff_id, blobs) for layer, diff_id in zip(layers, diff_ids, strict=True))
+    parts = tuple(_part(each, blobs) for each in layers_of(config, layers, "the archive's image"))
     return Image(parts, config, image_manifest(describe(CONFIG_TYPE, config), [each.descriptor for each in parts], {}))
 
 
@@ -84,7 +83,8 @@ def _kept(content: bytes, blobs: Blobs) -> Descriptor:
     return Descriptor(LAYER, blobs.put(content), len(content))
 
 
-def _part(layer: Descriptor, diff_id: str, blobs: Blobs) -> Part:
+def _part(told: Layer, blobs: Blobs) -> Part:
+    layer, diff_id = told.descriptor, told.diff_id
     # Layers of `docker save` are plain; those of an OCI layout may be compressed.
     head = next(blobs.stream(layer.digest), b"")[:4]
     media_type = LAYER_GZIP if head[:2] == b"\x1f\x8b" else LAYER_ZSTD if head == _ZSTD else LAYER
