@@ -16,14 +16,14 @@ from bentopack._fs import EPOCH
 from bentopack._report import Reporter
 from bentopack.bento.digest import read_sums
 from bentopack.image.labels import rfc3339
-from bentopack.image.plan import VENV, ImagePlan, Layer
+from bentopack.image.plan import BENTO, VENV, ImagePlan, Layer
 from bentopack.image.split import SPARE, Share, spare_layers, split_models
 from bentopack.image.toolchain import Interpreter, find_compiler, uv_release
 from bentopack.image.validate import PlanError
 from bentopack.oci.blobs import Blobs
 from bentopack.oci.blobs import Layer as Packed
 from bentopack.oci.compress import GZIP, Compression
-from bentopack.oci.image import Image, Part, Stream, make_image, read_config
+from bentopack.oci.image import Image, Part, Stream, make_image, read_config, settings_of
 from bentopack.oci.layers import measure, pack
 from bentopack.oci.tar import Entry, tar_size, tar_stream, tree
 
@@ -69,6 +69,10 @@ class Compiler:
         Raises:
             PlanError: the plan asks for what only a build in the image can do, or the image would have too many layers.
         """
+        for volume in _hiding(base):
+            self.reporter.warn(
+                f"the base has a volume at {volume}: where that is mounted empty, it hides the Bento's files"
+            )
         spare = spare_layers(plan, len(base.parts))
         split = split_models(plan.of("model"), partial(entries_in, bento), spare)
         own = min(_OWN_LAYERS, spare - sum(len(shares) - 1 for shares in split.values()))
@@ -244,7 +248,7 @@ def _told(compiler: Interpreter | None) -> str:
 
 def settings(plan: ImagePlan, base: Image, labels: dict[str, str]) -> dict[str, object]:
     """What containers run with, as an image's configuration has it."""
-    below = read_config(base.config).get("config") or {}
+    below = settings_of(read_config(base.config))
     environment = dict(each.partition("=")[::2] for each in below.get("Env") or [])
     environment["PATH"] = f"{VENV}/bin:{environment.get('PATH', _PATH)}"
     if plan.library_folders:
@@ -260,7 +264,11 @@ def settings(plan: ImagePlan, base: Image, labels: dict[str, str]) -> dict[str, 
         "Env": [f"{name}={value}" for name, value in environment.items()],
         "ExposedPorts": {f"{plan.port}/tcp": {}},
         "StopSignal": plan.stop_signal,
-        "Labels": {**(below.get("Labels") or {}), **labels},
+        # What the base says of itself is not so of the image.
+        "Labels": {
+            **{key: value for key, value in (below.get("Labels") or {}).items() if not key.startswith(_OF_AN_IMAGE)},
+            **labels,
+        },
         # Docker's own; runtimes that do not know it leave it.
         "Healthcheck": {
             "Test": ["CMD", *health.command],
@@ -272,6 +280,19 @@ def settings(plan: ImagePlan, base: Image, labels: dict[str, str]) -> dict[str, 
     }
 
 
+def _hiding(base: Image) -> list[str]:
+    """The base's volumes that lie around what the image has, or in it."""
+    volumes = settings_of(read_config(base.config)).get("Volumes") or {}
+    ours = [f"{place}/" for place in (BENTO, VENV)]
+    found = [f"/{volume.strip('/')}/".replace("//", "/") for volume in volumes]
+    return sorted(each.rstrip("/") or "/" for each in found if any(_around(each, other) for other in ours))
+
+
+def _around(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
+
+
+_OF_AN_IMAGE = ("org.opencontainers.image.", "io.bentopack.")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 

@@ -38,8 +38,8 @@ INTERPRETER = "/usr/local/bin/python3.11"
 PLAIN = Compression(LAYER, "none", lambda pieces: map(bytes, pieces))
 
 
-def base_of(layers: int) -> Image:
-    """An image of so many layers that nobody reads."""
+def base_of(layers: int, settings: dict[str, object] | None = None) -> Image:
+    """An image of so many layers that nobody reads, with these settings."""
     parts = [
         Part(
             Layer(Descriptor(LAYER, digest_of(bytes([each])), 1), digest_of(bytes([each]))),
@@ -49,7 +49,13 @@ def base_of(layers: int) -> Image:
     ]
     nothing = Image((), canonical({"rootfs": {"type": "layers", "diff_ids": []}}), b"")
     return make_image(
-        nothing, parts, {}, platform="linux/amd64", history=[], created="1980-01-01T00:00:00Z", annotations={}
+        nothing,
+        parts,
+        settings or {},
+        platform="linux/amd64",
+        history=[],
+        created="1980-01-01T00:00:00Z",
+        annotations={},
     )
 
 
@@ -70,8 +76,9 @@ def compiled(maker: Compiler, plan: ImagePlan, bento: Path, below: int = 1) -> I
 
 
 def told(image: Image) -> list[str]:
-    """The image's history."""
-    return [each["created_by"] for each in json.loads(image.config)["history"]]
+    """The steps that made the layers above the base."""
+    steps = [each["created_by"] for each in json.loads(image.config)["history"]]
+    return [each for each in steps if each.startswith("bentopack: ")]
 
 
 def members(part: Part) -> set[str]:
@@ -188,3 +195,31 @@ def read(part: Part, name: str) -> bytes:
             if member.name.endswith(f"/{name}") and (file := archive.extractfile(member)):
                 return file.read()
     return b""
+
+
+def test_labels_of_the_base_are_not_the_images(made: Path, tmp_path: Path) -> None:
+    """What it says of its own source and time goes; what others read of it stays."""
+    theirs = {
+        "org.opencontainers.image.revision": "abc",
+        "org.opencontainers.image.created": "2024",
+        "io.bentopack.bento.tag": "other:1",
+        "maintainer": "them",
+    }
+    base = base_of(1, {"Labels": theirs})
+    image = compiler(tmp_path).compile(plan_bento(made), made, base, INTERPRETER, {"io.bentopack.bento.tag": "iris:1"})
+    labels = json.loads(image.config)["config"]["Labels"]
+    assert (labels["maintainer"], labels["io.bentopack.bento.tag"]) == ("them", "iris:1")
+    assert not {"org.opencontainers.image.revision", "org.opencontainers.image.created"} & labels.keys()
+
+
+@pytest.mark.parametrize(
+    ("volume", "hides"),
+    [("/", True), ("/bento", True), ("/opt/", True), ("/bento/models", True), ("/data", False), ("/optional", False)],
+)
+def test_a_volume_that_hides_the_image(made: Path, tmp_path: Path, volume: str, hides: bool) -> None:
+    """Of a base with a volume around the code, or in it, the user is warned: some engines mount it empty."""
+    maker = compiler(tmp_path)
+    base = base_of(1, {"Volumes": {volume: {}}})
+    maker.compile(plan_bento(made), made, base, INTERPRETER, {})
+    assert isinstance(maker.reporter, Recorder)
+    assert any("has a volume at" in each for each in maker.reporter.warnings) == hides
