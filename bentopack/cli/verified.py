@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -154,7 +155,7 @@ def _epoch(report: ImageReport) -> int | None:
     from bentopack.oci.content import ContentError
 
     try:
-        made = int(datetime.fromisoformat(str(report.time).replace("Z", "+00:00")).timestamp())
+        made = int(datetime.fromisoformat(re.sub(r"(\.\d+)?Z$", "+00:00", str(report.time))).timestamp())
     except ValueError:
         raise ContentError(f"{report.image} says that it was made at {report.time!r}, which is no time") from None
     return None if made == EPOCH and report.facts()["created"] != rfc3339(EPOCH) else made

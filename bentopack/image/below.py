@@ -18,6 +18,7 @@ from bentopack.oci.image import Image, Part, read_config, settings_of
 from bentopack.oci.layout import read_layout
 from bentopack.oci.reference import parse_reference
 from bentopack.oci.registry import Registries
+from bentopack.oci.tar import WHITEOUT
 
 # Where distributions and the official images have it, the latter first.
 _PLACES = ("usr/local/bin", "usr/bin", "opt/python/bin", "opt/bin")
@@ -174,8 +175,8 @@ def _look(base: Image, python: str) -> dict[str, str]:
             folder, _, last = name.rpartition("/")
             if last == _OPAQUE:
                 removed.add(folder)
-            elif last.startswith(_WHITEOUT):
-                removed.add(f"{folder}/{last.removeprefix(_WHITEOUT)}".lstrip("/"))
+            elif last.startswith(WHITEOUT):
+                removed.add(f"{folder}/{last.removeprefix(WHITEOUT)}".lstrip("/"))
             elif name in wanted or _OF_GLIBC.fullmatch(name) or _OF_MUSL.fullmatch(name):
                 added.add(name)
         # A layer removes from those below it alone, wherever in it that stands.
@@ -187,8 +188,7 @@ def _look(base: Image, python: str) -> dict[str, str]:
     return {"python": place, "libc": _MUSL if musl and not glibc else version}
 
 
-# Source: https://github.com/opencontainers/image-spec/blob/v1.1.0/layer.md#whiteouts.
-_WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
+_OPAQUE = f"{WHITEOUT}{WHITEOUT}.opq"  # all that the layers below have in its folder
 
 
 def _is_below(name: str, removed: set[str]) -> bool:

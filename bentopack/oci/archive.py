@@ -10,6 +10,7 @@ from itertools import chain
 from typing import IO, Any
 
 from bentopack.oci.blobs import Blobs, Layer
+from bentopack.oci.bounded import BoundedTar
 from bentopack.oci.content import CONFIG as CONFIG_TYPE
 from bentopack.oci.content import LAYER, LAYER_GZIP, LAYER_ZSTD, ContentError, Descriptor, describe, image_manifest
 from bentopack.oci.image import Image, Part, layers_of
@@ -51,7 +52,7 @@ def read_archive(file: IO[bytes] | Pieces, blobs: Blobs) -> Image:
     large: dict[str, Descriptor] = {}
     links: dict[str, str] = {}
     try:
-        with tarfile.open(fileobj=file, mode="r|*") as archive:  # type: ignore[call-overload]
+        with BoundedTar.open(fileobj=file, mode="r|*") as archive:  # type: ignore[call-overload]
             for member in archive:
                 if member.issym() or member.islnk():
                     place = posixpath.dirname(member.name) if member.issym() else ""
@@ -120,7 +121,7 @@ def member_names(pieces: Iterable[bytes | memoryview]) -> Iterator[tuple[str, An
         UsageError: it is compressed with zstd, and what reads that is not installed.
     """
     try:
-        with tarfile.open(fileobj=Pieces(_readable(pieces)), mode="r|*") as archive:  # type: ignore[call-overload]
+        with BoundedTar.open(fileobj=Pieces(_readable(pieces)), mode="r|*") as archive:  # type: ignore[call-overload]
             for member in archive:
                 yield member.name.removeprefix("./"), member
     except tarfile.TarError as error:
