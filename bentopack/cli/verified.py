@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from bentopack._report import Reporter
     from bentopack.cli.target import ResolvedBento
     from bentopack.image.inspect import ImageReport
     from bentopack.oci.compress import Compression
+    from bentopack.oci.content import Descriptor
     from bentopack.oci.image import Image
     from bentopack.oci.reference import Reference
     from bentopack.oci.registry import Registries
@@ -114,7 +117,7 @@ def _rebuilt(
     if image.descriptor.digest != report.digest:
         raise IntegrityError(
             f"{report.image} is not what {bento.tag} gives here:",
-            problems=_differences(image, theirs, compression.compressor),
+            problems=_differences(image, theirs, compression.compressor, partial(registries.pieces, reference)),
             hint="an image that an engine built differs always: it is those of --backend oci that are made again",
         )
 
@@ -171,25 +174,45 @@ def _compression(manifest: dict[str, Any]) -> Compression:
     return zstd() if top == LAYER_ZSTD else GZIP
 
 
-def _differences(image: Image, told: dict[str, Any], compressor: str) -> list[str]:
-    """Name the layers that are not the same; or say that it is what containers run with."""
+def _differences(
+    image: Image, told: dict[str, Any], compressor: str, fetch: Callable[[Descriptor], Iterator[bytes]]
+) -> list[str]:
+    """Name the layers that are not the same; or say that only their compression is not, or what containers run with."""
     import json
 
     from bentopack.oci.content import Descriptor
 
-    theirs = [Descriptor.from_json(each).digest for each in told["layers"]]
-    ours = [part.descriptor.digest for part in image.parts]
-    if len(ours) != len(theirs):
-        return [f"it has {len(theirs)} layers, and should have {len(ours)}"]
-    if ours != theirs and Descriptor.from_json(told["config"]).digest == image.config_descriptor.digest:
+    theirs = [Descriptor.from_json(each) for each in told["layers"]]
+    if len(image.parts) != len(theirs):
+        return [f"it has {len(theirs)} layers, and should have {len(image.parts)}"]
+    pairs = list(enumerate(zip(image.parts, theirs, strict=True), 1))
+    others = [(number, part, there) for number, (part, there) in pairs if part.descriptor.digest != there.digest]
+    # The configuration says what layers hold. It may be another image's: what counts is what is in them.
+    same = Descriptor.from_json(told["config"]).digest == image.config_descriptor.digest
+    if others and same and all(_plain_digest(fetch(there)) == part.layer.diff_id for _, part, there in others):
         return [f"its layers hold the same, and are compressed by another release than the one here ({compressor})"]
     history = [
         str(each.get("created_by", "")) for each in json.loads(image.config)["history"] if not each.get("empty_layer")
     ]
-    names = history if len(history) == len(ours) else [""] * len(ours)
     found = [
-        f"layer {number} ({name.removeprefix('bentopack: ')}): {there[:19]}, should be {here[:19]}"
-        for number, (here, there, name) in enumerate(zip(ours, theirs, names, strict=True), 1)
-        if here != there
+        f"layer {number} ({history[number - 1].removeprefix('bentopack: ')}): {there.digest[:19]}, "
+        f"should be {part.descriptor.digest[:19]}"
+        for number, part, there in others
     ]
     return found or ["its layers are the same; its configuration or its annotations are not"]
+
+
+def _plain_digest(pieces: Iterator[bytes]) -> str | None:
+    """The digest of what a layer holds; None where it holds nothing that can be read."""
+    import hashlib
+
+    from bentopack.oci.archive import plain_pieces
+    from bentopack.oci.content import ContentError
+
+    found = hashlib.sha256()
+    try:
+        for piece in plain_pieces(pieces):
+            found.update(piece)
+    except ContentError:
+        return None
+    return f"sha256:{found.hexdigest()}"

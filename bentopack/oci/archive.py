@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import posixpath
 import tarfile
+import zlib
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import IO, Any
@@ -17,6 +19,7 @@ from bentopack.oci.image import Image, Part, layers_of
 
 _PIECE = 1 << 20
 _SMALL = 1 << 20  # bytes; what may be a manifest or a configuration is held
+_GZIP = b"\x1f\x8b"  # what its files begin with
 _ZSTD = b"\x28\xb5\x2f\xfd"  # what its frames begin with
 
 
@@ -88,25 +91,44 @@ def _part(told: Layer, blobs: Blobs) -> Part:
     layer, diff_id = told.descriptor, told.diff_id
     # Layers of `docker save` are plain; those of an OCI layout may be compressed.
     head = next(blobs.stream(layer.digest), b"")[:4]
-    media_type = LAYER_GZIP if head[:2] == b"\x1f\x8b" else LAYER_ZSTD if head == _ZSTD else LAYER
+    media_type = LAYER_GZIP if head[:2] == _GZIP else LAYER_ZSTD if head == _ZSTD else LAYER
     if media_type == LAYER and layer.digest != diff_id:
         raise ContentError(f"the archive's layer {layer.digest} should be {diff_id}")
     kept = Descriptor(media_type, layer.digest, layer.size)
     return Part(Layer(kept, diff_id), lambda: blobs.stream(layer.digest))
 
 
-def _readable(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
-    """Unpack what tarfile cannot: before Python 3.14 it does not know zstd."""
+def plain_pieces(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    """Yield a layer without its compression, gzip or zstd; before Python 3.14 tarfile does not know the latter.
+
+    Raises:
+        ContentError: it is damaged.
+        UsageError: it is compressed with zstd, and what reads that is not installed.
+    """
     left = iter(pieces)
     first = next(left, b"")
     whole = chain([first], left)
-    if first[:4] != _ZSTD:
+    if first[:2] == _GZIP:
+        yield from _ungzipped(whole)
+    elif first[:4] == _ZSTD:
+        yield from _unzstd(whole)
+    else:
         yield from whole
-        return
+
+
+def _ungzipped(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes]:
+    try:
+        with gzip.GzipFile(fileobj=Pieces(pieces)) as reader:  # type: ignore[call-overload]
+            yield from iter(lambda: reader.read(_PIECE), b"")
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise ContentError(f"a layer cannot be read: {error}") from None
+
+
+def _unzstd(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes]:
     from bentopack.oci.compress import zstandard
 
     library = zstandard()
-    reader = library.ZstdDecompressor().stream_reader(Pieces(whole), read_across_frames=True)
+    reader = library.ZstdDecompressor().stream_reader(Pieces(pieces), read_across_frames=True)
     try:
         yield from iter(lambda: reader.read(_PIECE), b"")
     except library.ZstdError as error:
@@ -121,7 +143,7 @@ def member_names(pieces: Iterable[bytes | memoryview]) -> Iterator[tuple[str, An
         UsageError: it is compressed with zstd, and what reads that is not installed.
     """
     try:
-        with BoundedTar.open(fileobj=Pieces(_readable(pieces)), mode="r|*") as archive:  # type: ignore[call-overload]
+        with BoundedTar.open(fileobj=Pieces(plain_pieces(pieces)), mode="r|") as archive:  # type: ignore[call-overload]
             for member in archive:
                 yield member.name.removeprefix("./"), member
     except tarfile.TarError as error:

@@ -6,7 +6,7 @@ import io
 import json
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from bentopack.errors import UsageError
-from bentopack.oci.archive import Pieces, member_names, read_archive
+from bentopack.oci.archive import Pieces, member_names, plain_pieces, read_archive
 from bentopack.oci.blobs import Blobs
-from bentopack.oci.compress import zstd
+from bentopack.oci.compress import gzipped, zstd
 from bentopack.oci.content import (
     CONFIG,
     LAYER,
@@ -128,6 +128,23 @@ def test_the_members_of_a_zstd_layer(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "zstandard", None)
     with pytest.raises(UsageError, match="zstd layers is not installed"):
         list(member_names(blobs.stream(digest)))
+
+
+@pytest.mark.parametrize("way", ["gzip", "zstd", "none"])
+def test_a_layer_without_its_compression(way: str) -> None:
+    """In pieces of any length, of several members or frames; one that breaks off is damaged."""
+    plain = b"".join(tar_stream([Entry("model.bin", source=b"m" * 3_000_000)], time=TIME))
+    ways: dict[str, Callable[[list[bytes]], Iterator[bytes]]] = {
+        "gzip": gzipped,
+        "zstd": zstd().compress,
+        "none": iter,
+    }
+    packed = b"".join(ways[way]([plain]))
+    for size in (4, 1000, len(packed)):
+        assert b"".join(plain_pieces(packed[at : at + size] for at in range(0, len(packed), size))) == plain
+    if way == "gzip":
+        with pytest.raises(ContentError, match="cannot be read"):
+            b"".join(plain_pieces([packed[:-9]]))
 
 
 def test_pieces_are_read_in_any_length() -> None:
