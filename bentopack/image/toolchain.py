@@ -13,6 +13,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bentopack.oci.blobs import Blobs
 
@@ -39,12 +40,14 @@ def find_compiler(python: str, blobs: Blobs) -> Interpreter | None:
     if found is None or (state := _state(found)) is None:
         return None
     key = hashlib.sha256(f"python {found} {state}".encode()).hexdigest()
-    told = blobs.noted(key)
     # What is found may be a script that starts another file (pyenv's are): the one that it led to is kept to.
+    told = blobs.noted(key)
     if not (isinstance(told, dict) and _state(told["path"]) == told["state"]):
         told = _asked(found, python)
+        if told is None:
+            return None  # not remembered: whether pyenv's script leads anywhere is decided elsewhere
         blobs.note(key, told)
-    return Interpreter(told["path"], told["release"]) if told["path"] else None
+    return Interpreter(told["path"], told["release"])
 
 
 def clean_environment() -> dict[str, str]:
@@ -77,7 +80,7 @@ def _state(path: str) -> list[int] | None:
     return [status.st_mtime_ns, status.st_size, status.st_ino]
 
 
-def _asked(path: str, python: str) -> dict[str, object]:
+def _asked(path: str, python: str) -> dict[str, Any] | None:
     import json
     import subprocess
 
@@ -89,4 +92,4 @@ def _asked(path: str, python: str) -> dict[str, object]:
             return {"path": executable, "release": release, "state": _state(executable)}
     except (OSError, subprocess.SubprocessError, ValueError):
         pass
-    return {"path": "", "release": "", "state": None}  # nothing that can be started, as where pyenv has none chosen
+    return None

@@ -116,7 +116,7 @@ def _only(text: str, package: str) -> str:
         if match := _LOCKED.match(line):
             taken = match[1] == package
         elif not line[0].isspace():
-            taken = True
+            taken = line.startswith("-")
         kept.append(line if taken else "")
     return "".join(kept)
 
