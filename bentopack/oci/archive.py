@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import posixpath
 import tarfile
@@ -117,6 +116,8 @@ def plain_pieces(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memor
 
 
 def _ungzipped(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes]:
+    import gzip  # bases are read once, and remembered
+
     try:
         with gzip.GzipFile(fileobj=Pieces(pieces)) as reader:  # type: ignore[call-overload]
             yield from iter(lambda: reader.read(_PIECE), b"")
