@@ -179,7 +179,7 @@ def scratch_dir(parent: Path) -> Iterator[Path]:
     Being on the same file system as its destination, what is finished in it can be renamed into place.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    _sweep(parent)
+    sweep(parent)
     scratch = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=parent))
     try:
         yield scratch
@@ -196,10 +196,15 @@ def zip_entry(name: str, *, executable: bool = False) -> zipfile.ZipInfo:
     return entry
 
 
-def _sweep(parent: Path) -> None:
-    """Remove what killed processes left behind, once it is too old to be anyone's work."""
+def sweep(parent: Path, prefix: str = SCRATCH) -> None:
+    """Remove what killed processes left behind in a folder, once it is a day old, and so nobody's work any more.
+
+    Args:
+        parent: the folder.
+        prefix: what the names of temporary files begin with there.
+    """
     oldest = time.time() - _ABANDONED
-    for path in parent.glob(f"{SCRATCH}*"):
+    for path in parent.glob(f"{prefix}*"):
         with contextlib.suppress(OSError):  # another process swept it, or it is another user's
             if path.lstat().st_mtime >= oldest:
                 continue
@@ -215,12 +220,12 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     What is no regular file (a pipe, ``/dev/stdout``) is written to, not replaced, and a link's target is.
     """
     data = content.encode() if isinstance(content, str) else content
-    path = path.resolve()
-    if path.exists() and not path.is_file():
+    if path.exists() and not path.is_file():  # before links are resolved: where /dev/stdout leads is no path at last
         path.write_bytes(data)
         return
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path.parent)
+    sweep(path.parent)
     handle, name = tempfile.mkstemp(prefix=SCRATCH, dir=path.parent)
     scratch = Path(name)
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -77,6 +79,13 @@ def test_what_is_no_file_is_written_to(tmp_path: Path) -> None:
     _fs.write_atomic(tmp_path / "link", "y")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "file").read_text() == "y"
+
+
+def test_standard_output_is_written_to() -> None:
+    """Also where it is a pipe, to which no path leads but the link."""
+    script = "import pathlib, bentopack._fs as fs; fs.write_atomic(pathlib.Path('/dev/stdout'), 'x')"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "x"), done.stderr
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])

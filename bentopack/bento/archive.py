@@ -18,6 +18,7 @@ from bentopack._store import Stored
 from bentopack.bento.store import bento_store, require_digest
 from bentopack.bento.verify import ProvenBento, prove, prove_stored
 from bentopack.errors import BentopackError, IntegrityError, NotFound
+from bentopack.oci.bounded import BoundedTar
 
 SUFFIX = ".bento"
 _MAX_FILES = 1_000_000
@@ -69,7 +70,7 @@ def unpacked(archive: Path, place: AbstractContextManager[Path]) -> Iterator[Pro
         folder = scratch / "bento"
         folder.mkdir()
         try:
-            with tarfile.open(archive, "r:gz") as tar:
+            with BoundedTar.open(archive, "r:gz") as tar:
                 if not {_DIGEST, _SIZE} <= tar.pax_headers.keys():
                     raise IntegrityError(f"{archive} was not made by `bentopack export`")
                 _extract(tar, folder, limit=_promised_size(tar, scratch))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from bentopack._report import Reporter
     from bentopack.cli.target import ResolvedBento
     from bentopack.image.inspect import ImageReport
+    from bentopack.oci.compress import Compression
+    from bentopack.oci.content import Descriptor
     from bentopack.oci.image import Image
     from bentopack.oci.reference import Reference
     from bentopack.oci.registry import Registries
@@ -88,10 +93,13 @@ def _rebuilt(
     report: ImageReport, reference: Reference, registries: Registries, check: ImageCheck, reporter: Reporter
 ) -> None:
     """Compile the image again of its Bento, on the base that it names, and compare."""
+    import json
+
     from bentopack.bento.origin import Origin
     from bentopack.cli.compiled import Goals, make
     from bentopack.errors import IntegrityError
     from bentopack.image.from_bento import plan_bento
+    from bentopack.oci.referrers import at_digest
 
     facts = report.facts()
     bento = _bento(report, reference, registries, reporter)
@@ -101,13 +109,15 @@ def _rebuilt(
         plan = plan_bento(bento.path, **wanted, base_image=facts["base"])
     # What the image says of its source is no part of the Bento: nobody can compute it.
     origin = Origin(revision=facts["revision"], source=facts["source"]) if facts["revision"] else None
-    goals = Goals((), base_from=check.base_from, epoch=_epoch(facts["created"]))
+    theirs = json.loads(registries.manifest(at_digest(reference, report.digest))[0])
+    compression = _compression(theirs)
+    goals = Goals((), base_from=check.base_from, epoch=_epoch(report), compression=compression)
     reporter.step(f"making {bento.tag} again")
     image, _ = make(bento, plan, goals, registries, None, origin, reporter)
     if image.descriptor.digest != report.digest:
         raise IntegrityError(
             f"{report.image} is not what {bento.tag} gives here:",
-            problems=_differences(image, report, reference, registries),
+            problems=_differences(image, theirs, compression.compressor, partial(registries.pieces, reference)),
             hint="an image that an engine built differs always: it is those of --backend oci that are made again",
         )
 
@@ -141,29 +151,68 @@ def _bento(report: ImageReport, reference: Reference, registries: Registries, re
     return found
 
 
-def _epoch(created: str | None) -> int | None:
-    return int(datetime.fromisoformat(created.replace("Z", "+00:00")).timestamp()) if created else None
+def _epoch(report: ImageReport) -> int | None:
+    """``SOURCE_DATE_EPOCH`` as it was; None where the image's time is the one that it has without."""
+    from bentopack._fs import EPOCH
+    from bentopack.image.labels import rfc3339
+    from bentopack.oci.content import ContentError
+
+    try:
+        made = int(datetime.fromisoformat(re.sub(r"(\.\d+)?Z$", "+00:00", str(report.time))).timestamp())
+    except ValueError:
+        raise ContentError(f"{report.image} says that it was made at {report.time!r}, which is no time") from None
+    return None if made == EPOCH and report.facts()["created"] != rfc3339(EPOCH) else made
 
 
-def _differences(image: Image, report: ImageReport, reference: Reference, registries: Registries) -> list[str]:
-    """Name the layers that are not the same; or say that it is what containers run with."""
+def _compression(manifest: dict[str, Any]) -> Compression:
+    """What an image's own layers are compressed with: those of its base, which may be otherwise, lie below them."""
+    from bentopack.oci.compress import GZIP, zstd
+    from bentopack.oci.content import LAYER_GZIP, LAYER_ZSTD
+
+    types = [str(each["mediaType"]) for each in manifest["layers"]]
+    top = next((each for each in reversed(types) if each in (LAYER_GZIP, LAYER_ZSTD)), LAYER_GZIP)
+    return zstd() if top == LAYER_ZSTD else GZIP
+
+
+def _differences(
+    image: Image, told: dict[str, Any], compressor: str, fetch: Callable[[Descriptor], Iterator[bytes]]
+) -> list[str]:
+    """Name the layers that are not the same; or say that only their compression is not, or what containers run with."""
     import json
 
     from bentopack.oci.content import Descriptor
-    from bentopack.oci.referrers import at_digest
 
-    told = json.loads(registries.manifest(at_digest(reference, report.digest))[0])
-    theirs = [Descriptor.from_json(each).digest for each in told["layers"]]
-    ours = [part.descriptor.digest for part in image.parts]
-    if len(ours) != len(theirs):
-        return [f"it has {len(theirs)} layers, and should have {len(ours)}"]
+    theirs = [Descriptor.from_json(each) for each in told["layers"]]
+    if len(image.parts) != len(theirs):
+        return [f"it has {len(theirs)} layers, and should have {len(image.parts)}"]
+    pairs = list(enumerate(zip(image.parts, theirs, strict=True), 1))
+    others = [(number, part, there) for number, (part, there) in pairs if part.descriptor.digest != there.digest]
+    # The configuration says what layers hold. It may be another image's: what counts is what is in them.
+    same = Descriptor.from_json(told["config"]).digest == image.config_descriptor.digest
+    if others and same and all(_plain_digest(fetch(there)) == part.layer.diff_id for _, part, there in others):
+        return [f"its layers hold the same, and are compressed by another release than the one here ({compressor})"]
     history = [
         str(each.get("created_by", "")) for each in json.loads(image.config)["history"] if not each.get("empty_layer")
     ]
-    names = history if len(history) == len(ours) else [""] * len(ours)
     found = [
-        f"layer {number} ({name.removeprefix('bentopack: ')}): {there[:19]}, should be {here[:19]}"
-        for number, (here, there, name) in enumerate(zip(ours, theirs, names, strict=True), 1)
-        if here != there
+        f"layer {number} ({history[number - 1].removeprefix('bentopack: ')}): {there.digest[:19]}, "
+        f"should be {part.descriptor.digest[:19]}"
+        for number, part, there in others
     ]
     return found or ["its layers are the same; its configuration or its annotations are not"]
+
+
+def _plain_digest(pieces: Iterator[bytes]) -> str | None:
+    """The digest of what a layer holds; None where it holds nothing that can be read."""
+    import hashlib
+
+    from bentopack.oci.archive import plain_pieces
+    from bentopack.oci.content import ContentError
+
+    found = hashlib.sha256()
+    try:
+        for piece in plain_pieces(pieces):
+            found.update(piece)
+    except ContentError:
+        return None
+    return f"sha256:{found.hexdigest()}"

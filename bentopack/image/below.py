@@ -14,10 +14,11 @@ from bentopack.image.validate import PlanError
 from bentopack.oci.archive import Pieces, member_names, read_archive
 from bentopack.oci.blobs import Blobs, Layer
 from bentopack.oci.content import ContentError, Descriptor
-from bentopack.oci.image import Image, Part, read_config
+from bentopack.oci.image import Image, Part, read_config, settings_of
 from bentopack.oci.layout import read_layout
 from bentopack.oci.reference import parse_reference
 from bentopack.oci.registry import Registries
+from bentopack.oci.tar import WHITEOUT
 
 # Where distributions and the official images have it, the latter first.
 _PLACES = ("usr/local/bin", "usr/bin", "opt/python/bin", "opt/bin")
@@ -27,14 +28,14 @@ def read_base(path: Path, plan: ImagePlan, blobs: Blobs) -> Image:
     """Read the base from a folder with an OCI layout, or from an archive of ``docker save``.
 
     Raises:
-        PlanError: there is no such file.
+        PlanError: there is no such file, or it holds an image of another platform.
         ContentError: it holds no image, or none for the platform.
     """
     if path.is_dir():
         return read_layout(path, plan.platform)
     try:
         with path.open("rb") as file:
-            return read_archive(file, blobs)
+            return _required(read_archive(file, blobs), plan, f"--base-from {path}")
     except OSError as error:
         raise PlanError(f"--base-from: {path} cannot be read: {error.strerror}") from None
     except ContentError as error:
@@ -48,26 +49,61 @@ def fetch_base(
 
     Raises:
         RegistryError: neither has it.
+        PlanError: the registry has it for another platform.
         ContentError: what comes is not of its digest.
     """
     reference = parse_reference(plan.base.reference)
-    if engine and not reference.digest and (found := _of_engine(plan.base.reference, blobs, engine, reporter)):
+    if engine and not reference.digest and (found := _of_engine(plan, blobs, engine, reporter)):
         return found
     try:
-        return registries.image(reference, plan.platform, blobs)
+        image = registries.image(reference, plan.platform, blobs)
     except RegistryError:
-        if engine and reference.digest and (found := _of_engine(plan.base.reference, blobs, engine, reporter)):
+        if engine and reference.digest and (found := _of_engine(plan, blobs, engine, reporter)):
             return found
         raise
+    return _required(image, plan, plan.base.image)
 
 
-def _of_engine(reference: str, blobs: Blobs, engine: Engine, reporter: Reporter) -> Image | None:
-    """The image as the engine has it; it hands out whole images only, so that this is done once."""
+def _required(base: Image, plan: ImagePlan, name: str) -> Image:
+    if (found := _platform(base)) and found != _short(plan.platform):
+        raise PlanError(
+            f"the base {name} is for {found}, and the image is to be for {plan.platform}",
+            hint="choose a base for that platform, or another --platform",
+        )
+    return base
+
+
+def _platform(image: Image) -> str:
+    """Such as ``linux/amd64``; nothing where an image does not say it. Of variants, the newer run what is for older."""
+    config = read_config(image.config)
+    told = (config.get("os"), config.get("architecture"))
+    return "/".join(map(str, told)) if all(told) else ""
+
+
+def _short(platform: str) -> str:
+    return "/".join(platform.split("/")[:2])
+
+
+def _of_engine(plan: ImagePlan, blobs: Blobs, engine: Engine, reporter: Reporter) -> Image | None:
+    """The image as the engine has it; nothing where it has none for the platform."""
+    reference = plan.base.reference
     try:
         facts = engine.inspect(reference)
     except (NotFound, EngineError):
         return None
-    key = hashlib.sha256(f"engine {facts.id}".encode()).hexdigest()
+    image, found, wanted = None, facts.platform, _short(plan.platform)
+    if found in (None, wanted):
+        image = _taken(reference, facts.id, blobs, engine, reporter)
+        found = _platform(image)
+    if found in ("", wanted):
+        return image
+    reporter.step(f"the engine has {reference} for {found}: asking its registry for {wanted}")
+    return None
+
+
+def _taken(reference: str, image_id: str, blobs: Blobs, engine: Engine, reporter: Reporter) -> Image:
+    """An engine hands out whole images only, so that this is done once."""
+    key = hashlib.sha256(f"engine {image_id}".encode()).hexdigest()
     if told := blobs.noted(key):
         parts = tuple(_kept(each, diff_id, blobs) for each, diff_id in told["layers"])
         if all(blobs.has(part.descriptor) for part in parts):
@@ -93,12 +129,12 @@ def find_interpreter(base: Image, python: str, blobs: Blobs, name: str) -> str:
         PlanError: there is none of this version, or its C library is not one that wheels are locked for.
     """
     config = read_config(base.config)
-    environment = dict(each.partition("=")[::2] for each in (config.get("config") or {}).get("Env") or [])
+    environment = dict(each.partition("=")[::2] for each in settings_of(config).get("Env") or [])
     if re.match(rf"{re.escape(python)}\.", environment.get("PYTHON_VERSION", "")):
         steps = " ".join(str(each.get("created_by", "")) for each in config.get("history") or [])
         _require_glibc(name, _MUSL if re.search(r"\bapk add\b|alpine-minirootfs", steps) else "")
         return f"/usr/local/bin/python{python}"
-    key = hashlib.sha256(f"python and libc {python} {base.config_descriptor.digest}".encode()).hexdigest()
+    key = hashlib.sha256(f"python and libc, as left, {python} {base.config_descriptor.digest}".encode()).hexdigest()
     found = blobs.noted(key)
     if found is None:
         found = _look(base, python)
@@ -133,17 +169,28 @@ def _look(base: Image, python: str) -> dict[str, str]:
     """Read all layers for the place of a Python, and for what tells the C library."""
     wanted = {f"{place}/python{python}" for place in _PLACES}
     there: set[str] = set()
-    glibc, musl, version = False, False, ""
     for part in base.parts:
+        removed, added = set(), set()
         for name, _ in member_names(part.stream()):
             folder, _, last = name.rpartition("/")
-            if last.startswith(".wh."):
-                there.discard(f"{folder}/{last.removeprefix('.wh.')}")
-            elif name in wanted:
-                there.add(name)
-            elif found := _OF_GLIBC.fullmatch(name):
-                glibc, version = True, found[1] or version
-            elif _OF_MUSL.fullmatch(name):
-                musl = True
+            if last == _OPAQUE:
+                removed.add(folder)
+            elif last.startswith(WHITEOUT):
+                removed.add(f"{folder}/{last.removeprefix(WHITEOUT)}".lstrip("/"))
+            elif name in wanted or _OF_GLIBC.fullmatch(name) or _OF_MUSL.fullmatch(name):
+                added.add(name)
+        # A layer removes from those below it alone, wherever in it that stands.
+        there = {each for each in there if not _is_below(each, removed)} | added
+    glibc = [match for each in sorted(there) if (match := _OF_GLIBC.fullmatch(each))]
+    musl = any(_OF_MUSL.fullmatch(each) for each in there)
+    version = next((match[1] for match in glibc if match[1]), "")
     place = next((each for place in _PLACES if (each := f"{place}/python{python}") in there), "")
     return {"python": place, "libc": _MUSL if musl and not glibc else version}
+
+
+_OPAQUE = f"{WHITEOUT}{WHITEOUT}.opq"  # all that the layers below have in its folder
+
+
+def _is_below(name: str, removed: set[str]) -> bool:
+    """Whether a file, or a folder around it, was removed."""
+    return any(name == each or name.startswith(f"{each}/" if each else "") for each in removed)

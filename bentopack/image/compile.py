@@ -16,13 +16,14 @@ from bentopack._fs import EPOCH
 from bentopack._report import Reporter
 from bentopack.bento.digest import read_sums
 from bentopack.image.labels import rfc3339
-from bentopack.image.plan import VENV, ImagePlan, Layer
+from bentopack.image.plan import BENTO, VENV, ImagePlan, Layer
 from bentopack.image.split import SPARE, Share, spare_layers, split_models
+from bentopack.image.toolchain import Interpreter, find_compiler, uv_release
 from bentopack.image.validate import PlanError
 from bentopack.oci.blobs import Blobs
 from bentopack.oci.blobs import Layer as Packed
 from bentopack.oci.compress import GZIP, Compression
-from bentopack.oci.image import Image, Part, Stream, make_image, read_config
+from bentopack.oci.image import Image, Part, Stream, make_image, read_config, settings_of
 from bentopack.oci.layers import measure, pack
 from bentopack.oci.tar import Entry, tar_size, tar_stream, tree
 
@@ -68,6 +69,10 @@ class Compiler:
         Raises:
             PlanError: the plan asks for what only a build in the image can do, or the image would have too many layers.
         """
+        for volume in _hiding(base):
+            self.reporter.warn(
+                f"the base has a volume at {volume}: where that is mounted empty, it hides the Bento's files"
+            )
         spare = spare_layers(plan, len(base.parts))
         split = split_models(plan.of("model"), partial(entries_in, bento), spare)
         own = min(_OWN_LAYERS, spare - sum(len(shares) - 1 for shares in split.values()))
@@ -156,7 +161,8 @@ class Compiler:
     def _runtime(self, plan: ImagePlan, bento: Path, layer: Layer) -> Packed:
         """bentopack's own wheel: pure Python, so that its files are all there is to install."""
         wheel = bento / layer.paths[0]
-        recipe = ("runtime", plan.python, layer.key or "")
+        compiler = find_compiler(plan.python, self.blobs)
+        recipe = ("runtime", plan.python, _told(compiler), layer.key or "")
         if found := self.blobs.layer(self._packed_key(*recipe)):
             return found
         from bentopack.image.wheels import compiled
@@ -166,7 +172,7 @@ class Compiler:
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(unpacked)
             entries = [entry for entry in tree(unpacked, layer.target.strip("/")) if not entry.is_folder]
-            [more] = compiled([entries], plan.python, Path(folder), self.reporter)
+            [more] = compiled([entries], plan.python, compiler, Path(folder), self.reporter)
             return self._once(recipe, [*entries, *more])
 
     def _python(
@@ -175,7 +181,9 @@ class Compiler:
         """The locked wheels: ``own`` large ones are each a layer that other images have too; the rest share one."""
         requirements = bento / layer.paths[1]
         text = requirements.read_text("utf-8")
-        whole = self._packed_key(plan.python, plan.platform, interpreter, text, str(own))
+        compiler = find_compiler(plan.python, self.blobs)
+        key_of = partial(self._packed_key, uv_release(), _told(compiler), plan.python, plan.platform)
+        whole = key_of(interpreter, text, str(own))
         known = [(self.blobs.layer(key), words) for key, words in self.blobs.noted(whole) or ()]
         if known and all(packed for packed, _ in known):
             return [(packed, words) for packed, words in known if packed]
@@ -183,12 +191,11 @@ class Compiler:
 
         self.reporter.step(f"laying out {layer.holds}")
         with tempfile.TemporaryDirectory(prefix="bentopack-venv-") as folder:
-            prefix = Path(folder, "prefix")
-            prefix.mkdir()
-            laid = lay_out(requirements, plan.python, plan.platform, prefix, self.reporter)
-            groups = _grouped(laid, plan, interpreter, self._packed_key, own)
+            laid = lay_out(requirements, plan.python, plan.platform, Path(folder, "laid"), self.reporter)
+            groups = _grouped(laid, plan, interpreter, key_of, own)
             missing = [group for group in groups if self.blobs.layer(group.key) is None]
-            bytecode = compiled([group.entries for group in missing], plan.python, Path(folder), self.reporter)
+            entries = [group.entries for group in missing]
+            bytecode = compiled(entries, plan.python, compiler, Path(folder), self.reporter)
             for group, more in zip(missing, bytecode, strict=True):
                 self.blobs.note_layer(group.key, self._packed([*group.entries, *more]))
         self.blobs.note(whole, [(group.key, group.holds) for group in groups])
@@ -215,26 +222,33 @@ def entries_in(bento: Path, layer: Layer) -> Iterator[Entry]:
 def _grouped(
     laid: Sequence[Distribution], plan: ImagePlan, interpreter: str, key_of: Callable[..., str], most: int
 ) -> list[_Group]:
-    """Return the large wheels by themselves, of many the largest, then all others, with what makes an environment."""
+    """Return the large wheels by themselves, of many the largest, then all others, with what makes an environment.
+
+    Those that are at odds about a path are among the others, whatever their size: the last of them by name has it.
+    """
     from bentopack.image.wheels import skeleton
 
-    large = sorted((each for each in laid if each.size >= _OWN_LAYER_FROM), key=lambda each: (-each.size, each.name))
-    own = {each.name for each in large[:most]}
-    recipe = (plan.python, plan.platform)
+    large = [each for each in laid if each.size >= _OWN_LAYER_FROM and not each.at_odds]
+    own = {each.name for each in sorted(large, key=lambda each: (-each.size, each.name))[:most]}
     groups = [
-        _Group(f"{each.name} {each.version}", key_of("wheel", *recipe, *each.identity), each.entries)
+        _Group(f"{each.name} {each.version}", key_of("wheel", *each.identity), each.entries)
         for each in laid
         if each.name in own
     ]
     rest = [each for each in laid if each.name not in own]
-    entries = [*skeleton(plan.python, interpreter), *(entry for each in rest for entry in each.entries)]
-    key = key_of("wheels", *recipe, interpreter, *(word for each in rest for word in each.identity))
-    return [*groups, _Group(f"{len(rest)} Python packages", key, tuple(entries))]
+    files = {entry.path: entry for each in rest for entry in each.entries}
+    key = key_of("wheels", interpreter, *(word for each in rest for word in each.identity))
+    entries = (*skeleton(plan.python, interpreter), *files.values())
+    return [*groups, _Group(f"{len(rest)} Python packages", key, entries)]
+
+
+def _told(compiler: Interpreter | None) -> str:
+    return compiler.release if compiler else "no bytecode"
 
 
 def settings(plan: ImagePlan, base: Image, labels: dict[str, str]) -> dict[str, object]:
     """What containers run with, as an image's configuration has it."""
-    below = read_config(base.config).get("config") or {}
+    below = settings_of(read_config(base.config))
     environment = dict(each.partition("=")[::2] for each in below.get("Env") or [])
     environment["PATH"] = f"{VENV}/bin:{environment.get('PATH', _PATH)}"
     if plan.library_folders:
@@ -250,7 +264,11 @@ def settings(plan: ImagePlan, base: Image, labels: dict[str, str]) -> dict[str, 
         "Env": [f"{name}={value}" for name, value in environment.items()],
         "ExposedPorts": {f"{plan.port}/tcp": {}},
         "StopSignal": plan.stop_signal,
-        "Labels": {**(below.get("Labels") or {}), **labels},
+        # What the base says of itself is not so of the image.
+        "Labels": {
+            **{key: value for key, value in (below.get("Labels") or {}).items() if not key.startswith(_OF_AN_IMAGE)},
+            **labels,
+        },
         # Docker's own; runtimes that do not know it leave it.
         "Healthcheck": {
             "Test": ["CMD", *health.command],
@@ -262,6 +280,19 @@ def settings(plan: ImagePlan, base: Image, labels: dict[str, str]) -> dict[str, 
     }
 
 
+def _hiding(base: Image) -> list[str]:
+    """The base's volumes that lie around what the image has, or in it."""
+    volumes = settings_of(read_config(base.config)).get("Volumes") or {}
+    ours = [f"{place}/" for place in (BENTO, VENV)]
+    found = [f"/{volume.strip('/')}/".replace("//", "/") for volume in volumes]
+    return sorted(each.rstrip("/") or "/" for each in found if any(_around(each, other) for other in ours))
+
+
+def _around(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
+
+
+_OF_AN_IMAGE = ("org.opencontainers.image.", "io.bentopack.")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 

@@ -18,14 +18,22 @@ from bentopack.oci.layout import write_archive
 
 
 def write_file(image: Image, path: Path, tags: Sequence[str]) -> None:
-    """Write an archive in the place of what was there; nobody finds half of one."""
-    handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=SCRATCH)
+    """Write an archive in the place of what was there; nobody finds half of one.
+
+    What is no regular file (a pipe, ``/dev/stdout``) is written to, not replaced, and a link's target is.
+    """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            write_archive(image, file, tags)
+        return
+    place = path.resolve()
+    handle, name = tempfile.mkstemp(dir=place.parent, prefix=SCRATCH)
     written = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             write_archive(image, file, tags)
         written.chmod(0o644)
-        written.replace(path)
+        written.replace(place)
     finally:
         written.unlink(missing_ok=True)
 

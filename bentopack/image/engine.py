@@ -20,13 +20,14 @@ _SECONDS = 30
 class ImageFacts:
     """What the engine says of an image. ``digest`` is its manifest's, which only a registry or containerd gives it.
 
-    ``size`` is in bytes, with the base's, where the builder tells.
+    ``size`` is in bytes, with the base's, where the builder tells; ``platform`` is such as ``linux/amd64``.
     """
 
     id: str
     digest: str | None
     tags: tuple[str, ...]
     size: int | None
+    platform: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Engine:
             digest=digests[0].rpartition("@")[2] if digests else None,
             tags=tuple(attributes.get("RepoTags") or ()),
             size=attributes["Size"],
+            platform="/".join(filter(None, (attributes.get("Os"), attributes.get("Architecture")))) or None,
         )
 
     def keeps_images_in_containerd(self) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bentopack.errors import NotFound
 from bentopack.image.provenance import PREDICATE, STATEMENT
 from bentopack.oci.blobs import Blobs
 from bentopack.oci.content import INDEXES, ContentError, Descriptor, digest_of
-from bentopack.oci.image import read_config
+from bentopack.oci.image import read_config, settings_of
 from bentopack.oci.reference import Reference
 from bentopack.oci.referrers import at_digest, read_attachment, referrers
 from bentopack.oci.registry import Registries, listed
@@ -24,7 +24,7 @@ class ImageReport:
     """What an image says of itself, and what is attached to it.
 
     ``digest`` is the manifest's, ``size`` in bytes, ``made_of`` what the provenance names (SLSA's resource
-    descriptors), where there is one.
+    descriptors), where there is one. ``time`` is when it counts as made, as its configuration has it.
     """
 
     image: str
@@ -35,10 +35,14 @@ class ImageReport:
     labels: Mapping[str, str]
     attached: tuple[Descriptor, ...] = ()
     made_of: tuple[Mapping[str, Any], ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    time: str | None = None
 
     def facts(self) -> dict[str, Any]:
         """The same as JSON can hold it, with the labels that lead back by their meaning."""
-        told = self.labels.get
+        # Labels may be the base's; the annotations of its manifest are the image's own. Not every builder writes some.
+        said = self.annotations if f"{_OCI}.base.name" in self.annotations else self.labels
+        told = {**{key: value for key, value in self.labels.items() if not key.startswith(_OCI)}, **said}.get
         return {
             "image": self.image,
             "digest": self.digest,
@@ -86,7 +90,7 @@ def _of_one(registries: Registries, reference: Reference, digest: str, manifest:
     if not blobs.has(described):
         blobs.fetch(described, registries.pieces(reference, described))
     config = read_config(blobs.read(described.digest))
-    labels = (config.get("config") or {}).get("Labels") or {}
+    labels = settings_of(config).get("Labels") or {}
     if f"{_OURS}.bento.digest" not in labels:
         raise NotFound(f"{reference} is not an image that bentopack made: it has no label {_OURS}.bento.digest")
     attached = tuple(referrers(registries, reference, digest))
@@ -100,6 +104,8 @@ def _of_one(registries: Registries, reference: Reference, digest: str, manifest:
         labels,
         attached,
         _made_of(registries, reference, digest, attached),
+        told.get("annotations") or {},
+        config.get("created"),
     )
 
 

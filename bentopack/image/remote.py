@@ -25,6 +25,7 @@ from bentopack.image.plan import BENTO, Layer
 from bentopack.models.store import StoredModel, files_of, model_store, put_model, version_of
 from bentopack.models.store import digest_of as digest_of_model
 from bentopack.oci.archive import Pieces
+from bentopack.oci.bounded import BoundedTar
 from bentopack.oci.content import EMPTY, MANIFEST, ContentError, Descriptor, artifact_manifest, describe, digest_of
 from bentopack.oci.image import Part
 from bentopack.oci.reference import Reference
@@ -216,7 +217,7 @@ def _unpack(
     reporter.output(f"fetching {layer.digest[7:19]} ({layer.size / 1e6:.1f} MB)")
     pieces = registries.pieces(reference, layer)
     try:
-        with tarfile.open(fileobj=Pieces(pieces), mode="r|*") as tar:  # type: ignore[call-overload]
+        with BoundedTar.open(fileobj=Pieces(pieces), mode="r|*") as tar:  # type: ignore[call-overload]
             for member in tar:
                 if not member.isdir():
                     if not member.name.startswith(at):

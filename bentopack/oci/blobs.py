@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from bentopack._fs import pieces_of, write_atomic
+from bentopack._fs import pieces_of, sweep, write_atomic
 from bentopack.oci.content import LAYER, ContentError, Descriptor
+
+_UNFINISHED = ".writing-"
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,9 @@ class Blobs:
 
     @contextmanager
     def writing(self) -> Iterator[tuple[BinaryIO, Path]]:
-        """Give a temporary file among the blobs; what is not kept by its digest is removed."""
-        handle, name = tempfile.mkstemp(dir=self._blobs, prefix=".writing-")
+        """Give a temporary file among the blobs; what is not kept by its digest is removed, and what others left."""
+        sweep(self._blobs, _UNFINISHED)
+        handle, name = tempfile.mkstemp(dir=self._blobs, prefix=_UNFINISHED)
         path = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:

@@ -21,10 +21,13 @@ LAYER_GZIP = f"{LAYER}+gzip"
 LAYER_ZSTD = f"{LAYER}+zstd"
 DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+_FOREIGN = "application/vnd.oci.image.layer.nondistributable.v1"
 DOCKER_LAYERS = {
     "application/vnd.docker.image.rootfs.diff.tar": LAYER,
     "application/vnd.docker.image.rootfs.diff.tar.gzip": LAYER_GZIP,
     "application/vnd.docker.image.rootfs.diff.tar.zstd": LAYER_ZSTD,
+    "application/vnd.docker.image.rootfs.foreign.diff.tar": f"{_FOREIGN}.tar",
+    "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip": f"{_FOREIGN}.tar+gzip",
 }
 """What Docker's manifests call layers, and what the same bytes are called in OCI's."""
 
@@ -49,6 +52,8 @@ class Descriptor:
     platform: Mapping[str, str] | None = None
     artifact_type: str | None = None
     """What it is, where it is no image."""
+    urls: tuple[str, ...] = ()
+    """Where else its bytes are; of layers that may not be handed on, nowhere but there."""
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in a manifest."""
@@ -59,6 +64,8 @@ class Descriptor:
             found["platform"] = dict(self.platform)
         if self.artifact_type:
             found["artifactType"] = self.artifact_type
+        if self.urls:
+            found["urls"] = list(self.urls)
         return found
 
     @classmethod
@@ -76,6 +83,7 @@ class Descriptor:
                 value.get("annotations") or {},
                 value.get("platform"),
                 value.get("artifactType"),
+                tuple(map(str, value.get("urls") or ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             found = None

@@ -98,7 +98,8 @@ def make_image(
     """Put layers on a base.
 
     Args:
-        base: the image below, of which all layers and settings stay that are not set anew.
+        base: the image below, of which all layers stay, and the settings that concern what runs in it and are not set
+            anew.
         parts: the layers above it.
         settings: the configuration that containers run with (``User``, ``Env``, …), as the config of an image has it.
         platform: such as ``linux/amd64``.
@@ -109,20 +110,57 @@ def make_image(
     below = read_config(base.config)
     system, _, architecture = platform.partition("/")
     architecture, _, variant = architecture.partition("/")
+    if not variant and architecture == below.get("architecture"):
+        variant = below.get("variant") or ""
+    inherited = {key: value for key, value in settings_of(below).items() if key not in _NOT_INHERITED}
     told = [{"created": created, "created_by": each} for each in history]
     whole = (*map(_in_oci_terms, base.parts), *parts)
-    config = {
+    config: dict[str, Any] = {
         "architecture": architecture,
         "os": system,
         **({"variant": variant} if variant else {}),
         "created": created,
-        "config": {**below.get("config", {}), **settings},
+        "config": {**inherited, **settings},
         "rootfs": {"type": "layers", "diff_ids": [part.layer.diff_id for part in whole]},
-        "history": [*below.get("history", []), *told],
+        "history": [*_history(below, len(base.parts)), *told],
     }
     written = canonical(config)
     layers = [part.descriptor for part in whole]
     return Image(whole, written, image_manifest(describe(CONFIG, written), layers, annotations))
+
+
+# What belongs to the base's own build or container: an OnBuild would never be carried out, ArgsEscaped is of a command
+# that is another one now, and a Shell of no step.
+_NOT_INHERITED = ("OnBuild", "ArgsEscaped", "Image", "Hostname", "Domainname", "Shell")
+
+
+def _history(config: Mapping[str, Any], layers: int) -> list[dict[str, Any]]:
+    """What made the layers of a base, one step for each: with more or fewer, buildah takes no image that is on it."""
+    told: list[dict[str, Any]] = config.get("history") or []
+    missing = layers - sum(not each.get("empty_layer") for each in told)
+    return [*(told if missing >= 0 else []), *[{"created_by": "the base"}] * (missing if missing >= 0 else layers)]
+
+
+def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What containers of an image run with, as its configuration has it; some say null where there is nothing."""
+    return dict(config.get("config") or {})
+
+
+def layers_of(config: bytes, layers: Sequence[Descriptor], name: str) -> list[Layer]:
+    """Return an image's layers, of its manifest and its configuration.
+
+    Args:
+        config: the configuration.
+        layers: what the manifest says of them.
+        name: what is told of where there are errors.
+
+    Raises:
+        ContentError: it is no configuration, or has other layers.
+    """
+    diff_ids = read_config(config)["rootfs"]["diff_ids"]
+    if len(layers) != len(diff_ids):
+        raise ContentError(f"{name} has {len(layers)} layers, and its configuration tells of {len(diff_ids)}")
+    return [Layer(layer, str(diff_id)) for layer, diff_id in zip(layers, diff_ids, strict=True)]
 
 
 def _in_oci_terms(part: Part) -> Part:
@@ -140,8 +178,13 @@ def read_config(content: bytes) -> dict[str, Any]:
     """
     try:
         config = json.loads(content)
-        if isinstance(config["rootfs"]["diff_ids"], list):
+        history = config.get("history") or []
+        if (
+            isinstance(config["rootfs"]["diff_ids"], list)
+            and isinstance(config.get("config") or {}, dict)
+            and all(isinstance(each, dict) for each in history)
+        ):
             return dict(config)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
     raise ContentError("what should be an image's configuration is none")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tarfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from bentopack._fs import EPOCH, pieces_of, write_atomic
+from bentopack._fs import EPOCH, alone_in, pieces_of, scratch_dir, write_atomic
 from bentopack.oci.archive import Pieces
-from bentopack.oci.blobs import Layer
 from bentopack.oci.content import (
     INDEXES,
     ContentError,
@@ -20,7 +20,8 @@ from bentopack.oci.content import (
     canonical,
     image_index,
 )
-from bentopack.oci.image import Image, Index, Part, read_config
+from bentopack.oci.image import Image, Index, Part, layers_of, read_config
+from bentopack.oci.reference import parse_reference
 
 _LAYOUT = canonical({"imageLayoutVersion": "1.0.0"})
 _NAME = "org.opencontainers.image.ref.name"
@@ -44,19 +45,44 @@ def write_index_layout(index: Index, folder: Path, tags: Sequence[str]) -> None:
 def _write_blobs(folder: Path, contents: Iterable[tuple[Descriptor, Iterable[bytes | memoryview]]]) -> None:
     blobs = folder / "blobs" / "sha256"
     blobs.mkdir(parents=True, exist_ok=True)
-    for descriptor, stream in contents:
-        path = blobs / descriptor.digest.removeprefix("sha256:")
-        if not (path.exists() and path.stat().st_size == descriptor.size):
-            unfinished = path.with_suffix(".writing")
-            with unfinished.open("wb") as file:
-                for piece in stream:
-                    file.write(piece)
-            unfinished.replace(path)
+    with scratch_dir(folder) as scratch:
+        for descriptor, stream in contents:
+            path = blobs / descriptor.digest.removeprefix("sha256:")
+            if not (path.exists() and path.stat().st_size == descriptor.size):
+                unfinished = scratch / path.name
+                with unfinished.open("wb") as file:
+                    for piece in stream:
+                        file.write(piece)
+                unfinished.replace(path)
 
 
 def _write_index(folder: Path, descriptor: Descriptor, tags: Sequence[str]) -> None:
-    write_atomic(folder / "oci-layout", _LAYOUT)
-    write_atomic(folder / "index.json", _index(descriptor, tags))
+    """Add an image to those of a layout; one that has its name is there no more."""
+    path = folder / "index.json"
+    with alone_in(folder, waiting=lambda: None):
+        told = _read_index(path) if path.exists() else {}
+        ours = json.loads(_index(descriptor, tags))
+        names = {_named(each) for each in ours["manifests"]}
+        others = [each for each in told.get("manifests", ()) if _named(each) not in names]
+        write_atomic(folder / "oci-layout", _LAYOUT)
+        write_atomic(path, canonical({**told, **ours, "manifests": [*ours["manifests"], *others]}))
+
+
+def _read_index(path: Path) -> dict[str, Any]:
+    try:
+        told = json.loads(path.read_bytes())
+        if all(isinstance(each, dict) for each in told["manifests"]):
+            return dict(told)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise ContentError(f"{path} is no index of an OCI layout", hint="write into another folder")
+
+
+def _named(entry: dict[str, Any]) -> str:
+    """What an entry of an index is looked for by; without a name it is the digest."""
+    annotations = entry.get("annotations")
+    name = annotations.get(_NAME) if isinstance(annotations, dict) else None
+    return str(name or entry.get("digest"))
 
 
 def write_archive(image: Image, file: BinaryIO, tags: Sequence[str], *, known: Collection[str] = ()) -> None:
@@ -65,12 +91,12 @@ def write_archive(image: Image, file: BinaryIO, tags: Sequence[str], *, known: C
     Args:
         image: what is written.
         file: where to.
-        tags: its names.
+        tags: its names; without a tag they are ``latest``.
         known: diff ids of layers that who reads it has already, one on the other, and that are left out.
     """
     with tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT) as archive:
         layers = [_blob(part.descriptor) for part in image.parts]
-        told = {"Config": _blob(image.config_descriptor), "RepoTags": list(tags), "Layers": layers}
+        told = {"Config": _blob(image.config_descriptor), "RepoTags": [tagged(each) for each in tags], "Layers": layers}
         _add(archive, "oci-layout", _LAYOUT)
         _add(archive, "index.json", _index(image.descriptor, tags))
         _add(archive, "manifest.json", canonical([told]))
@@ -84,39 +110,61 @@ def read_layout(folder: Path, platform: str) -> Image:
     """Read an image from an OCI layout; its layers stay where they are.
 
     Raises:
-        ContentError: it is none, or has no image for the platform.
+        ContentError: it is none, has no image for the platform, or what lies under a digest is something else. Of a
+            layer that is known once it was read to its end.
     """
     try:
-        index = json.loads((folder / "index.json").read_bytes())
-        descriptor = _choose([Descriptor.from_json(each) for each in index["manifests"]], platform, folder)
-        while descriptor.media_type in INDEXES:
-            nested = json.loads(_read(folder, descriptor.digest))["manifests"]
-            descriptor = _choose([Descriptor.from_json(each) for each in nested], platform, folder)
-        manifest = _read(folder, descriptor.digest)
-        told = json.loads(manifest)
-        config = _read(folder, Descriptor.from_json(told["config"]).digest)
-        layers = [Descriptor.from_json(each) for each in told["layers"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        for descriptor in _manifests(folder, _read_index(folder / "index.json"), platform):
+            image = _image(folder, _read(folder, descriptor))
+            config = read_config(image.config)
+            told = (config.get("os"), config.get("architecture"))
+            if not all(told) or told == _parts(platform):
+                return image
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ContentError(f"{folder} is no OCI layout: {error}") from None
-    diff_ids = read_config(config)["rootfs"]["diff_ids"]
+    raise ContentError(f"{folder} has no image for {platform}")
+
+
+def _manifests(folder: Path, index: dict[str, Any], platform: str) -> Iterator[Descriptor]:
+    """Yield what may be for a platform: first what an index says is, then that of which it says nothing."""
+    found = [Descriptor.from_json(each) for each in index["manifests"]]
+    for certain in (True, False):
+        for each in found:
+            said = each.platform and (each.platform.get("os"), each.platform.get("architecture"))
+            if said == _parts(platform) if certain else not said:
+                if each.media_type in INDEXES:
+                    yield from _manifests(folder, json.loads(_read(folder, each)), platform)
+                else:
+                    yield each
+
+
+def _parts(platform: str) -> tuple[str, str]:
+    system, _, architecture = platform.partition("/")
+    return system, architecture.partition("/")[0]
+
+
+def _image(folder: Path, manifest: bytes) -> Image:
+    told = json.loads(manifest)
+    config = _read(folder, Descriptor.from_json(told["config"]))
+    layers = [Descriptor.from_json(each) for each in told["layers"]]
     parts = tuple(
-        Part(Layer(layer, str(diff_id)), partial(pieces_of, folder / _blob(layer)))
-        for layer, diff_id in zip(layers, diff_ids, strict=True)
+        Part(layer, partial(_checked, folder, layer.descriptor)) for layer in layers_of(config, layers, str(folder))
     )
     return Image(parts, config, manifest)
 
 
-def _choose(found: Sequence[Descriptor], platform: str, folder: Path) -> Descriptor:
-    system, _, architecture = platform.partition("/")
-    for each in found:
-        told = each.platform
-        if told is None or (told.get("os"), told.get("architecture")) == (system, architecture.partition("/")[0]):
-            return each
-    raise ContentError(f"{folder} has no image for {platform}")
+def _read(folder: Path, descriptor: Descriptor) -> bytes:
+    return b"".join(_checked(folder, descriptor))
 
 
-def _read(folder: Path, digest: str) -> bytes:
-    return (folder / "blobs" / "sha256" / digest.removeprefix("sha256:")).read_bytes()
+def _checked(folder: Path, descriptor: Descriptor) -> Iterator[bytes]:
+    """Yield a blob of a layout; who takes it to its end knows that it is the one."""
+    found = hashlib.sha256()
+    for piece in pieces_of(folder / _blob(descriptor)):
+        found.update(piece)
+        yield piece
+    if f"sha256:{found.hexdigest()}" != descriptor.digest:
+        raise ContentError(f"{folder / _blob(descriptor)} holds other bytes than those of its name")
 
 
 def _contents(image: Image) -> Iterator[tuple[Descriptor, Iterable[bytes | memoryview]]]:
@@ -130,12 +178,21 @@ def _contents(image: Image) -> Iterator[tuple[Descriptor, Iterable[bytes | memor
             yield part.descriptor, part.stream()
 
 
+def tagged(name: str) -> str:
+    """A name with a tag, as those who load archives need it: ``latest`` where it has none."""
+    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+
+
+def _full(name: str) -> str:
+    """A name as containerd has it: with its registry, and a tag."""
+    found = parse_reference(name)
+    registry = "docker.io" if found.registry == "registry-1.docker.io" else found.registry
+    return f"{registry}/{found.repository}:{found.tag}"
+
+
 def _index(top: Descriptor, tags: Sequence[str]) -> bytes:
     """The layout's index; each tag is an entry, as skopeo and containerd look for them."""
-    named = [
-        replace(top, annotations={_NAME: tag.rpartition("/")[2].partition(":")[2] or "latest", _FULL_NAME: tag})
-        for tag in tags
-    ]
+    named = [replace(top, annotations={_NAME: tagged(tag).rpartition(":")[2], _FULL_NAME: _full(tag)}) for tag in tags]
     return image_index(named or [top])
 
 

@@ -13,6 +13,11 @@ from bentopack.oci.content import ContentError
 
 _PIECE = 1 << 20  # bytes
 _BLOCK = tarfile.BLOCKSIZE
+WHITEOUT = ".wh."
+"""What the name of a file begins with that deletes another one of the layers below.
+
+Source: https://github.com/opencontainers/image-spec/blob/v1.1.0/layer.md#whiteouts.
+"""
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,11 @@ def complete(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def tree(root: Path, at: str) -> Iterator[Entry]:
-    """Yield all below a folder of this machine as entries below ``at``; what is executable stays so, links stay."""
+    """Yield all below a folder of this machine as entries below ``at``; what is executable stays so, links stay.
+
+    Raises:
+        ContentError: something is no file, link or folder: to read a pipe would be to wait for who writes to it.
+    """
     for path in sorted(root.rglob("*")):
         status = path.lstat()
         name = f"{at}/{path.relative_to(root).as_posix()}"
@@ -89,6 +98,8 @@ def tree(root: Path, at: str) -> Iterator[Entry]:
             yield Entry(name, 0o777, target=path.readlink().as_posix())
         elif stat.S_ISDIR(status.st_mode):
             yield Entry(name, 0o755)
+        elif not stat.S_ISREG(status.st_mode):
+            raise ContentError(f"{path} is no file (a socket, pipe or device), and no layer can hold it")
         else:
             yield Entry(name, 0o755 if status.st_mode & 0o100 else 0o644, source=path)
 
@@ -97,6 +108,12 @@ def _require_inside(entry: Entry) -> None:
     parts = entry.path.split("/")
     if not entry.path or any(part in ("", ".", "..") for part in parts) or "\0" in entry.path:
         raise ContentError(f"{entry.path!r} is no path that a layer can hold")
+    if any(part.startswith(WHITEOUT) for part in parts):
+        name = entry.path.partition(WHITEOUT)[2]
+        raise ContentError(
+            f"{entry.path!r} cannot be in a layer: there it would mean that {name!r} is deleted",
+            hint=f"rename it: no name in an image begins with {WHITEOUT}",
+        )
 
 
 def tar_size(entries: Iterable[Entry]) -> int:

@@ -98,6 +98,8 @@ class Walk:
             return
         if not path.isprintable() or "\\" in path or not _encodable(path):
             self._tell(self.wrong, ascii(path), "has a name that not every system can hold; rename or exclude it")
+        elif "/.wh." in f"/{path}":
+            self._tell(self.wrong, path, "has a name that in an image deletes another file; rename or exclude it")
         elif not stat.S_ISREG(file.stat().st_mode):
             self._tell(self.odd, path, "is no regular file (a socket, pipe or device), and is left out")
         elif not os.access(file, os.R_OK):

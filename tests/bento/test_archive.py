@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -187,6 +188,66 @@ def test_a_bomb_is_refused(archive: Path) -> None:
     large.size = 50 << 20
     with pytest.raises(IntegrityError, match="unpacks to more than the"):
         import_bento(rewritten(archive, lambda _: None, large))
+
+
+def header(kind: bytes, size: int, name: str = "././@Header") -> bytes:
+    """A header of a tar that says that so many bytes of one more follow."""
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.size = kind, size
+    return entry.tobuf(tarfile.GNU_FORMAT)
+
+
+def records(**values: str) -> bytes:
+    """What a long header holds."""
+    lines = [f"{len(key) + len(value) + 9:06} {key}={value}\n".encode() for key, value in values.items()]
+    return b"".join(lines)
+
+
+def padded(content: bytes) -> bytes:
+    """Content as it stands in a tar."""
+    return content + bytes(-len(content) % tarfile.BLOCKSIZE)
+
+
+_LARGE = 100 << 20
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        [header(tarfile.XHDTYPE, _LARGE), bytes(_LARGE)],
+        [header(tarfile.XGLTYPE, _LARGE), bytes(_LARGE)],
+        [header(tarfile.GNUTYPE_LONGNAME, _LARGE), b"x" * _LARGE],
+        [header(tarfile.XHDTYPE, 1 << 19), bytes(1 << 19)] * 200,
+        [header(tarfile.XHDTYPE, 0)] * 5000,
+        [
+            part
+            for number in range(200)
+            for text in [records(**{f"k{number:05}": "v" * 500_000})]
+            for part in (
+                header(tarfile.XGLTYPE, len(text)),
+                text + bytes(-len(text) % 512),
+                header(b"0", 0, f"{number}"),
+            )
+        ],
+        [header(tarfile.GNUTYPE_SPARSE, 0)],
+    ],
+    ids=["one", "of all", "name", "several", "empty ones", "many keys", "sparse"],
+)
+def test_headers_do_not_fill_the_memory(archive: Path, blocks: list[bytes]) -> None:
+    """However well they pack: a file of some kilobytes is refused before they are read."""
+    first = records(**{"bentopack.digest": "x", "bentopack.size": "9"})
+    with gzip.open(archive, "wb", 1) as file:
+        file.write(header(tarfile.XGLTYPE, len(first)) + padded(first))
+        for block in blocks:
+            file.write(block)
+        file.write(header(tarfile.REGTYPE, 0, "bento.yaml") + bytes(10240))
+    tracemalloc.start()
+    try:
+        with pytest.raises(IntegrityError, match=r"a header is too long|is a sparse file"):
+            import_bento(archive)
+        assert tracemalloc.get_traced_memory()[1] < 120 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_what_packs_very_well_comes_back(home: Path, tmp_path: Path) -> None:

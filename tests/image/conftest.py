@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -99,17 +101,28 @@ def write_bento(folder: Path, manifest: Manifest) -> Path:
     return folder
 
 
-def write_wheel(path: Path, files: dict[str, str]) -> None:
+def write_wheel(path: Path, files: dict[str, str], record: str = "") -> None:
     """Write a pure wheel of these files; its name and version are those of its file name."""
     name, version = path.name.split("-")[:2]
     info = f"{name}-{version}.dist-info"
     files |= {
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{info}/RECORD": "",
+        f"{info}/RECORD": record,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w") as wheel:
         for member, content in files.items():
             # Without a time of its own a member is of 1980, so equal files give equal wheels.
             wheel.writestr(zipfile.ZipInfo(member), content)
+
+
+def recorded_wheel(path: Path, files: dict[str, str]) -> Path:
+    """A wheel whose RECORD has the hash of each file, as those of indexes have."""
+    record = "".join(f"{name},sha256={_digest(text)},{len(text)}\n" for name, text in files.items())
+    write_wheel(path, files, record=record)
+    return path
+
+
+def _digest(text: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()

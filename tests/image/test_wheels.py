@@ -11,13 +11,18 @@ from pathlib import Path
 import pytest
 
 from bentopack.errors import LockError
+from bentopack.image import bytecode
+from bentopack.image.toolchain import Interpreter, find_compiler
 from bentopack.image.validate import PlanError
 from bentopack.image.wheels import _script, compiled, lay_out, skeleton
-from bentopack.oci.tar import Entry
+from bentopack.oci.blobs import Blobs
+from bentopack.oci.tar import Entry, complete
 from tests.doubles import Recorder
 
-from .conftest import write_wheel
+from .conftest import recorded_wheel, write_wheel
 
+OURS = f"{sys.version_info.major}.{sys.version_info.minor}"
+HERE = Interpreter(sys.executable, sys.version)
 SITE = "opt/venv/lib/python3.12/site-packages"
 
 
@@ -123,7 +128,6 @@ def test_scripts_of_this_machine(tmp_path: Path, script: bytes, kept: bytes) -> 
 
 def test_bytecode_is_the_same_whatever_else_is_compiled(tmp_path: Path) -> None:
     """By the source's hash and its final path; not of tests, nor of what cannot be compiled."""
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
     sources = {}
     for name in ("a", "b", "tests/t", "broken"):
         path = tmp_path / f"{name}.py"
@@ -132,9 +136,9 @@ def test_bytecode_is_the_same_whatever_else_is_compiled(tmp_path: Path) -> None:
         sources[name] = Entry(f"opt/venv/x/{name}.py", source=path)
     (tmp_path / "one").mkdir()
     (tmp_path / "other").mkdir()
-    [one] = compiled([list(sources.values())], python, tmp_path / "one", Recorder())
-    [_, other] = compiled([[sources["b"]], list(sources.values())[::-1]], python, tmp_path / "other", Recorder())
-    tag = f"cpython-{python.replace('.', '')}"
+    [one] = compiled([list(sources.values())], OURS, HERE, tmp_path / "one", Recorder())
+    [_, other] = compiled([[sources["b"]], list(sources.values())[::-1]], OURS, HERE, tmp_path / "other", Recorder())
+    tag = f"cpython-{OURS.replace('.', '')}"
     assert [entry.path for entry in one] == [f"opt/venv/x/__pycache__/{name}.{tag}.pyc" for name in "ab"]
     assert contents(tuple(one)) == contents(tuple(other))
     code = "import marshal, sys; print(marshal.loads(open(sys.argv[1], 'rb').read()[16:]).co_filename)"
@@ -143,11 +147,100 @@ def test_bytecode_is_the_same_whatever_else_is_compiled(tmp_path: Path) -> None:
     assert told.stdout.strip() == "/opt/venv/x/a.py"
 
 
+def bytecode_of(source: str, folder: Path, name: str = "a.py", compiler: Interpreter = HERE) -> dict[str, bytes]:
+    """What a Python compiles a file of this name to, and one beside it."""
+    folder.mkdir()
+    paths = [folder / name, folder / "beside.py"]
+    for path, text in zip(paths, (source, "X = 1\n"), strict=True):
+        path.write_text(text)
+    entries = [Entry(f"opt/venv/x/{path.name}", source=path) for path in paths]
+    [made] = compiled([entries], OURS, compiler, folder, Recorder())
+    return contents(tuple(made))
+
+
+@pytest.mark.parametrize("name", ["line\u2028separator.py", "tab\there.py", "new\nline.py", "größe.py"])
+def test_bytecode_of_files_of_any_name(name: str, tmp_path: Path) -> None:
+    """Whatever characters are in it, it has bytecode, and so has its neighbour."""
+    assert len(bytecode_of("X = 1\n", tmp_path / "x", name)) == 2
+
+
+def test_what_is_nested_too_deeply_has_no_bytecode(tmp_path: Path) -> None:
+    """What no parser takes is left out as what is for another Python is; its neighbour is compiled."""
+    assert len(bytecode_of(f"x = {'-' * 100_000}1\n", tmp_path / "x")) == 1
+
+
+def test_a_compiler_that_fails_is_told(tmp_path: Path) -> None:
+    """In one message, with the way out; no image is made of half the bytecode."""
+    failing = tmp_path / "python"
+    failing.write_text("#!/bin/sh\necho no room >&2\nexit 3\n")
+    failing.chmod(0o755)
+    with pytest.raises(PlanError, match="does not compile the packages' bytecode: no room"):
+        bytecode_of("X = 1\n", tmp_path / "x", compiler=Interpreter(str(failing), ""))
+
+
+@pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13"])
+def test_the_same_bytecode_in_every_run(python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sets too, which older Pythons write in the order of their hashes; whatever the user has set for Python."""
+    compiler = find_compiler(python, Blobs(tmp_path / "blobs"))
+    if compiler is None:
+        pytest.skip(f"there is no Python {python}")
+    source = "def f(x):\n    return x in {'alpha', 'beta', 'gamma', 'delta', 'epsilon', 'zeta'}\n"
+    found = []
+    for seed in ("1", "2", "3", "random"):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        monkeypatch.setenv("PYTHONOPTIMIZE", "2" if seed == "3" else "")
+        found.append(bytecode_of(source, tmp_path / seed, compiler=compiler))
+    assert found[0]
+    # Each lies in its own folder, and has the path that it will have.
+    assert all(each == found[0] for each in found[1:])
+
+
+def test_what_lies_beside_the_compiler_is_not_the_library(tmp_path: Path) -> None:
+    """The program that compiles has neighbours of its own; none of them is imported in the place of Python's."""
+    program = tmp_path / "bytecode.py"
+    program.write_bytes(Path(bytecode.__file__).read_bytes())
+    for name in ("warnings", "pathlib", "importlib"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong one')\n")
+    (tmp_path / "list").write_text("")
+    command = [sys.executable, "-s", "-S", str(program), str(tmp_path / "list")]
+    assert subprocess.run(command, capture_output=True, text=True, check=False).stderr == ""
+
+
 def test_without_that_python_there_is_no_bytecode(tmp_path: Path) -> None:
     """It is told, and the image works without."""
     recorder = Recorder()
-    assert compiled([[Entry("a.py", source=tmp_path)]], "2.6", tmp_path, recorder) == [[]]
+    assert compiled([[Entry("a.py", source=tmp_path)]], "2.6", None, tmp_path, recorder) == [[]]
     assert "no Python 2.6 here" in recorder.warnings[0]
+
+
+def test_each_wheel_has_its_own_files(tmp_path: Path) -> None:
+    """Where two have another file at one path, uv leaves either; here each has the one that it brought."""
+    wheels = []
+    for name in ("aaa", "bbb", "ccc"):
+        shared = {"shared/__init__.py": "", "shared/who.py": f"WHO = '{name}'\n"} if name != "ccc" else {}
+        files = {"common/__init__.py": "", f"{name}/__init__.py": f"# {name}\n", **shared}
+        wheels.append(recorded_wheel(tmp_path / f"wheels/{name}-1.0-py3-none-any.whl", files))
+    (tmp_path / "into").mkdir()
+    found = lay_out(locked(tmp_path, *wheels), "3.12", "linux/amd64", tmp_path / "into", Recorder())
+    assert {each.name: each.at_odds for each in found} == {"aaa": True, "bbb": True, "ccc": False}
+    for each in found[:2]:
+        files_of = contents(each.entries)
+        assert files_of[f"{SITE}/shared/who.py"] == f"WHO = '{each.name}'\n".encode()
+        assert f"{SITE}/{each.name}/__init__.py" in files_of
+
+
+def test_files_of_a_wheel_that_are_no_packages(tmp_path: Path) -> None:
+    """Libraries that it puts beside Python's folders lie where it says, and what is for lib64 where that leads."""
+    data = "tiny-1.0.data/data"
+    files = {f"{data}/lib/libfast.so": "1", f"{data}/lib64/libwide.so": "2", f"{data}/share/x/y": "3"}
+    wheel = recorded_wheel(tmp_path / "wheels/tiny-1.0-py3-none-any.whl", files)
+    (tmp_path / "into").mkdir()
+    found = lay_out(locked(tmp_path, wheel), "3.12", "linux/amd64", tmp_path / "into", Recorder())
+    entries = [entry for each in found for entry in each.entries]
+    assert {"opt/venv/lib/libfast.so", "opt/venv/lib/libwide.so", "opt/venv/share/x/y"} <= {
+        each.path for each in entries
+    }
+    assert complete([*skeleton("3.12", "/usr/bin/python3.12"), *entries])
 
 
 def test_the_skeleton_of_an_environment() -> None:

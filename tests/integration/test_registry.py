@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import httpx
 import pytest
 
 from bentopack.oci.blobs import Blobs
+from bentopack.oci.content import digest_of
 from bentopack.oci.image import Index
 from bentopack.oci.layout import write_index_layout
 from tests.command import bentopack, done, fails
@@ -161,6 +163,39 @@ def test_an_image_that_is_not_what_it_says(project: Path, registry: str, bases: 
     assert answer.status_code == 201
     refused = bentopack("verify", name, "--rebuild", "--base-from", bases, cwd=project)
     fails(refused, 9, "is not what echo:", "(the source)")
+
+
+def test_what_the_base_says_of_itself(project: Path, registry: str, tmp_path: Path) -> None:
+    """Is not so of the image: neither its source, nor when it was made, in whatever form it says it."""
+    said = {"created": "2024-01-01 00:00:00 UTC", "revision": "abc", "source": "https://example.org/base"}
+    labels = {"Labels": {f"org.opencontainers.image.{key}": value for key, value in said.items()}}
+    base = idle_base(Blobs(tmp_path / "blobs"), "linux/amd64", labels)
+    write_index_layout(Index((base,)), tmp_path / "labelled", ["base:1"])
+    name = f"{registry}/team/echo:1"
+    pushed(project, name, tmp_path / "labelled")
+    told = json.loads(done("inspect", name, "-o", "json", cwd=project))
+    assert (told["created"], told["revision"], told["source"]) == (None, None, None)
+    assert "is made again" in done("verify", name, "--rebuild", "--base-from", tmp_path / "labelled", cwd=project)
+
+
+def test_compression_of_what_is_made_again(project: Path, registry: str, bases: Path) -> None:
+    """It is the image's own; where another release compressed the same layers, just that is told."""
+    name, verify = f"{registry}/team/echo", ["--rebuild", "--base-from", str(bases)]
+    pushed(project, f"{name}:zstd", bases, "--compression", "zstd")
+    assert "is made again" in done("verify", f"{name}:zstd", *verify, cwd=project)
+    pushed(project, f"{name}:gzip", bases)
+    assert "is made again" in done("verify", f"{name}:gzip", *verify, cwd=project)
+    manifest = get(registry, "team/echo/manifests/gzip")
+    url, layer = f"http://{registry}/v2/team/echo", manifest["layers"][-1]
+    content = gzip.compress(gzip.decompress(httpx.get(f"{url}/blobs/{layer['digest']}").content), 9, mtime=0)
+    layer |= {"digest": digest_of(content), "size": len(content)}
+    place = httpx.post(f"{url}/blobs/uploads/").headers["Location"]
+    assert httpx.put(place, params={**httpx.URL(place).params, "digest": layer["digest"]}, content=content).is_success
+    kind = {"Content-Type": manifest["mediaType"]}
+    assert httpx.put(f"{url}/manifests/other", content=json.dumps(manifest), headers=kind).is_success
+    refused = bentopack("verify", f"{name}:other", *verify, cwd=project)
+    fails(refused, 9, "its layers hold the same, and are compressed by another release")
+    assert "should be" not in refused.stderr
 
 
 def test_several_platforms_under_one_name(project: Path, registry: str, bases: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,20 @@ def test_what_is_no_descriptor(value: object) -> None:
     """A digest that could lead elsewhere is none."""
     with pytest.raises(ContentError, match="expected a descriptor"):
         Descriptor.from_json(value)
+
+
+def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
+    """Once it is a day old: what is younger may be another one's work."""
+    blobs = Blobs(tmp_path)
+    for name, hours in (("old", 25), ("young", 23)):
+        left = tmp_path / f"sha256/.writing-{name}"
+        left.write_bytes(b"half")
+        os.utime(left, (time.time() - hours * 3600,) * 2)
+    blobs.add([b"x"])
+    assert [path.name for path in (tmp_path / "sha256").glob(".writing-*")] == [".writing-young"]
+
+
+def test_a_descriptor_keeps_what_it_says() -> None:
+    """A layer that may not be handed on is found by its addresses alone."""
+    told = {"mediaType": LAYER, "digest": digest_of(b""), "size": 0, "urls": ["https://example.org/layer"]}
+    assert Descriptor.from_json(told).to_json() == told

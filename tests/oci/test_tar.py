@@ -67,6 +67,21 @@ def test_no_path_leaves_the_layer(path: str) -> None:
         written([Entry(path, source=b"")])
 
 
+@pytest.mark.parametrize("path", [".wh.a", "src/pkg/.wh.config", "src/.wh.x/y", "src/.wh..wh..opq"])
+def test_no_name_deletes_another(path: str) -> None:
+    """What would be gone in the container, and take another file with it, is refused; it is told why."""
+    with pytest.raises(ContentError, match=r"would mean that .* is deleted"):
+        written([Entry(path, source=b"")])
+    assert written([Entry("src/.whatever", source=b"")])
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    """A pipe in a folder does not hang who reads it."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ContentError, match="pipe is no file"):
+        list(tree(tmp_path, "opt"))
+
+
 def test_one_path_is_one_thing() -> None:
     """A file that is there twice, or holds others, is refused; the same folder twice is one."""
     with pytest.raises(ContentError, match="cannot hold a twice"):

@@ -196,6 +196,17 @@ def test_names_that_not_every_system_holds(tmp_path: Path, name: str) -> None:
         _collect(tmp_path)
 
 
+@pytest.mark.parametrize("name", [".wh.config", "pkg/.wh..wh..opq", "pkg/.wh.x/y.py"])
+def test_names_that_delete_in_images(tmp_path: Path, name: str) -> None:
+    """A name by which layers say that something below is gone is an error; one that only looks like it is a file."""
+    _project(tmp_path, "service.py", ".whatever", "x.wh.y")
+    assert len(_collect(tmp_path).files) == 3
+    _project(tmp_path, name)
+    with pytest.raises(SpecError, match="has a name that in an image deletes another file") as caught:
+        _collect(tmp_path)
+    assert name in str(caught.value)
+
+
 def test_secrets_are_told(tmp_path: Path) -> None:
     """Files that look like secrets are warnings, also under another name by a link."""
     _project(tmp_path, "service.py", ".env", "keys/server.key", ".env.example")
