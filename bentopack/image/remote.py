@@ -27,8 +27,9 @@ from bentopack.models.store import digest_of as digest_of_model
 from bentopack.oci.archive import Pieces
 from bentopack.oci.content import EMPTY, MANIFEST, ContentError, Descriptor, artifact_manifest, describe, digest_of
 from bentopack.oci.image import Part
+from bentopack.oci.manifests import artifact_of
 from bentopack.oci.reference import Reference
-from bentopack.oci.registry import Content, Registries, Sent, artifact_of
+from bentopack.oci.registry import Content, Registries, Sent
 from bentopack.oci.tar import Entry
 from bentopack.spec.manifest import read_manifest
 from bentopack.tag import Tag

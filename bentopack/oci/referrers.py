@@ -17,8 +17,9 @@ from bentopack.oci.content import (
     describe,
     image_index,
 )
+from bentopack.oci.manifests import listed
 from bentopack.oci.reference import Reference
-from bentopack.oci.registry import Content, Registries, listed
+from bentopack.oci.registry import Content, Registries
 
 _NOTHING = b"{}"
 _LARGEST = 64 << 20  # bytes

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import Event, Semaphore, Thread
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode, urlsplit
+from threading import Semaphore
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
-from bentopack.errors import NotFound, RegistryError
+from bentopack.errors import RegistryError
 from bentopack.oci.blobs import Blobs, Layer
-from bentopack.oci.content import INDEX, INDEXES, MANIFEST, MANIFESTS, ContentError, Descriptor, digest_of
+from bentopack.oci.content import INDEX, INDEXES, MANIFESTS, ContentError, Descriptor, digest_of
 from bentopack.oci.image import Image, Index, Part, Stream, read_config
+from bentopack.oci.manifests import guessed, listed, manifest_in, of_platform, parsed
 from bentopack.oci.reference import Reference
+from bentopack.oci.upload import Ahead, Upload
 from bentopack.oci.wire import Trust, Wire
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
 
-_CHUNK = 64 << 20  # bytes in one request of an upload: what is lost at most where a connection breaks
 _PIECE = 1 << 20
 _AT_ONCE = 4
 _TRIES = 5
-_MANIFEST_LIMIT = 4 << 20  # what registries take
 
 
 @dataclass
@@ -59,7 +57,7 @@ class Registries:
     tries: int = _TRIES
     """How often a request is sent where none gets through."""
     _wires: dict[str, Wire] = field(default_factory=dict)
-    _ahead: dict[tuple[str, str], _Ahead] = field(default_factory=dict)
+    _ahead: dict[tuple[str, str], Ahead] = field(default_factory=dict)
     _turns: Semaphore = field(default_factory=lambda: Semaphore(_AT_ONCE))
 
     def wire(self, registry: str) -> Wire:
@@ -73,12 +71,12 @@ class Registries:
             RegistryError: it has none, or cannot be asked.
             ContentError: what it sends is not of the digest that was asked for.
         """
-        return _manifest_in(self._ask_for_manifest(reference, expected=(200,)), reference)
+        return manifest_in(self._ask_for_manifest(reference, expected=(200,)), reference)
 
     def find_manifest(self, reference: Reference) -> tuple[bytes, str] | None:
         """The same, or None where the registry has nothing of that name."""
         answer = self._ask_for_manifest(reference, expected=(200, 404))
-        return None if answer.status == 404 else _manifest_in(answer, reference)
+        return None if answer.status == 404 else manifest_in(answer, reference)
 
     def digest(self, reference: Reference) -> str:
         """Ask for the digest that a name has now; nothing is fetched.
@@ -138,10 +136,10 @@ class Registries:
         """
         content, media_type = self._manifest_once(reference, blobs)
         while media_type in INDEXES:
-            chosen = _of_platform(content, platform, reference)
+            chosen = of_platform(content, platform, reference)
             exact = Reference(reference.registry, reference.repository, None, chosen.digest)
             content, media_type = self._manifest_once(exact, blobs)
-        told = _parsed(content, reference)
+        told = parsed(content, reference)
         config = Descriptor.from_json(told.get("config"))
         if not blobs.has(config):
             blobs.fetch(config, self._pieces(reference, config))
@@ -232,18 +230,18 @@ class Registries:
         Returns:
             What is to be called with the digest, once that is known.
         """
-        ahead = _Ahead(lambda stopping: self._upload(reference, size, stopping), stream, self._turns)
+        ahead = Ahead(lambda stopping: self._upload(reference, size, stopping), stream, self._turns)
 
         def named(digest: str) -> None:
             self._ahead[str(reference), digest] = ahead
 
         return named
 
-    def _upload(self, reference: Reference, size: int, stream: Stream) -> _Upload:
+    def _upload(self, reference: Reference, size: int, stream: Stream) -> Upload:
         wire, uploads = self.wire(reference.registry), f"/v2/{reference.repository}/blobs/uploads/"
         scope = _scope(reference.repository, "pull,push")
         begun = wire.ask("POST", uploads, scope, expected=(202,))
-        return _Upload(wire, scope, size, stream, uploads=uploads, location=begun.headers["Location"])
+        return Upload(wire, scope, size, stream, uploads=uploads, location=begun.headers["Location"])
 
     def _send(
         self,
@@ -276,7 +274,7 @@ class Registries:
             sent.mounted += 1
             return
         location = begun.headers["Location"]
-        upload = _Upload(wire, scope, descriptor.size, content.stream, uploads=uploads, location=location)
+        upload = Upload(wire, scope, descriptor.size, content.stream, uploads=uploads, location=location)
         upload.run()
         upload.finish(descriptor.digest)
         sent.sent += 1
@@ -289,7 +287,7 @@ class Registries:
         if not blobs.path(reference.digest).exists():
             blobs.put(self.manifest(reference)[0])
         content = blobs.read(reference.digest)
-        return content, str(_parsed(content, reference).get("mediaType") or _guessed(content, reference))
+        return content, str(parsed(content, reference).get("mediaType") or guessed(content, reference))
 
     def _layer_stream(self, reference: Reference, layer: Descriptor, blobs: Blobs) -> Stream:
         def stream() -> Iterator[bytes]:
@@ -324,219 +322,6 @@ class Registries:
                     raise ContentError(f"{reference.registry} sends too little of {descriptor.digest}")
             finally:
                 answer.release_conn()
-
-
-class _Stopped(Exception):
-    """Nobody wants any more what is being sent."""
-
-
-class _Ahead:
-    """A blob that is sent by a thread of its own while its digest is being computed, once it has its turn."""
-
-    def __init__(self, begin: Callable[[Stream], _Upload], stream: Stream, turns: Semaphore) -> None:
-        self._begin = begin
-        self._stream = stream
-        self._turns = turns
-        self._stop = Event()
-        self._upload: _Upload | None = None
-        self._failed: Exception | None = None
-        self._thread = Thread(target=self._run, daemon=True)  # an error elsewhere does not wait for it
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            with self._turns:
-                self._upload = self._begin(self._until_stopped)
-                self._upload.run()
-        except Exception as error:  # whoever pushes sends it again, and is told then
-            self._failed = error
-
-    def _until_stopped(self) -> Iterator[bytes | memoryview]:
-        for piece in self._stream():
-            if self._stop.is_set():
-                raise _Stopped
-            yield piece
-
-    def finish(self, digest: str) -> bool:
-        """Wait until all of it is sent, and name it; False where it did not arrive.
-
-        Raises:
-            RegistryError: the registry found other bytes than it was told.
-        """
-        self._thread.join()
-        if self._failed or self._upload is None:
-            return False
-        self._upload.finish(digest)
-        return True
-
-    def give_up(self) -> None:
-        """Stop sending, and let the registry forget what arrived."""
-        self._stop.set()
-        self._thread.join()
-        if self._upload:
-            self._upload.cancel()
-
-
-class _Upload:
-    """One blob on its way, in chunks: after a break it goes on from what the registry has."""
-
-    def __init__(self, wire: Wire, scope: str, size: int, stream: Stream, *, uploads: str, location: str) -> None:
-        self._wire = wire
-        self._uploads = uploads
-        self._scope = scope
-        self._size = size
-        self._stream = stream
-        self._location = location
-        self._pieces = _Cut(stream(), 0)
-
-    def run(self) -> None:
-        """Send it all.
-
-        Raises:
-            RegistryError: it breaks off again and again.
-        """
-        arrived, tries = 0, 0
-        while arrived < self._size:
-            try:
-                arrived = self._chunk(arrived)
-            except RegistryError:
-                tries += 1
-                if tries == _TRIES:
-                    raise
-                time.sleep(tries / 2)
-                arrived = self._arrived()
-                self._pieces = _Cut(self._stream(), arrived)
-
-    def finish(self, digest: str) -> None:
-        """Say what it was that was sent.
-
-        Raises:
-            RegistryError: the registry found other bytes.
-        """
-        joined = "&" if urlsplit(self._location).query else "?"
-        self._wire.ask(
-            "PUT",
-            f"{self._location}{joined}digest={quote(digest, safe='')}",
-            self._scope,
-            expected=(201,),
-            headers={"Content-Type": "application/octet-stream"},
-            body=lambda: b"",
-        )
-
-    def cancel(self) -> None:
-        """Let the registry forget it; one that does not know how forgets it some day."""
-        with suppress(RegistryError):
-            self._wire.ask("DELETE", self._location, self._scope, expected=(204,), once=True)
-
-    def _chunk(self, start: int) -> int:
-        end = min(start + _CHUNK, self._size)
-        answer = self._wire.ask(
-            "PATCH",
-            self._location,
-            self._scope,
-            expected=(202,),
-            headers={
-                "Content-Type": "application/octet-stream",
-                "Content-Length": str(end - start),
-                "Content-Range": f"{start}-{end - 1}",
-            },
-            body=lambda: self._pieces.take(end - start),
-            once=True,
-        )
-        self._location = answer.headers.get("Location", self._location)
-        return end
-
-    def _arrived(self) -> int:
-        """How much of it the registry has."""
-        answer = self._wire.ask("GET", self._location, self._scope, expected=(204,))
-        self._location = answer.headers.get("Location", self._location)
-        match = re.fullmatch(r"(?:bytes=)?0-(\d+)", answer.headers.get("Range", ""))
-        if match and int(match[1]):
-            return int(match[1]) + 1
-        # "0-0" is said of one byte and of none: an upload from the beginning is neither.
-        begun = self._wire.ask("POST", self._uploads, self._scope, expected=(202,))
-        self._location = begun.headers["Location"]
-        return 0
-
-
-class _Cut:
-    """A stream, taken from in lengths, from some place on."""
-
-    def __init__(self, pieces: Iterator[bytes | memoryview], start: int) -> None:
-        self._pieces = pieces
-        self._held = memoryview(b"")
-        for _ in self.take(start):
-            pass
-
-    def take(self, size: int) -> Iterator[memoryview]:
-        """Yield the next ``size`` bytes."""
-        while size:
-            if not self._held:
-                self._held = memoryview(next(self._pieces))
-            piece, self._held = self._held[:size], self._held[size:]
-            size -= len(piece)
-            yield piece
-
-
-def _manifest_in(answer: BaseHTTPResponse, reference: Reference) -> tuple[bytes, str]:
-    content: bytes = answer.data
-    if len(content) > _MANIFEST_LIMIT:
-        raise ContentError(f"the manifest of {reference} is too large")
-    promised = reference.digest or answer.headers.get("Docker-Content-Digest") or digest_of(content)
-    if digest_of(content) != promised:
-        raise ContentError(f"{reference.registry} sends other bytes than those of {promised}")
-    return content, answer.headers.get("Content-Type", "").partition(";")[0]
-
-
-def listed(index: bytes, reference: Reference) -> list[Descriptor]:
-    """Read what an index lists.
-
-    Raises:
-        ContentError: it is none.
-    """
-    return [Descriptor.from_json(each) for each in _parsed(index, reference).get("manifests", ())]
-
-
-def artifact_of(
-    manifest: bytes, artifact_type: str, reference: Reference
-) -> tuple[Mapping[str, str], list[Descriptor]]:
-    """Read the annotations and the layers of content that is no image.
-
-    Raises:
-        NotFound: it is something else.
-        ContentError: it is damaged.
-    """
-    told = _parsed(manifest, reference)
-    if told.get("artifactType") != artifact_type:
-        raise NotFound(f"{reference} is no {artifact_type}: it is {told.get('artifactType') or 'an image'}")
-    return told.get("annotations") or {}, [Descriptor.from_json(each) for each in told.get("layers", ())]
-
-
-def _of_platform(content: bytes, platform: str, reference: Reference) -> Descriptor:
-    system, _, rest = platform.partition("/")
-    architecture, _, variant = rest.partition("/")
-    for each in listed(content, reference):
-        told = each.platform or {}
-        if (told.get("os"), told.get("architecture")) == (system, architecture) and (
-            not variant or told.get("variant") == variant
-        ):
-            return each
-    raise RegistryError(f"{reference} has no image for {platform}")
-
-
-def _parsed(content: bytes, reference: Reference) -> dict[str, Any]:
-    try:
-        told = json.loads(content)
-    except ValueError:
-        told = None
-    if not isinstance(told, dict):
-        raise ContentError(f"the manifest of {reference} is none")
-    return told
-
-
-def _guessed(content: bytes, reference: Reference) -> str:
-    """OCI's manifests need not say what they are."""
-    return INDEX if "manifests" in _parsed(content, reference) else MANIFEST
 
 
 def _scope(repository: str, actions: str) -> str:

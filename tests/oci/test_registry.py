@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from bentopack.errors import RegistryError
-from bentopack.oci import registry as registry_module
+from bentopack.oci import upload as upload_module
 from bentopack.oci import wire as wire_module
 from bentopack.oci.blobs import Blobs, Layer
 from bentopack.oci.content import (
@@ -196,7 +196,7 @@ class Handler(BaseHTTPRequestHandler):
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
     """Such a registry on loopback; nobody waits long for it."""
     monkeypatch.setattr(wire_module, "_WAIT", 0.01)
-    monkeypatch.setattr(registry_module, "_CHUNK", 4000)
+    monkeypatch.setattr(upload_module, "_CHUNK", 4000)
     it = Scripted()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.scripted = it  # type: ignore[attr-defined]
