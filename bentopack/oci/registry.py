@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Semaphore
-from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin
 
 from bentopack.errors import RegistryError
+from bentopack.oci import download
 from bentopack.oci.blobs import Blobs, Layer
 from bentopack.oci.content import INDEX, INDEXES, MANIFESTS, ContentError, Descriptor, digest_of
 from bentopack.oci.image import Image, Index, Part, Stream, read_config
-from bentopack.oci.manifests import guessed, listed, manifest_in, of_platform, parsed
+from bentopack.oci.manifests import LIMIT, layers_of, listed, manifest_in, media_type_of, next_page, of_platform, parsed
+from bentopack.oci.parallel import at_once
 from bentopack.oci.reference import Reference
+from bentopack.oci.trust import Trust
 from bentopack.oci.upload import Ahead, Upload
-from bentopack.oci.wire import Trust, Wire
+from bentopack.oci.wire import Answer, Wire
 
-if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse
-
-_PIECE = 1 << 20
 _AT_ONCE = 4
 _TRIES = 5
+_EDITS = 6  # of what others write too
+_PAGES = 1000
 
 
-@dataclass
+@dataclass(frozen=True)
 class Sent:
     """What a push came to: blobs and bytes that were sent, mounted from a repository beside, or there already."""
 
@@ -37,6 +35,14 @@ class Sent:
     bytes: int = 0
     mounted: int = 0
     there: int = 0
+
+    def __add__(self, other: Sent) -> Sent:
+        return Sent(
+            self.sent + other.sent,
+            self.bytes + other.bytes,
+            self.mounted + other.mounted,
+            self.there + other.there,
+        )
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,8 @@ class Registries:
     """How often a request is sent where none gets through."""
     _wires: dict[str, Wire] = field(default_factory=dict)
     _ahead: dict[tuple[str, str], Ahead] = field(default_factory=dict)
+    _unmountable: set[tuple[str, str]] = field(default_factory=set)
+    """Repositories between which a registry mounts nothing for us."""
     _turns: Semaphore = field(default_factory=lambda: Semaphore(_AT_ONCE))
 
     def wire(self, registry: str) -> Wire:
@@ -88,32 +96,44 @@ class Registries:
         told = answer.headers.get("Docker-Content-Digest", "")
         return told if re.fullmatch("sha256:[0-9a-f]{64}", told) else digest_of(self.manifest(reference)[0])
 
-    def _ask_for_manifest(
-        self, reference: Reference, *, expected: tuple[int, ...], method: str = "GET"
-    ) -> BaseHTTPResponse:
+    def _ask_for_manifest(self, reference: Reference, *, expected: tuple[int, ...], method: str = "GET") -> Answer:
         return self.wire(reference.registry).ask(
             method,
             f"/v2/{reference.repository}/manifests/{reference.wanted}",
             _scope(reference.repository, "pull"),
             expected=expected,
             headers={"Accept": ", ".join((*INDEXES, *MANIFESTS))},
+            limit=LIMIT,
         )
 
     def referrers(self, reference: Reference, digest: str) -> list[Descriptor] | None:
         """Ask a registry what belongs to a digest; None where it keeps no such list.
 
+        Those that keep none answer in many ways: that they know no such address, that the digest is no tag, with a
+        page for people, or with one elsewhere.
         Source: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#listing-referrers.
 
         Raises:
-            RegistryError, ContentError: see :meth:`manifest`.
+            RegistryError: it cannot be reached.
         """
-        answer = self.wire(reference.registry).ask(
-            "GET",
-            f"/v2/{reference.repository}/referrers/{digest}",
-            _scope(reference.repository, "pull"),
-            expected=(200, 404),
-        )
-        return None if answer.status == 404 else listed(answer.data, reference)
+        page, found = f"/v2/{reference.repository}/referrers/{digest}", list[Descriptor]()
+        for _ in range(_PAGES):
+            try:
+                answer = self.wire(reference.registry).ask(
+                    "GET", page, _scope(reference.repository, "pull"), expected=(200,), limit=LIMIT, follow=False
+                )
+                found += listed(answer.body, reference)
+            except RegistryError as error:
+                if error.status is None:
+                    raise
+                return None
+            except ContentError:
+                return None
+            following = next_page(answer.headers.get("Link", ""))
+            if not following:
+                break
+            page = urljoin(answer.url, following)
+        return found
 
     def pieces(self, reference: Reference, descriptor: Descriptor) -> Iterator[bytes]:
         """Fetch a blob; whoever takes it to its end knows that it is the one.
@@ -121,12 +141,7 @@ class Registries:
         Raises:
             RegistryError, ContentError: it breaks off, or is another one.
         """
-        found = hashlib.sha256()
-        for piece in self._pieces(reference, descriptor):
-            found.update(piece)
-            yield piece
-        if f"sha256:{found.hexdigest()}" != descriptor.digest:
-            raise ContentError(f"{reference.registry} sends other bytes than those of {descriptor.digest}")
+        return download.proved(self.wire(reference.registry), reference.repository, descriptor)
 
     def image(self, reference: Reference, platform: str, blobs: Blobs) -> Image:
         """Fetch an image's manifest and configuration; its layers are fetched when somebody reads them.
@@ -139,13 +154,13 @@ class Registries:
             chosen = of_platform(content, platform, reference)
             exact = Reference(reference.registry, reference.repository, None, chosen.digest)
             content, media_type = self._manifest_once(exact, blobs)
-        told = parsed(content, reference)
-        config = Descriptor.from_json(told.get("config"))
+        config, layers = Descriptor.from_json(parsed(content, reference).get("config")), layers_of(content, reference)
         if not blobs.has(config):
             blobs.fetch(config, self._pieces(reference, config))
         written = blobs.read(config.digest)
-        layers = [Descriptor.from_json(each) for each in told.get("layers", ())]
         diff_ids = read_config(written)["rootfs"]["diff_ids"]
+        if len(diff_ids) != len(layers):
+            raise ContentError(f"{reference} has {len(layers)} layers, and its configuration tells of {len(diff_ids)}")
         parts = tuple(
             Part(Layer(layer, str(diff_id)), self._layer_stream(reference, layer, blobs), _place(reference))
             for layer, diff_id in zip(layers, diff_ids, strict=True)
@@ -174,9 +189,7 @@ class Registries:
         total = Sent()
         for image in index.images:
             exact = Reference(reference.registry, reference.repository, None, image.descriptor.digest)
-            sent = self.push(image, exact, told=told)
-            total.sent, total.bytes = total.sent + sent.sent, total.bytes + sent.bytes
-            total.mounted, total.there = total.mounted + sent.mounted, total.there + sent.there
+            total += self.push(image, exact, told=told)
         self.put_manifest(reference, index.content, INDEX)
         return total
 
@@ -188,18 +201,9 @@ class Registries:
         Raises:
             RegistryError: the registry refuses, or cannot be reached.
         """
-        wire, sent = self.wire(reference.registry), Sent()
         once = {each.descriptor.digest: each for each in contents}
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            works = [pool.submit(self._send, wire, reference, each, sent, told) for each in once.values()]
-            try:
-                for work in works:
-                    work.result()
-            except BaseException:
-                for work in works:
-                    work.cancel()
-                raise
-        return sent
+        works = [partial(self._send, reference, each, told) for each in once.values()]
+        return sum(at_once(works, _AT_ONCE), Sent())
 
     def put_manifest(self, reference: Reference, manifest: bytes, media_type: str) -> bool:
         """Put a manifest under its name, and return whether the registry itself knows to what it belongs.
@@ -217,6 +221,27 @@ class Registries:
         )
         return "OCI-Subject" in answer.headers
 
+    def edit_manifest(self, reference: Reference, edited: Callable[[bytes | None], tuple[bytes, str] | None]) -> None:
+        """Change what lies under a tag, until what others write there at the same time has the change too.
+
+        Args:
+            reference: of the tag.
+            edited: gives what is to be there, and its media type, of what is there; None where that needs no change.
+
+        Raises:
+            RegistryError: the registry refuses, or cannot be reached; or others undo it again and again.
+        """
+        for _ in range(_EDITS):
+            found = self.find_manifest(reference)
+            changed = edited(found[0] if found else None)
+            if changed is None:
+                return
+            self.put_manifest(reference, *changed)
+        raise RegistryError(
+            f"{reference} is written by others at the same time, and does not keep what is added",
+            hint="try again once they are done",
+        )
+
     def begin(self, reference: Reference, size: int, stream: Stream) -> Callable[[str], None]:
         """Begin to send a blob whose digest is still being computed; a push of it goes on from there.
 
@@ -230,64 +255,65 @@ class Registries:
         Returns:
             What is to be called with the digest, once that is known.
         """
-        ahead = Ahead(lambda stopping: self._upload(reference, size, stopping), stream, self._turns)
+        upload = partial(Upload, self.wire(reference.registry), reference.repository, size, stream)
+        ahead = Ahead(upload, self._turns)
 
         def named(digest: str) -> None:
             self._ahead[str(reference), digest] = ahead
 
         return named
 
-    def _upload(self, reference: Reference, size: int, stream: Stream) -> Upload:
-        wire, uploads = self.wire(reference.registry), f"/v2/{reference.repository}/blobs/uploads/"
-        scope = _scope(reference.repository, "pull,push")
-        begun = wire.ask("POST", uploads, scope, expected=(202,))
-        return Upload(wire, scope, size, stream, uploads=uploads, location=begun.headers["Location"])
-
-    def _send(
-        self,
-        wire: Wire,
-        reference: Reference,
-        content: Content,
-        sent: Sent,
-        told: Callable[[str], None],
-    ) -> None:
+    def _send(self, reference: Reference, content: Content, told: Callable[[str], None]) -> Sent:
         """Make sure that a repository has a blob."""
-        descriptor, repository = content.descriptor, reference.repository
-        scope = _scope(repository, "pull,push")
-        found = wire.ask("HEAD", f"/v2/{repository}/blobs/{descriptor.digest}", scope, expected=(200, 404))
+        descriptor, repository, wire = content.descriptor, reference.repository, self.wire(reference.registry)
         ahead = self._ahead.pop((str(reference), descriptor.digest), None)
-        if found.status == 200:
+        path, scope = f"/v2/{repository}/blobs/{descriptor.digest}", _scope(repository, "pull,push")
+        if wire.ask("HEAD", path, scope, expected=(200, 404)).status == 200:
             if ahead:
                 ahead.give_up()
-            sent.there += 1
-            return
+            return Sent(there=1)
         told(f"sending {descriptor.digest[7:19]} ({descriptor.size / 1e6:.1f} MB)")
         if ahead and ahead.finish(descriptor.digest):
-            sent.sent += 1
-            sent.bytes += descriptor.size
-            return
-        beside = _beside(content.origin, reference)
-        uploads = f"/v2/{repository}/blobs/uploads/"
-        query = f"?{urlencode({'mount': descriptor.digest, 'from': beside})}" if beside else ""
-        begun = wire.ask("POST", uploads + query, scope, expected=(201, 202))
-        if begun.status == 201:
-            sent.mounted += 1
-            return
-        location = begun.headers["Location"]
-        upload = Upload(wire, scope, descriptor.size, content.stream, uploads=uploads, location=location)
-        upload.run()
-        upload.finish(descriptor.digest)
-        sent.sent += 1
-        sent.bytes += descriptor.size
+            return Sent(1, descriptor.size)
+        begun = None
+        if beside := _beside(content.origin, reference):
+            begun = self._mount(wire, repository, beside, descriptor.digest)
+            if begun and begun.status == 201:
+                return Sent(mounted=1)
+        location = begun.location if begun and "Location" in begun.headers else None
+        upload = Upload(wire, repository, descriptor.size, content.stream, location=location)
+        upload.send(descriptor.digest)
+        return Sent(1, descriptor.size)
+
+    def _mount(self, wire: Wire, repository: str, beside: str, digest: str) -> Answer | None:
+        """Ask for a blob of another repository: it is there then (201), or may be sent (202); None where that fails.
+
+        Whoever asks has to have rights for both. Registries refuse it in many ways; one is asked no more then.
+        """
+        places = (f"{wire.registry}/{repository}", beside)
+        if places in self._unmountable:
+            return None
+        scope = f"{_scope(repository, 'pull,push')} {_scope(beside, 'pull')}"
+        query = urlencode({"mount": digest, "from": beside})
+        try:
+            uploads = f"/v2/{repository}/blobs/uploads/?{query}"
+            return wire.ask("POST", uploads, scope, expected=(201, 202), once=True)
+        except RegistryError as error:
+            if error.status != 404:  # of this blob alone, perhaps
+                self._unmountable.add(places)
+            return None
 
     def _manifest_once(self, reference: Reference, blobs: Blobs) -> tuple[bytes, str]:
         """What a digest names never changes, so it is asked for once."""
         if not reference.digest:
             return self.manifest(reference)
-        if not blobs.path(reference.digest).exists():
-            blobs.put(self.manifest(reference)[0])
-        content = blobs.read(reference.digest)
-        return content, str(parsed(content, reference).get("mediaType") or guessed(content, reference))
+        path = blobs.path(reference.digest)
+        content = path.read_bytes() if path.exists() else b""
+        if digest_of(content) != reference.digest:  # not here, or damaged
+            content = self.manifest(reference)[0]
+            path.unlink(missing_ok=True)
+            blobs.put(content)
+        return content, media_type_of(content, reference)
 
     def _layer_stream(self, reference: Reference, layer: Descriptor, blobs: Blobs) -> Stream:
         def stream() -> Iterator[bytes]:
@@ -298,30 +324,8 @@ class Registries:
         return stream
 
     def _pieces(self, reference: Reference, descriptor: Descriptor) -> Iterator[bytes]:
-        """Fetch a blob; where the connection breaks, go on from there."""
-        wire, repository = self.wire(reference.registry), reference.repository
-        path, scope = f"/v2/{repository}/blobs/{descriptor.digest}", _scope(repository, "pull")
-        arrived, tries = 0, 0
-        while arrived < descriptor.size:
-            headers = {"Range": f"bytes={arrived}-"} if arrived else {}
-            answer = wire.ask("GET", path, scope, expected=(200, 206), headers=headers, stream=True)
-            skip = arrived if answer.status == 200 else 0  # it sends all of it again
-            try:
-                for piece in answer.stream(_PIECE):
-                    kept = piece[skip:]
-                    skip -= len(piece) - len(kept)
-                    arrived += len(kept)
-                    yield kept
-            except Exception as error:
-                tries += 1
-                if tries == _TRIES:
-                    raise RegistryError(f"{reference.registry} broke off {tries} times: {error}") from None
-                time.sleep(tries)
-            else:
-                if arrived < descriptor.size:
-                    raise ContentError(f"{reference.registry} sends too little of {descriptor.digest}")
-            finally:
-                answer.release_conn()
+        """Fetch a blob for who compares its digest."""
+        return download.pieces(self.wire(reference.registry), reference.repository, descriptor)
 
 
 def _scope(repository: str, actions: str) -> str:

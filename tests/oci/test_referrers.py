@@ -11,7 +11,7 @@ from bentopack.oci.reference import parse_reference
 from bentopack.oci.referrers import Attachment, attach, read_attachment, referrers
 from bentopack.oci.registry import Registries
 
-from .test_registry import Scripted, one_layer, registries, scripted
+from .scripted import Scripted, one_layer, registries, scripted
 
 __all__ = ["registries", "scripted"]  # fixtures
 NOTES = Attachment("text/plain", b"first", {"by": "us"})
