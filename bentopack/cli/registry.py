@@ -14,6 +14,6 @@ if TYPE_CHECKING:
 def reach(ca_bundle: Path | None, insecure: Sequence[str] | None) -> Registries:
     """The registries of one command, with this environment's logins and what the command line trusts."""
     from bentopack.oci.registry import Registries
-    from bentopack.oci.wire import Trust
+    from bentopack.oci.trust import Trust
 
     return Registries(os.environ, Trust(ca_bundle, tuple(insecure or ())))

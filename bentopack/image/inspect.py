@@ -12,9 +12,10 @@ from bentopack.image.provenance import PREDICATE, STATEMENT
 from bentopack.oci.blobs import Blobs
 from bentopack.oci.content import INDEXES, ContentError, Descriptor, digest_of
 from bentopack.oci.image import read_config, settings_of
+from bentopack.oci.manifests import listed
 from bentopack.oci.reference import Reference
 from bentopack.oci.referrers import at_digest, read_attachment, referrers
-from bentopack.oci.registry import Registries, listed
+from bentopack.oci.registry import Registries
 
 _OCI, _OURS = "org.opencontainers.image", "io.bentopack"
 

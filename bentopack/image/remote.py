@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -28,8 +27,10 @@ from bentopack.oci.archive import Pieces
 from bentopack.oci.bounded import BoundedTar
 from bentopack.oci.content import EMPTY, MANIFEST, ContentError, Descriptor, artifact_manifest, describe, digest_of
 from bentopack.oci.image import Part
+from bentopack.oci.manifests import artifact_of
+from bentopack.oci.parallel import at_once
 from bentopack.oci.reference import Reference
-from bentopack.oci.registry import Content, Registries, Sent, artifact_of
+from bentopack.oci.registry import Content, Registries, Sent
 from bentopack.oci.tar import Entry
 from bentopack.spec.manifest import read_manifest
 from bentopack.tag import Tag
@@ -201,8 +202,8 @@ def _unpack_all(
     registries: Registries, reference: Reference, found: _Found, folder: Path, at: str, reporter: Reporter
 ) -> None:
     unpacker = Unpacker(folder, found.size)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        list(pool.map(lambda layer: _unpack(registries, reference, layer, unpacker, at, reporter), found.layers))
+    works = [partial(_unpack, registries, reference, layer, unpacker, at, reporter) for layer in found.layers]
+    at_once(works, _AT_ONCE)
 
 
 def _unpack(

@@ -14,7 +14,7 @@ from bentopack.oci.blobs import Blobs, Layer
 from bentopack.oci.bounded import BoundedTar
 from bentopack.oci.content import CONFIG as CONFIG_TYPE
 from bentopack.oci.content import LAYER, LAYER_GZIP, LAYER_ZSTD, ContentError, Descriptor, describe, image_manifest
-from bentopack.oci.image import Image, Part, layers_of
+from bentopack.oci.image import Image, Part, pair_layers
 
 _PIECE = 1 << 20
 _SMALL = 1 << 20  # bytes; what may be a manifest or a configuration is held
@@ -67,7 +67,7 @@ def read_archive(file: IO[bytes] | Pieces, blobs: Blobs) -> Image:
         layers = [large.get(name) or _kept(small[name], blobs) for name in names]
     except (tarfile.TarError, KeyError, ValueError, TypeError, IndexError) as error:
         raise ContentError(f"this is no archive of an image: {error}") from None
-    parts = tuple(_part(each, blobs) for each in layers_of(config, layers, "the archive's image"))
+    parts = tuple(_part(each, blobs) for each in pair_layers(config, layers, "the archive's image"))
     return Image(parts, config, image_manifest(describe(CONFIG_TYPE, config), [each.descriptor for each in parts], {}))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -28,14 +27,20 @@ class Login:
         return "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
 
 
-def find_login(registry: str, environ: Mapping[str, str]) -> Login | None:
-    """Look a registry up where Docker and podman look, in that order; a file that cannot be read has nothing."""
+def find_login(registry: str, environ: Mapping[str, str], repository: str = "") -> Login | None:
+    """Look a registry up where Docker and podman look, in that order; a file that cannot be read has nothing.
+
+    Args:
+        registry: a host, perhaps with a port.
+        environ: says where those files are.
+        repository: what is asked for there; ``podman login`` knows logins for a part of a registry too.
+    """
     for path in _files(environ):
         try:
             config = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError):
             continue
-        if isinstance(config, dict) and (login := _in(config, registry, environ)):
+        if isinstance(config, dict) and (login := _in(config, registry, environ, repository)):
             return login
     return None
 
@@ -52,13 +57,13 @@ def _files(environ: Mapping[str, str]) -> Iterator[Path]:
         yield Path(named, "containers", "auth.json")
 
 
-def _in(config: dict[str, Any], registry: str, environ: Mapping[str, str]) -> Login | None:
+def _in(config: dict[str, Any], registry: str, environ: Mapping[str, str], repository: str) -> Login | None:
     names = [registry, f"https://{registry}", f"https://{registry}/", *(_HUB if registry in _HUB else ())]
-    helpers, auths = config.get("credHelpers") or {}, config.get("auths") or {}
+    helpers, auths = (found if isinstance(found := config.get(key), dict) else {} for key in ("credHelpers", "auths"))
     for name in names:
         if name in helpers:
             return _ask_helper(str(helpers[name]), name, environ)
-    for name in names:
+    for name in (*_parts(registry, repository), *names):
         entry = auths.get(name)
         if isinstance(entry, dict) and (login := _entry(entry)):
             return login
@@ -68,12 +73,20 @@ def _in(config: dict[str, Any], registry: str, environ: Mapping[str, str]) -> Lo
     return next((login for name in names if (login := _ask_helper(str(store), name, environ))), None)
 
 
+def _parts(registry: str, repository: str) -> Iterator[str]:
+    """The repository and the namespaces above it, the nearest first: ``quay.io/team/iris``, ``quay.io/team``."""
+    host, path = _HUB[1] if registry in _HUB else registry, repository
+    while path:
+        yield f"{host}/{path}"
+        path = path.rpartition("/")[0]
+
+
 def _entry(entry: dict[str, Any]) -> Login | None:
     if token := entry.get("identitytoken"):
         return Login("", str(token))
     try:
         user, colon, password = base64.b64decode(str(entry.get("auth", ""))).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # it is no base64, or no text
         return None
     return Login(user, password.rstrip("\0")) if colon else None
 

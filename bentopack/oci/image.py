@@ -146,7 +146,7 @@ def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
     return dict(config.get("config") or {})
 
 
-def layers_of(config: bytes, layers: Sequence[Descriptor], name: str) -> list[Layer]:
+def pair_layers(config: bytes, layers: Sequence[Descriptor], name: str) -> list[Layer]:
     """Return an image's layers, of its manifest and its configuration.
 
     Args:

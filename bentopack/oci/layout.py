@@ -20,7 +20,7 @@ from bentopack.oci.content import (
     canonical,
     image_index,
 )
-from bentopack.oci.image import Image, Index, Part, layers_of, read_config
+from bentopack.oci.image import Image, Index, Part, pair_layers, read_config
 from bentopack.oci.reference import parse_reference
 
 _LAYOUT = canonical({"imageLayoutVersion": "1.0.0"})
@@ -148,7 +148,7 @@ def _image(folder: Path, manifest: bytes) -> Image:
     config = _read(folder, Descriptor.from_json(told["config"]))
     layers = [Descriptor.from_json(each) for each in told["layers"]]
     parts = tuple(
-        Part(layer, partial(_checked, folder, layer.descriptor)) for layer in layers_of(config, layers, str(folder))
+        Part(layer, partial(_checked, folder, layer.descriptor)) for layer in pair_layers(config, layers, str(folder))
     )
     return Image(parts, config, manifest)
 

@@ -31,8 +31,14 @@ class Reference:
 
 
 def parse_reference(text: str) -> Reference:
-    """Read a name as Docker does: without a host it is one of Docker Hub's (``python:3.11`` is ``library/python``)."""
-    name, _, digest = text.partition("@")
+    """Read a name as Docker does: without a host it is one of Docker Hub's (``python:3.11`` is ``library/python``).
+
+    Raises:
+        UsageError: its digest is none.
+    """
+    name, at, digest = text.partition("@")
+    if at and not re.fullmatch("sha256:[0-9a-f]{64}", digest):
+        raise UsageError(f"{text!r}: expected sha256: and 64 digits (0-9, a-f) after '@'")
     first, slash, rest = name.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
         registry, path = first, rest

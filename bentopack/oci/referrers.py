@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,11 +13,13 @@ from bentopack.oci.content import (
     ContentError,
     Descriptor,
     artifact_manifest,
+    canonical,
     describe,
     image_index,
 )
+from bentopack.oci.manifests import layers_of, listed, media_type_of, parsed
 from bentopack.oci.reference import Reference
-from bentopack.oci.registry import Content, Registries, listed
+from bentopack.oci.registry import Content, Registries
 
 _NOTHING = b"{}"
 _LARGEST = 64 << 20  # bytes
@@ -63,8 +64,8 @@ def attach(
             for each in new
         ]
         if not all(kept):
-            index = image_index([*known, *(each.descriptor for each in new)])
-            registries.put_manifest(_list_of(reference, subject.digest), index, INDEX)
+            place = _list_of(reference, subject.digest)
+            registries.edit_manifest(place, partial(_with, place, [each.descriptor for each in new]))
     return [each.descriptor for each in made]
 
 
@@ -101,8 +102,8 @@ def read_attachment(registries: Registries, reference: Reference, found: Descrip
     Raises:
         RegistryError, ContentError: it cannot be had, is another one, or is too large for a document.
     """
-    manifest = json.loads(registries.manifest(at_digest(reference, found.digest))[0])
-    layers = [Descriptor.from_json(each) for each in manifest.get("layers", ())]
+    exact = at_digest(reference, found.digest)
+    layers = layers_of(registries.manifest(exact)[0], exact)
     if len(layers) != 1 or layers[0].size > _LARGEST:
         raise ContentError(f"{reference}: what is attached as {found.artifact_type} is no document")
     return b"".join(registries.pieces(reference, layers[0]))
@@ -115,6 +116,18 @@ def at_digest(reference: Reference, digest: str) -> Reference:
 
 def _whole(content: bytes) -> Iterator[bytes]:
     return iter([content])
+
+
+def _with(place: Reference, new: Sequence[Descriptor], before: bytes | None) -> tuple[bytes, str] | None:
+    """A list with more in it; what others wrote there stays as it is, also what is not known here."""
+    if before is None:
+        return image_index(new), INDEX
+    there = {each.digest for each in listed(before, place)}
+    missing = [each.to_json() for each in new if each.digest not in there]
+    if not missing:
+        return None
+    told = parsed(before, place)
+    return canonical({**told, "manifests": [*told["manifests"], *missing]}), media_type_of(before, place)
 
 
 def _listed(registries: Registries, reference: Reference, digest: str) -> list[Descriptor]:

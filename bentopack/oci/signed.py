@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from bentopack.oci.content import CONFIG, MANIFEST, ContentError, Descriptor, canonical, describe, image_manifest
+from bentopack.oci.content import CONFIG, MANIFEST, Descriptor, canonical, describe, image_manifest
+from bentopack.oci.manifests import layers_of, media_type_of, parsed
 from bentopack.oci.reference import Reference
 from bentopack.oci.registry import Content, Registries
 from bentopack.oci.signature import (
@@ -37,22 +37,32 @@ def push_signature(registries: Registries, reference: Reference, digest: str, ke
     signed = sign(f"{registry}/{reference.repository}", digest, key)
     told = {SIGNATURE_ANNOTATION: signed.signature}
     layer = replace(describe(SIMPLE_SIGNING, signed.payload), annotations=told)
-    before = _layers(registries, reference, digest)
-    if layer in before:
+    if layer in _layers(registries, reference, digest):
         return
-    layers = [*before, layer]
-    config = canonical(
-        {
-            "architecture": "",
-            "config": {},
-            "os": "",
-            "rootfs": {"type": "layers", "diff_ids": [each.digest for each in layers]},
-        }
-    )
     payload = Content(layer, partial(_whole, signed.payload))
-    registries.send([payload, Content(describe(CONFIG, config), partial(_whole, config))], reference)
-    manifest = image_manifest(describe(CONFIG, config), layers, {})
-    registries.put_manifest(_place(reference, digest), manifest, MANIFEST)
+
+    def added(before: bytes | None) -> tuple[bytes, str] | None:
+        """Another's signature may come at the same time: both stay, and all that their manifest says."""
+        found = layers_of(before, place) if before else []
+        if layer in found:
+            return None
+        config = _config([*found, layer])
+        described = describe(CONFIG, config)
+        registries.send([payload, Content(described, partial(_whole, config))], reference)
+        if before is None:
+            return image_manifest(described, [layer], {}), MANIFEST
+        told = parsed(before, place)
+        layers = [*(told.get("layers") or ()), layer.to_json()]
+        return canonical({**told, "config": described.to_json(), "layers": layers}), media_type_of(before, place)
+
+    place = _place(reference, digest)
+    registries.edit_manifest(place, added)
+
+
+def _config(layers: Sequence[Descriptor]) -> bytes:
+    """What cosign puts there, since there are registries that want an image's."""
+    rootfs = {"type": "layers", "diff_ids": [each.digest for each in layers]}
+    return canonical({"architecture": "", "config": {}, "os": "", "rootfs": rootfs})
 
 
 def require_signature(registries: Registries, reference: Reference, digest: str, key: PublicKeyFile) -> None:
@@ -80,10 +90,7 @@ def _layers(registries: Registries, reference: Reference, digest: str) -> list[D
     found = registries.find_manifest(_place(reference, digest))
     if found is None:
         return []
-    try:
-        layers = [Descriptor.from_json(each) for each in json.loads(found[0]).get("layers", ())]
-    except (ValueError, AttributeError, TypeError):
-        raise ContentError(f"{_place(reference, digest)} holds no signatures") from None
+    layers = layers_of(found[0], _place(reference, digest))
     return [each for each in layers if each.media_type == SIMPLE_SIGNING]
 
 

@@ -1,42 +1,62 @@
-"""One registry's HTTP: who we are, redirects, and what is tried again. It knows nothing of images."""
+"""One registry's HTTP: redirects, and what is tried again. It knows nothing of images."""
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
 
 from bentopack.errors import RegistryError
-from bentopack.oci.credentials import Login, find_login
+from bentopack.oci.content import ContentError
+from bentopack.oci.parallel import pause
+from bentopack.oci.rights import Rights, hint_for
+from bentopack.oci.trust import AGENT, CONNECT_SECONDS, READ_SECONDS, Trust, Ways, body_of, proxy_of
 
 if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse, PoolManager
+    from urllib3 import BaseHTTPResponse
 
 Body = Callable[[], "bytes | Iterable[bytes | memoryview]"]
 """Gives what is sent from its beginning, for each time that it is sent."""
 
 _WAIT = 0.5  # seconds before the second try, doubled for each other one
 _LONGEST_WAIT = 30.0
-_CONNECT_SECONDS, _READ_SECONDS = 15, 120
 _REDIRECTS = 5
-_LOOPBACK = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?")
+_UNWANTED = 64 << 10  # bytes of a body that nobody reads: what is longer costs the connection
+_BUSY = (408, 425, 429)
 
 
 @dataclass(frozen=True)
-class Trust:
-    """How registries are spoken to: certificates of the user's own, and those that may be asked without any."""
+class Answer:
+    """What was answered; ``url`` is who did in the end, ``body`` all of it where it was wanted.
 
-    ca_bundle: Path | None = None
-    insecure: tuple[str, ...] = ()
+    Whoever wants it as a stream reads ``raw`` and releases, or closes, its connection.
+    """
 
-    def scheme(self, registry: str) -> str:
-        """``http`` for this machine and for who is named so; else ``https``."""
-        return "http" if registry in self.insecure or _LOOPBACK.fullmatch(registry) else "https"
+    status: int
+    headers: Mapping[str, str]
+    url: str
+    raw: BaseHTTPResponse = field(repr=False)
+    body: bytes = b""
+
+    @property
+    def location(self) -> str:
+        """Where it leads.
+
+        Raises:
+            RegistryError: it does not say so.
+        """
+        if told := self.headers.get("Location"):
+            return urljoin(self.url, told)
+        raise RegistryError(f"{urlsplit(self.url).netloc} does not say where to go on: its answer has no Location")
+
+
+class Broken(RegistryError):
+    """What may get through another time; ``wait`` is what the registry asks to wait for, in seconds, if it does."""
+
+    def __init__(self, message: str, *, hint: str | None, status: int | None, wait: float | None) -> None:
+        self.wait = wait
+        super().__init__(message, hint=hint, status=status)
 
 
 @dataclass
@@ -48,15 +68,11 @@ class Wire:
     trust: Trust = field(default_factory=Trust)
     tries: int = 5
     """How often a request is sent where none gets through."""
-    _tokens: dict[str, str] = field(default_factory=dict, repr=False)
-    _lock: Lock = field(default_factory=Lock, repr=False)
-    _scheme: str = ""
 
     def __post_init__(self) -> None:
-        self._pool = _pool(self.trust)
         self._scheme = self.trust.scheme(self.registry)
-        self._login: Login | None = None
-        self._looked = False
+        self._ways = Ways(self.trust, self.environ)
+        self._rights = Rights(self.registry, self.environ, self._ways)
 
     def ask(
         self,
@@ -67,164 +83,171 @@ class Wire:
         expected: tuple[int, ...],
         headers: Mapping[str, str] | None = None,
         body: Body | None = None,
+        limit: int = 0,
         stream: bool = False,
         once: bool = False,
-    ) -> BaseHTTPResponse:
+        follow: bool = True,
+        patience: float | None = None,
+    ) -> Answer:
         """Send a request and return an answer of an expected status.
 
         Args:
             method: of HTTP.
             address: a path at the registry, or a whole address that it gave.
-            scope: what the request needs rights for, such as ``repository:iris:pull``.
+            scope: what the request needs rights for, such as ``repository:iris:pull``; several are parted by blanks.
             expected: what may be answered; other answers are errors.
             headers: besides those that say who asks.
             body: what is sent.
-            stream: whether the answer's body is read by the caller, who then releases the connection.
-            once: whether it is the caller who tries again, as part of it may have arrived.
+            limit: bytes that the body of the answer may have; it is not wanted where that is 0.
+            stream: whether the answer's body is read by the caller.
+            once: whether it is the caller who tries again.
+            follow: whether redirects are followed.
+            patience: seconds that the answer may take; as usual where that is None.
 
         Raises:
-            RegistryError: it cannot be reached, refuses, or answers something else, after several tries.
+            Broken: it cannot be reached, or is busy, after several tries.
+            RegistryError: it refuses, or answers something else.
+            ContentError: the answer is too large.
         """
-        wait, reason = 0.0, ""
+        wait, broken = 0.0, None
         for attempt in range(1 if once else self.tries):
-            time.sleep(wait)
-            wait = min(_WAIT * 2**attempt, _LONGEST_WAIT)
+            pause(wait)
             url = urljoin(f"{self._scheme}://{self.registry}", address)
             try:
-                answer = self._authorised(method, url, scope, headers or {}, body, once=once)
-            except _unreachable() as error:
-                reason = _reason(error)
+                raw, url = self._authorised(method, url, scope, headers or {}, body, follow=follow, patience=patience)
+                if raw.status in expected:
+                    return _answer(raw, url, limit, stream=stream)
+                said = body_of(raw, 10_000) or b""
+            except unreachable() as error:
+                broken = self._broken(reason_of(error), url)
                 if _is_final(error):
-                    break
-                continue
-            if answer.status in expected:
-                if not stream:
-                    _ = answer.data  # kept in the answer
-                    answer.release_conn()
-                return answer
-            said = answer.read(10_000)
-            answer.release_conn()
-            if answer.status == 400 and url.startswith("http:") and (method == "HEAD" or b"HTTPS server" in said):
-                self._scheme, wait = "https", 0.0  # one of this machine that has a certificate all the same
-                continue
-            reason = f"it answers {answer.status}{_told(said)}"
-            if answer.status not in (408, 425, 429) and answer.status < 500:
-                raise RegistryError(
-                    f"{self.registry}: {method} {urlsplit(url).path}: {reason}",
-                    hint=_hint(answer.status),
-                    status=answer.status,
-                )
-            wait = _asked_to_wait(answer) or wait
+                    raise RegistryError(broken.message, hint=broken.hint) from None
+            else:
+                if raw.status == 400 and url.startswith("http:") and (method == "HEAD" or b"HTTPS server" in said):
+                    self._scheme, wait = "https", 0.0  # one of this machine that has a certificate all the same
+                    continue
+                broken = self._refused(method, url, raw, said)
+            wait = backoff(attempt) if broken.wait is None else broken.wait
+        raise broken or self._broken("it wants TLS", url)
+
+    def _refused(self, method: str, url: str, raw: BaseHTTPResponse, said: bytes) -> Broken:
+        """What is said of an answer that nobody expected.
+
+        Raises:
+            RegistryError: to ask again would end alike.
+        """
+        reason = f"it answers {raw.status}{_told(said)}"
+        if raw.status in _BUSY or raw.status >= 500:
+            return self._broken(reason, url, raw.status, _asked_to_wait(raw))
         raise RegistryError(
-            f"the registry {self.registry} cannot be used: {reason}",
-            hint="--ca-bundle names a file of certificates to trust"
-            if "certificate" in reason
-            else f"is its name right, and can it be reached from here by {self._scheme}?",
+            f"{urlsplit(url).netloc}: {method} {urlsplit(url).path}: {reason}",
+            hint=hint_for(raw.status),
+            status=raw.status,
         )
 
-    def _authorised(
-        self, method: str, url: str, scope: str, headers: Mapping[str, str], body: Body | None, *, once: bool
-    ) -> BaseHTTPResponse:
-        """Send with what we know of our rights; where that is not enough, get more, once."""
-        answer = self._follow(method, url, {**headers, **self._rights(scope)}, body)
-        if answer.status != 401:
-            return answer
-        challenge = answer.headers.get("WWW-Authenticate", "")
-        answer.read()
-        answer.release_conn()
-        self._get_rights(challenge, scope)
-        if once:  # part of the body is gone
-            raise RegistryError(f"{self.registry}: the rights to go on had run out")
-        return self._follow(method, url, {**headers, **self._rights(scope)}, body)
+    def _broken(self, reason: str, url: str, status: int | None = None, wait: float | None = None) -> Broken:
+        by = ", and by the proxy that the environment names" if proxy_of(url, self.environ) else ""
+        hint = f"is its name right, and can it be reached from here by {self._scheme}{by}?"
+        if "certificate" in reason:
+            hint = "--ca-bundle names a file of certificates to trust"
+        return Broken(f"the registry {self.registry} cannot be used: {reason}", hint=hint, status=status, wait=wait)
 
-    def _follow(self, method: str, url: str, headers: dict[str, str], body: Body | None) -> BaseHTTPResponse:
-        """Send, and follow redirects: to another host without what says who we are."""
+    def _authorised(
+        self,
+        method: str,
+        url: str,
+        scope: str,
+        headers: Mapping[str, str],
+        body: Body | None,
+        *,
+        follow: bool,
+        patience: float | None,
+    ) -> tuple[BaseHTTPResponse, str]:
+        """Send with what we know of our rights; where that is not enough, get more, once."""
+        for again in (False, True):
+            had = self._rights.of(scope)
+            told = {**headers, "Authorization": had} if had else headers
+            raw, at = self._follow(method, url, told, body, follow=follow, patience=patience)
+            # What somebody else challenges is none of the registry's business, nor would they get its password.
+            if raw.status != 401 or again or not self._is_ours(at):
+                break
+            challenges = raw.headers.getlist("WWW-Authenticate")
+            if not self._rights.renew(challenges, scope, had, secure=at.startswith("https:")):
+                break
+            body_of(raw, _UNWANTED)
+        return raw, at
+
+    def _follow(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: Body | None,
+        *,
+        follow: bool,
+        patience: float | None,
+    ) -> tuple[BaseHTTPResponse, str]:
+        """Send, and follow redirects; who is not the registry is not told who we are."""
+        from urllib3 import Timeout
+
+        timeout = Timeout(connect=CONNECT_SECONDS, read=patience or READ_SECONDS)
         for _ in range(_REDIRECTS):
-            answer = self._pool.request(
+            self._require_encrypted(url)
+            if not self._is_ours(url):
+                headers = {name: value for name, value in headers.items() if name != "Authorization"}
+            raw = self._ways.to(url).request(
                 method,
                 url,
-                headers=headers,
+                headers={**AGENT, **headers},
                 body=body() if body else None,  # type: ignore[arg-type]  # http.client sends what has a buffer
                 redirect=False,
                 retries=False,
                 preload_content=False,
+                timeout=timeout,
             )
-            if answer.status not in (301, 302, 303, 307, 308):
-                return answer
-            target = urljoin(url, answer.headers.get("Location", ""))
-            answer.read()
-            answer.release_conn()
-            if urlsplit(target).netloc != urlsplit(url).netloc:
-                headers = {name: value for name, value in headers.items() if name != "Authorization"}
-            if urlsplit(target).scheme != "https" and urlsplit(url).scheme == "https":
-                raise RegistryError(f"{self.registry} leads from https to {urlsplit(target).scheme}")
-            url = target
+            if not follow or raw.status not in (301, 302, 303, 307, 308):
+                return raw, url
+            url = urljoin(url, raw.headers.get("Location", ""))
+            body_of(raw, _UNWANTED)
         raise RegistryError(f"{self.registry} leads in a circle")
 
-    def _rights(self, scope: str) -> dict[str, str]:
-        token = self._tokens.get(scope) or self._tokens.get("")
-        return {"Authorization": token} if token else {}
+    def _require_encrypted(self, url: str) -> None:
+        scheme = urlsplit(url).scheme
+        if scheme not in ("http", "https") or (scheme == "http" and self._scheme == "https"):
+            raise RegistryError(f"{self.registry} leads from {self._scheme} to {scheme}")
 
-    def _get_rights(self, challenge: str, scope: str) -> None:
-        """Answer a challenge: https://distribution.github.io/distribution/spec/auth/token/."""
-        with self._lock:
-            if not self._looked:
-                self._login, self._looked = find_login(self.registry, self.environ), True
-            login = self._login
-            kind, _, rest = challenge.partition(" ")
-            if kind.lower() == "basic" and login:
-                self._tokens[""] = login.basic
-            elif kind.lower() == "bearer":
-                told = dict(re.findall(r'(\w+)="([^"]*)"', rest))
-                if urlsplit(told.get("realm", "")).scheme not in ("http", "https"):
-                    raise RegistryError(f"{self.registry} does not say who gives rights to it")
-                self._tokens[scope] = f"Bearer {self._token(told, scope, login)}"
-
-    def _token(self, told: Mapping[str, str], scope: str, login: Login | None) -> str:
-        realm, service = told["realm"], told.get("service", "")
-        if urlsplit(realm).scheme == "http" and self._scheme == "https":
-            raise RegistryError(f"{self.registry} would have a password sent without encryption")
-        asked = {"service": service, "scope": scope}
-        if login and not login.user:
-            form = {**asked, "grant_type": "refresh_token", "refresh_token": login.password, "client_id": "bentopack"}
-            answer = self._pool.request(
-                "POST", realm, fields=form, encode_multipart=False, redirect=False, retries=False
-            )
-        else:
-            headers = {"Authorization": login.basic} if login else {}
-            joined = "&" if "?" in realm else "?"
-            answer = self._pool.request(
-                "GET", f"{realm}{joined}{urlencode(asked)}", headers=headers, redirect=False, retries=False
-            )
-        if answer.status != 200:
-            raise RegistryError(
-                f"{self.registry}: its token service answers {answer.status}", hint=_hint(answer.status)
-            )
-        given: Any = answer.json()
-        token = given.get("token") or given.get("access_token") if isinstance(given, dict) else None
-        if not token:
-            raise RegistryError(f"{self.registry}: its token service gives no token")
-        return str(token)
+    def _is_ours(self, url: str) -> bool:
+        return _origin(url) == _origin(f"{self._scheme}://{self.registry}")
 
 
-def _pool(trust: Trust) -> PoolManager:
-    from urllib3 import PoolManager, Timeout, make_headers
-
-    return PoolManager(
-        maxsize=8,
-        timeout=Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
-        ca_certs=str(trust.ca_bundle) if trust.ca_bundle else None,
-        headers=make_headers(user_agent="bentopack"),
-    )
+def backoff(attempt: int) -> float:
+    """Seconds to wait after a number of failures (0 is the first)."""
+    return float(min(_WAIT * 2**attempt, _LONGEST_WAIT))
 
 
-def _unreachable() -> tuple[type[Exception], ...]:
+def _origin(url: str) -> tuple[str, str, int]:
+    split = urlsplit(url)
+    return split.scheme, split.hostname or "", split.port or (443 if split.scheme == "https" else 80)
+
+
+def _answer(raw: BaseHTTPResponse, url: str, limit: int, *, stream: bool) -> Answer:
+    if stream:
+        return Answer(raw.status, raw.headers, url, raw)
+    body = body_of(raw, limit or _UNWANTED)
+    if limit and body is None:
+        raise ContentError(f"what {url} names is too large: expected {limit} bytes at most")
+    return Answer(raw.status, raw.headers, url, raw, body or b"")
+
+
+def unreachable() -> tuple[type[Exception], ...]:
+    """What HTTP raises where somebody cannot be reached, or does not speak it."""
+
     from urllib3.exceptions import HTTPError
 
     return (HTTPError, OSError)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """The innermost reason of an HTTP library's error."""
     cause: BaseException = error
     while isinstance(below := getattr(cause, "reason", None) or cause.__cause__ or cause.__context__, Exception):
@@ -256,11 +279,3 @@ def _told(said: bytes) -> str:
     except (ValueError, KeyError, TypeError, AttributeError):
         return ""
     return f": {words[:300]}" if words else ""
-
-
-def _hint(status: int) -> str | None:
-    return {
-        401: "log in: docker login, or podman login",
-        403: "this login may not do that there",
-        404: "is the name right? A registry that hides what one may not see answers the same",
-    }.get(status)

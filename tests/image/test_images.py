@@ -6,7 +6,7 @@ import pytest
 
 from bentopack.image.images import EngineImages
 from bentopack.oci.content import digest_of
-from tests.oci.test_registry import Scripted, one_layer, scripted
+from tests.oci.scripted import Scripted, one_layer, scripted
 
 __all__ = ["scripted"]  # a fixture
 NOWHERE = {"DOCKER_HOST": "unix:///nowhere", "DOCKER_CONFIG": "/nowhere"}

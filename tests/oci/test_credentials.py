@@ -62,6 +62,33 @@ def test_what_podman_login_wrote(tmp_path: Path) -> None:
     assert find_login("quay.io", environ) == Login("me", "secret:with:colons")
 
 
+def test_what_podman_login_wrote_for_a_part_of_a_registry(tmp_path: Path) -> None:
+    """The nearest to the repository counts, and none is for what lies beside."""
+    auths = {
+        key: {"auth": base64.b64encode(f"{user}:secret".encode()).decode()}
+        for key, user in (("quay.io", "all"), ("quay.io/team", "team"), ("quay.io/team/iris", "iris"))
+    }
+    auths["docker.io/team"] = auths["quay.io/team"]
+    environ = config(tmp_path, auths=auths)
+
+    def user(registry: str, repository: str) -> str | None:
+        found = find_login(registry, environ, repository)
+        return found.user if found else None
+
+    assert user("quay.io", "team/iris") == "iris"
+    assert user("quay.io", "team/iris/cache") == "iris"
+    assert user("quay.io", "team/other") == "team"
+    assert user("quay.io", "teams/other") == user("quay.io", "") == "all"
+    assert (user("registry-1.docker.io", "team/x"), user("registry-1.docker.io", "x/y")) == ("team", None)
+
+
+@pytest.mark.parametrize("auth", ["\u00e9", "not base64", "bm9jb2xvbg==", "/w=="])
+def test_a_login_that_cannot_be_read(tmp_path: Path, auth: str) -> None:
+    """It is as if there were none."""
+    assert find_login("ghcr.io", config(tmp_path, auths={"ghcr.io": {"auth": auth}})) is None
+    assert find_login("ghcr.io", config(tmp_path, auths=[], credHelpers="x")) is None
+
+
 def test_a_password_is_not_shown() -> None:
     """Whoever prints a login prints no password."""
     assert "secret" not in repr(Login("me", "secret"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bentopack.errors import UsageError
 from bentopack.oci.reference import parse_reference
 
 DIGEST = f"sha256:{'0' * 64}"
@@ -27,3 +28,10 @@ def test_as_docker_reads_them(text: str, told: str, wanted: str) -> None:
     """A name without a host is one of Docker Hub's; a digest wins over a tag."""
     reference = parse_reference(text)
     assert (str(reference), reference.wanted) == (told, wanted)
+
+
+@pytest.mark.parametrize("digest", ["", "sha256:../../etc/passwd", f"sha256:{'0' * 63}", f"md5:{'0' * 64}", "latest"])
+def test_a_digest_is_one(digest: str) -> None:
+    """It becomes a file's name, so nothing else is taken for one."""
+    with pytest.raises(UsageError, match="expected sha256: and 64 digits"):
+        parse_reference(f"ghcr.io/me/iris@{digest}")
