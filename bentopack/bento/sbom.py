@@ -19,7 +19,7 @@ from bentopack._memo import remembered, version_of
 from bentopack.lock.conda import LockedCondaPackage
 from bentopack.lock.lockfile import LockedEnvironment
 from bentopack.lock.resolver import LockedPackage
-from bentopack.spec.manifest import BaseInfo, Manifest, ModelInfo, VariantInfo, to_yaml
+from bentopack.spec.manifest import BaseInfo, Manifest, ModelInfo, VariantInfo, sbom_path, to_yaml
 
 if TYPE_CHECKING:
     from cyclonedx.model.bom import Bom
@@ -30,11 +30,6 @@ _NAMESPACE = uuid.UUID("0b8e4f6a-6b0d-5d0f-9a53-2f6d6c2f6f1e")  # ours; any othe
 _ID = r"[A-Za-z0-9.+:-]+"
 _TERM = rf"\(*{_ID}\)*"
 _EXPRESSION = re.compile(rf"{_TERM}( (AND|OR|WITH) {_TERM})*")
-
-
-def sbom_path(variant: str) -> str:
-    """Where a variant's document lies in the Bento."""
-    return f"env/sbom/{variant}.cdx.json"
 
 
 def sbom_files(manifest: Manifest, locked: Mapping[str, LockedEnvironment], runtime: str) -> dict[str, bytes]:

@@ -13,12 +13,11 @@ from typing import Any
 import bentopack
 from bentopack.bento.digest import read_sums
 from bentopack.bento.origin import Origin
-from bentopack.bento.sbom import sbom_path
 from bentopack.image.plan import ImagePlan
 from bentopack.oci.content import canonical
 from bentopack.oci.reference import Reference, parse_reference
 from bentopack.oci.referrers import Attachment
-from bentopack.spec.manifest import read_manifest
+from bentopack.spec.manifest import read_manifest, sbom_path
 from bentopack.tag import Tag
 
 SBOM = "application/vnd.cyclonedx+json"

@@ -92,6 +92,11 @@ class ImageInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether Python and libraries come from conda, by the list at :func:`conda_list`."""
 
 
+def sbom_path(variant: str) -> str:
+    """Where a variant's bill of materials lies in the Bento."""
+    return f"env/sbom/{variant}.cdx.json"
+
+
 def conda_list(variant: str) -> str:
     """Path in the Bento of what a variant has of conda, as an explicit list."""
     return f"env/conda/{variant}/explicit.txt"
