@@ -21,6 +21,7 @@ from bentopack.oci.layout import write_archive
 from tests.command import COMMAND, bentopack, done, fails
 from tests.conftest import missing
 from tests.integration.bases import idle_base
+from tests.integration.bentos import AS_NOBODY, NOBODY
 from tests.integration.conftest import RunImage, docker, serving_registry
 from tests.integration.serving import Call, ask, free_port, wait_ready
 from tests.integration.test_same_bytes import FAKETIME
@@ -99,25 +100,41 @@ def test_an_edit_loads_one_layer(image: str, project: Path, base_image: str) -> 
     assert before[-1] != after[-1]
 
 
-def test_the_same_bytes_whoever_makes_them(project: Path, base: Path, tmp_path: Path) -> None:
-    """Other folders, caches, clocks, time zones, umasks and users of the machine give the same manifest."""
+@pytest.fixture
+def of_nobody(project: Path, base: Path) -> Iterator[Path]:
+    """A folder of another user's, where that can be, with the base and a copy of the project at another depth."""
+    folder = Path(f"/tmp/bentopack-test-{os.getpid()}")  # tmp_path is this user's own
+    try:
+        shutil.copytree(project, folder / "somewhere else" / "project")
+        shutil.copyfile(base, folder / "base.tar")
+        for path in (folder, *folder.rglob("*")):
+            shutil.chown(path, *([NOBODY, NOBODY] if os.getuid() == 0 else [os.getuid()]))
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_the_same_bytes_whoever_makes_them(project: Path, base: Path, tmp_path: Path, of_nobody: Path) -> None:
+    """Another user, folder, cache, clock, day, time zone, locale and umask give the same manifest."""
     first = facts_of(project, "--base-from", base, "--layout", tmp_path / "one")
-    moved = Path(shutil.copytree(project, tmp_path / "somewhere else" / "project"))
     library = next((path for path in FAKETIME if path.exists()), None)
     if library is None:
         missing("there is no libfaketime")
     environment = {
-        "BENTOPACK_HOME": str(tmp_path / "other home"),
+        "HOME": str(of_nobody),
+        "BENTOPACK_HOME": str(of_nobody / "home"),
+        "UV_CACHE_DIR": str(of_nobody / "uv"),
         "TZ": "Pacific/Kiritimati",
         "LC_ALL": "C",
-        "LD_PRELOAD": str(library),
         "FAKETIME": "+400d",
         "PYTHONHASHSEED": "7",
     }
-    command = [*COMMAND, "containerize", "--backend", "oci", "-o", "json", "--base-from", base, "--archive", "x.tar"]
+    # What the library shares between processes belongs to the user who begins.
+    before = [*(AS_NOBODY if os.getuid() == 0 else ()), "env", f"LD_PRELOAD={library}"]
+    arguments = ["--backend", "oci", "-o", "json", "--base-from", str(of_nobody / "base.tar"), "--archive", "x.tar"]
     other = subprocess.run(
-        [str(each) for each in command],
-        cwd=moved,
+        [*before, *COMMAND, "containerize", *arguments],
+        cwd=of_nobody / "somewhere else" / "project",
         env={**os.environ, **environment},
         umask=0o077,
         capture_output=True,
