@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Semaphore
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urlencode
 
 from bentopack.errors import RegistryError
 from bentopack.oci import download
@@ -19,7 +19,7 @@ from bentopack.oci.parallel import at_once
 from bentopack.oci.reference import Reference
 from bentopack.oci.trust import Trust
 from bentopack.oci.upload import Ahead, Upload
-from bentopack.oci.wire import Answer, Wire
+from bentopack.oci.wire import Answer, Wire, joined
 
 _AT_ONCE = 4
 _TRIES = 5
@@ -132,7 +132,7 @@ class Registries:
             following = next_page(answer.headers.get("Link", ""))
             if not following:
                 break
-            page = urljoin(answer.url, following)
+            page = joined(answer.url, following)
         return found
 
     def pieces(self, reference: Reference, descriptor: Descriptor) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 from bentopack.errors import RegistryError
 from bentopack.oci.credentials import Login, find_login
-from bentopack.oci.trust import AGENT, Ways, body_of
+from bentopack.oci.trust import AGENT, Ways, body_of, is_address
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -74,7 +74,7 @@ class Rights:
             for name, quoted, plain in re.findall(r'(\w+)=(?:"([^"]*)"|([^\s,"]+))', challenge)
         }
         realm = told.get("realm", "")
-        if urlsplit(realm).scheme not in ("http", "https"):
+        if not is_address(realm) or urlsplit(realm).scheme not in ("http", "https"):
             raise RegistryError(f"{self.registry} does not say who gives rights to it")
         if urlsplit(realm).scheme == "http" and secure:
             raise RegistryError(f"{self.registry} would have a password sent without encryption")

@@ -69,6 +69,14 @@ def body_of(answer: BaseHTTPResponse, limit: int) -> bytes | None:
     return content
 
 
+def is_address(url: str) -> bool:
+    """Whether somebody can be asked there at all."""
+    try:
+        return bool(urlsplit(url).hostname) and urlsplit(url).port != 0
+    except ValueError:  # of its host or its port
+        return False
+
+
 def proxy_of(url: str, environ: Mapping[str, str]) -> str:
     """The proxy that an environment has for an address (``HTTPS_PROXY``, ``HTTP_PROXY``, ``NO_PROXY``), or ``""``.
 
@@ -82,9 +90,9 @@ def proxy_of(url: str, environ: Mapping[str, str]) -> str:
     if not told or _LOOPBACK.fullmatch(split.netloc) or _goes_direct(url, _of(environ, "no_proxy")):
         return ""
     proxy = told if "://" in told else f"http://{told}"
-    if urlsplit(proxy).scheme not in ("http", "https") or not urlsplit(proxy).hostname:
+    if not is_address(proxy) or urlsplit(proxy).scheme not in ("http", "https"):
         raise RegistryError(
-            f"the environment names a proxy that cannot be used: its address begins with {urlsplit(proxy).scheme}://",
+            f"the environment names a proxy that cannot be used: its address begins with {proxy.partition('://')[0]}://",
             hint="HTTPS_PROXY should be such as http://proxy:3128; NO_PROXY names who is asked without",
         )
     return proxy
@@ -129,6 +137,7 @@ def _pool(proxy: str, context: SSLContext | None) -> PoolManager:
         timeout=timeout,
         proxy_headers=make_headers(proxy_basic_auth=login) if login else {},
         ssl_context=context,
+        proxy_ssl_context=context,
     )
 
 

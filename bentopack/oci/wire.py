@@ -11,7 +11,7 @@ from bentopack.errors import RegistryError
 from bentopack.oci.content import ContentError
 from bentopack.oci.parallel import pause
 from bentopack.oci.rights import Rights, hint_for
-from bentopack.oci.trust import AGENT, CONNECT_SECONDS, READ_SECONDS, Trust, Ways, body_of, proxy_of
+from bentopack.oci.trust import AGENT, CONNECT_SECONDS, READ_SECONDS, Trust, Ways, body_of, is_address, proxy_of
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -47,8 +47,16 @@ class Answer:
             RegistryError: it does not say so.
         """
         if told := self.headers.get("Location"):
-            return urljoin(self.url, told)
+            return joined(self.url, told)
         raise RegistryError(f"{urlsplit(self.url).netloc} does not say where to go on: its answer has no Location")
+
+
+def joined(url: str, told: str) -> str:
+    """The address that an answer from ``url`` means; whoever asks it is told where it is none."""
+    try:
+        return urljoin(url, told)
+    except ValueError:
+        return told
 
 
 class Broken(RegistryError):
@@ -57,6 +65,18 @@ class Broken(RegistryError):
     def __init__(self, message: str, *, hint: str | None, status: int | None, wait: float | None) -> None:
         self.wait = wait
         super().__init__(message, hint=hint, status=status)
+
+
+@dataclass(frozen=True)
+class _Request:
+    method: str
+    scope: str
+    headers: Mapping[str, str]
+    body: Body | None
+    limit: int
+    stream: bool
+    follow: bool
+    patience: float
 
 
 @dataclass
@@ -109,26 +129,37 @@ class Wire:
             RegistryError: it refuses, or answers something else.
             ContentError: the answer is too large.
         """
-        wait, broken = 0.0, None
-        for attempt in range(1 if once else self.tries):
-            pause(wait)
-            url = urljoin(f"{self._scheme}://{self.registry}", address)
-            try:
-                raw, url = self._authorised(method, url, scope, headers or {}, body, follow=follow, patience=patience)
-                if raw.status in expected:
-                    return _answer(raw, url, limit, stream=stream)
-                said = body_of(raw, 10_000) or b""
-            except unreachable() as error:
-                broken = self._broken(reason_of(error), url)
-                if _is_final(error):
-                    raise RegistryError(broken.message, hint=broken.hint) from None
-            else:
-                if raw.status == 400 and url.startswith("http:") and (method == "HEAD" or b"HTTPS server" in said):
-                    self._scheme, wait = "https", 0.0  # one of this machine that has a certificate all the same
-                    continue
-                broken = self._refused(method, url, raw, said)
-            wait = backoff(attempt) if broken.wait is None else broken.wait
-        raise broken or self._broken("it wants TLS", url)
+        request = _Request(method, scope, headers or {}, body, limit, stream, follow, patience or READ_SECONDS)
+        attempt, tries = 0, 1 if once else self.tries
+        while True:
+            found = self._try(request, joined(f"{self._scheme}://{self.registry}", address), expected)
+            if not isinstance(found, Broken):
+                return found
+            attempt += 1
+            if attempt >= tries:
+                raise found
+            pause(backoff(attempt - 1) if found.wait is None else found.wait)
+
+    def _try(self, request: _Request, url: str, expected: tuple[int, ...]) -> Answer | Broken:
+        """Send once, and return what is expected, or what may go away.
+
+        Raises:
+            RegistryError: it would end alike another time.
+        """
+        try:
+            raw, url = self._authorised(request, url)
+            if raw.status in expected:
+                return _answer(raw, url, request)
+            said = body_of(raw, 10_000) or b""
+        except unreachable() as error:
+            broken = self._broken(reason_of(error), url)
+            if _is_final(error):
+                raise RegistryError(broken.message, hint=broken.hint) from None
+            return broken
+        if raw.status == 400 and url.startswith("http:") and (request.method == "HEAD" or b"HTTPS server" in said):
+            self._scheme = "https"  # one of this machine that has a certificate all the same
+            return self._broken("it wants TLS", url, raw.status, 0.0)
+        return self._refused(request.method, url, raw, said)
 
     def _refused(self, method: str, url: str, raw: BaseHTTPResponse, said: bytes) -> Broken:
         """What is said of an answer that nobody expected.
@@ -152,69 +183,54 @@ class Wire:
             hint = "--ca-bundle names a file of certificates to trust"
         return Broken(f"the registry {self.registry} cannot be used: {reason}", hint=hint, status=status, wait=wait)
 
-    def _authorised(
-        self,
-        method: str,
-        url: str,
-        scope: str,
-        headers: Mapping[str, str],
-        body: Body | None,
-        *,
-        follow: bool,
-        patience: float | None,
-    ) -> tuple[BaseHTTPResponse, str]:
+    def _authorised(self, request: _Request, url: str) -> tuple[BaseHTTPResponse, str]:
         """Send with what we know of our rights; where that is not enough, get more, once."""
         for again in (False, True):
-            had = self._rights.of(scope)
-            told = {**headers, "Authorization": had} if had else headers
-            raw, at = self._follow(method, url, told, body, follow=follow, patience=patience)
+            had = self._rights.of(request.scope)
+            raw, at = self._follow(request, url, {"Authorization": had} if had else {})
             # What somebody else challenges is none of the registry's business, nor would they get its password.
             if raw.status != 401 or again or not self._is_ours(at):
                 break
             challenges = raw.headers.getlist("WWW-Authenticate")
-            if not self._rights.renew(challenges, scope, had, secure=at.startswith("https:")):
+            if not self._rights.renew(challenges, request.scope, had, secure=at.startswith("https:")):
                 break
             body_of(raw, _UNWANTED)
         return raw, at
 
-    def _follow(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        body: Body | None,
-        *,
-        follow: bool,
-        patience: float | None,
-    ) -> tuple[BaseHTTPResponse, str]:
-        """Send, and follow redirects; who is not the registry is not told who we are."""
+    def _follow(self, request: _Request, url: str, who: dict[str, str]) -> tuple[BaseHTTPResponse, str]:
+        """Send, and follow redirects; who is not the registry is not told who we are, nor is anybody after that."""
         from urllib3 import Timeout
 
-        timeout = Timeout(connect=CONNECT_SECONDS, read=patience or READ_SECONDS)
+        timeout = Timeout(connect=CONNECT_SECONDS, read=request.patience)
         for _ in range(_REDIRECTS):
             self._require_encrypted(url)
             if not self._is_ours(url):
-                headers = {name: value for name, value in headers.items() if name != "Authorization"}
+                who = {}
             raw = self._ways.to(url).request(
-                method,
+                request.method,
                 url,
-                headers={**AGENT, **headers},
-                body=body() if body else None,  # type: ignore[arg-type]  # http.client sends what has a buffer
+                headers={**AGENT, **request.headers, **who},
+                body=request.body() if request.body else None,  # type: ignore[arg-type]  # http.client sends what has a buffer
                 redirect=False,
                 retries=False,
                 preload_content=False,
                 timeout=timeout,
             )
-            if not follow or raw.status not in (301, 302, 303, 307, 308):
+            if not request.follow or raw.status not in (301, 302, 303, 307, 308):
                 return raw, url
-            url = urljoin(url, raw.headers.get("Location", ""))
+            url = joined(url, raw.headers.get("Location", ""))
             body_of(raw, _UNWANTED)
         raise RegistryError(f"{self.registry} leads in a circle")
 
     def _require_encrypted(self, url: str) -> None:
+        if not is_address(url):
+            raise RegistryError(f"{self.registry} leads to what is no address: {url[:200]}")
         scheme = urlsplit(url).scheme
         if scheme not in ("http", "https") or (scheme == "http" and self._scheme == "https"):
-            raise RegistryError(f"{self.registry} leads from {self._scheme} to {scheme}")
+            raise RegistryError(
+                f"{self.registry} leads from {self._scheme} to {scheme}",
+                hint="does what is in front of it tell it by which scheme it is reached (X-Forwarded-Proto)?",
+            )
 
     def _is_ours(self, url: str) -> bool:
         return _origin(url) == _origin(f"{self._scheme}://{self.registry}")
@@ -230,12 +246,12 @@ def _origin(url: str) -> tuple[str, str, int]:
     return split.scheme, split.hostname or "", split.port or (443 if split.scheme == "https" else 80)
 
 
-def _answer(raw: BaseHTTPResponse, url: str, limit: int, *, stream: bool) -> Answer:
-    if stream:
+def _answer(raw: BaseHTTPResponse, url: str, request: _Request) -> Answer:
+    if request.stream:
         return Answer(raw.status, raw.headers, url, raw)
-    body = body_of(raw, limit or _UNWANTED)
-    if limit and body is None:
-        raise ContentError(f"what {url} names is too large: expected {limit} bytes at most")
+    body = body_of(raw, request.limit or _UNWANTED)
+    if request.limit and body is None:
+        raise ContentError(f"what {url} names is too large: expected {request.limit} bytes at most")
     return Answer(raw.status, raw.headers, url, raw, body or b"")
 
 

@@ -310,7 +310,7 @@ def test_a_base_in_a_registry(project: Path, base_image: str, tmp_path: Path, ru
             assert len(re.findall(r"POST /v2/team/echo/blobs/uploads/\?mount=\S+ HTTP/1.1\" 201", said)) >= 1
             attached = 3  # the bill of materials, the statement, and what stands for their configurations
             sent = facts["sent_blobs"] + attached
-            assert len(re.findall(r"PATCH /v2/team/echo/\S+ HTTP/1.1\" 202", said)) == sent
+            assert len(re.findall(r"PUT /v2/team/echo/blobs/\S+ HTTP/1.1\" 201", said)) == sent
         finally:
             subprocess.run(["docker", "image", "rm", "--force", name, base], capture_output=True, check=False)
 

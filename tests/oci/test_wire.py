@@ -299,3 +299,15 @@ def test_a_proxy_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         Registries(environ).digest(parse_reference("registry.example/team/x:1"))
     assert "by the proxy" in str(caught.value.hint)
     assert "secret" not in f"{caught.value}{caught.value.hint}"
+
+
+@pytest.mark.parametrize("location", ["http://[x/", "http://host:port/", "ftp://host/x", "//:80/x"])
+def test_what_is_no_address(scripted: Scripted, registries: Registries, location: str) -> None:
+    """Where a registry leads nowhere, that is told."""
+    scripted.answers = [(307, {"Location": location})]
+    reference = parse_reference(f"{scripted.address}/team/x:1")
+    with pytest.raises(RegistryError, match=r"leads (to what is no address|from http to ftp)"):
+        registries.digest(reference)
+    scripted.answers = [(401, {"WWW-Authenticate": f'Bearer realm="{location}"'})]
+    with pytest.raises(RegistryError, match="does not say who gives rights"):
+        registries.digest(reference)
