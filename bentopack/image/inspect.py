@@ -17,6 +17,8 @@ from bentopack.oci.referrers import at_digest, read_attachment, referrers
 from bentopack.oci.registry import Registries, listed
 
 _OCI, _OURS = "org.opencontainers.image", "io.bentopack"
+_ATTESTS = "vnd.docker.reference.type"
+"""What BuildKit attests is in the index of its images too, with this annotation."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def inspect_image(registries: Registries, reference: Reference, blobs: Blobs) ->
     """Read what a registry has under a name: an image, or one for each platform.
 
     Raises:
-        RegistryError, ContentError: it has none, or what comes is not of its digest.
+        RegistryError, ContentError: it has none, or what comes is not of its digest; or it lists no image.
         NotFound: it is no image that bentopack made.
     """
     content, media_type = registries.manifest(reference)
@@ -71,9 +73,11 @@ def inspect_image(registries: Registries, reference: Reference, blobs: Blobs) ->
         return [_of_one(registries, reference, digest_of(content), content, blobs)]
     reports = []
     for each in listed(content, reference):
-        if each.platform and each.platform.get("os") != "unknown":  # what BuildKit attests is in the index too
+        if _ATTESTS not in each.annotations:
             exact = at_digest(reference, each.digest)
             reports.append(_of_one(registries, reference, each.digest, registries.manifest(exact)[0], blobs))
+    if not reports:
+        raise ContentError(f"{reference} lists no image")
     return reports
 
 
