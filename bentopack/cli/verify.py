@@ -40,7 +40,7 @@ def verify(
     Example:  bentopack verify iris
     """
     from bentopack.cli.output import Output
-    from bentopack.errors import IntegrityError, UsageError
+    from bentopack.errors import BentopackError, IntegrityError, UsageError
 
     out = Output()
     of_image = _is_image(target)
@@ -57,9 +57,10 @@ def verify(
             else:
                 proven = _prove(target)
                 facts = {"whole": True, "tag": str(proven.tag), "digest": proven.digest}
-        except IntegrityError as error:
-            if output is Format.json:
-                out.json({"whole": False, "problems": list(error.problems or (error.message,))})
+        except BentopackError as error:
+            if output is Format.json and error.exit_code == IntegrityError.exit_code:
+                problems = error.problems if isinstance(error, IntegrityError) else ()
+                out.json({"whole": False, "problems": list(problems or (error.message,))})
             raise
     if output is Format.json:
         out.json(facts)
