@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from bentopack._report import Reporter
+    from bentopack.bento.verify import ProvenBento
     from bentopack.cli.target import ResolvedBento
     from bentopack.image.inspect import ImageReport
     from bentopack.oci.image import Image
     from bentopack.oci.reference import Reference
     from bentopack.oci.registry import Registries
+    from bentopack.tag import Tag
+
+_NO_SUCH_MANIFEST = 404
 
 
 @dataclass(frozen=True)
@@ -88,13 +94,27 @@ def _rebuilt(
     report: ImageReport, reference: Reference, registries: Registries, check: ImageCheck, reporter: Reporter
 ) -> None:
     """Compile the image again of its Bento, on the base that it names, and compare."""
+    from bentopack.errors import IntegrityError
+
+    with _bento(report, reference, registries, reporter) as bento:
+        image = _made_again(bento, report, registries, check, reporter)
+    if image.descriptor.digest != report.digest:
+        raise IntegrityError(
+            f"{report.image} is not what {bento.tag} gives here:",
+            problems=_differences(image, report, reference, registries),
+            hint="an image that an engine built differs always: it is those of --backend oci that are made again",
+        )
+
+
+def _made_again(
+    bento: ResolvedBento, report: ImageReport, registries: Registries, check: ImageCheck, reporter: Reporter
+) -> Image:
+    """What the Bento gives, told what the image says of itself that does not follow from it."""
     from bentopack.bento.origin import Origin
     from bentopack.cli.compiled import Goals, make
-    from bentopack.errors import IntegrityError
     from bentopack.image.from_bento import plan_bento
 
     facts = report.facts()
-    bento = _bento(report, reference, registries, reporter)
     wanted = {"variant": facts["variant"], "platform": report.platform}
     plan = plan_bento(bento.path, **wanted)
     if plan.base.image != facts["base"]:
@@ -104,41 +124,63 @@ def _rebuilt(
     goals = Goals((), base_from=check.base_from, epoch=_epoch(facts["created"]))
     reporter.step(f"making {bento.tag} again")
     image, _ = make(bento, plan, goals, registries, None, origin, reporter)
-    if image.descriptor.digest != report.digest:
-        raise IntegrityError(
-            f"{report.image} is not what {bento.tag} gives here:",
-            problems=_differences(image, report, reference, registries),
-            hint="an image that an engine built differs always: it is those of --backend oci that are made again",
-        )
+    return image
 
 
-def _bento(report: ImageReport, reference: Reference, registries: Registries, reporter: Reporter) -> ResolvedBento:
-    """The Bento that an image names: the store's, or the one that lies beside the image in its repository."""
+@contextmanager
+def _bento(
+    report: ImageReport, reference: Reference, registries: Registries, reporter: Reporter
+) -> Iterator[ResolvedBento]:
+    """The Bento that an image names, for the block: the store's, or the one beside the image, which is not stored."""
     from bentopack.bento.store import bento_store
-    from bentopack.cli.target import resolve_bento
-    from bentopack.errors import BentopackError, NotFound
-    from bentopack.image.remote import pull_bento
-    from bentopack.oci.reference import Reference
+    from bentopack.cli.target import ResolvedBento, resolve_bento
+    from bentopack.errors import NotFound
     from bentopack.tag import Tag
 
     facts = report.facts()
     tag = Tag.parse(str(facts["bento"]))
-    try:
-        bento_store().get(tag)
-    except NotFound as missing:
-        reporter.step(f"pulling {tag}")
-        beside = Reference(reference.registry, reference.repository, tag.version, None)
+    with ExitStack() as stack:
         try:
-            pull_bento(registries, beside, tag.name, reporter)
-        except BentopackError:
-            raise NotFound(
-                f"{report.image} was made of {tag}, which is neither in the store nor at {beside}",
-                hint=f"bentopack pull {tag} REGISTRY/REPO, or bentopack import FILE",
-            ) from missing
-    found = resolve_bento(str(tag), reporter=reporter, proven=True, later="models")
-    if found.digest != facts["bento_digest"]:
-        raise NotFound(f"{report.image} was made of {facts['bento_digest']}; {tag} is {found.digest}")
-    return found
+            bento_store().get(tag)
+        except NotFound:
+            proven = stack.enter_context(_fetched(tag, report, reference, registries, reporter))
+            found = ResolvedBento(proven.tag, proven.path, proven.digest)
+        else:
+            found = resolve_bento(str(tag), reporter=reporter, proven=True, later="models")
+        if found.digest != facts["bento_digest"]:
+            raise NotFound(f"{report.image} was made of {facts['bento_digest']}; {tag} is {found.digest}")
+        yield found
+
+
+@contextmanager
+def _fetched(
+    tag: Tag, report: ImageReport, reference: Reference, registries: Registries, reporter: Reporter
+) -> Iterator[ProvenBento]:
+    """The Bento beside an image, in a temporary folder: who proves an image changes nothing of what is latest."""
+    import tempfile
+
+    from bentopack._fs import scratch_dir, writing
+    from bentopack.errors import NotFound, RegistryError
+    from bentopack.image.remote import fetch_bento
+    from bentopack.oci.reference import Reference
+
+    temporary = Path(tempfile.gettempdir())
+    beside = Reference(reference.registry, reference.repository, tag.version, None)
+    missing = NotFound(
+        f"{report.image} was made of {tag}, which is neither in the store nor at {beside}",
+        hint=f"bentopack pull {tag} REGISTRY/REPO, or bentopack import FILE",
+    )
+    with writing(temporary, otherwise="set TMPDIR to"), scratch_dir(temporary) as scratch:
+        reporter.step(f"fetching {tag}")
+        try:
+            proven = fetch_bento(registries, beside, tag.name, scratch / "bento", reporter)
+        except NotFound:
+            raise missing from None
+        except RegistryError as error:
+            if error.status != _NO_SUCH_MANIFEST:
+                raise
+            raise missing from None
+        yield proven
 
 
 def _epoch(created: str | None) -> int | None:

@@ -17,7 +17,7 @@ from bentopack.bento.archive import Unpacker
 from bentopack.bento.digest import SUMS_NAME, read_sums
 from bentopack.bento.origin import Origin
 from bentopack.bento.store import bento_store, require_digest
-from bentopack.bento.verify import prove
+from bentopack.bento.verify import ProvenBento, prove
 from bentopack.errors import IntegrityError, NotFound
 from bentopack.image.compile import Compiler, entries_in
 from bentopack.image.from_bento import plan_bento
@@ -112,21 +112,33 @@ def pull_bento(registries: Registries, reference: Reference, name: str, reporter
         IntegrityError, ContentError: what comes is not what it says; or the tag is taken by other bytes.
         StorageError: the store cannot be written.
     """
-    found = _find(registries, reference, BENTO_ARTIFACT, name)
     store = bento_store()
     with store.scratch() as scratch:
-        (folder := scratch / "bento").mkdir()
-        _unpack_all(registries, reference, found, folder, _AT, reporter)
-        normalise(folder)
-        reporter.step("hashing what arrived")
-        proven = prove(folder)
-        if (proven.digest, str(proven.tag)) != (found.digest, found.tag):
-            raise IntegrityError(
-                f"{reference} should hold {found.tag}, {found.digest}, and holds {proven.tag}, {proven.digest}"
-            )
+        proven = fetch_bento(registries, reference, name, scratch / "bento", reporter)
         stored = store.put(proven.tag, proven.path)
         require_digest(stored, proven.digest)
         return stored
+
+
+def fetch_bento(
+    registries: Registries, reference: Reference, name: str, folder: Path, reporter: Reporter
+) -> ProvenBento:
+    """Fetch a Bento into a folder that is made for it, and prove every file; the store is left as it is.
+
+    Raises:
+        RegistryError, NotFound, IntegrityError, ContentError: see :func:`pull_bento`.
+    """
+    found = _find(registries, reference, BENTO_ARTIFACT, name)
+    folder.mkdir()
+    _unpack_all(registries, reference, found, folder, _AT, reporter)
+    normalise(folder)
+    reporter.step("hashing what arrived")
+    proven = prove(folder)
+    if (proven.digest, str(proven.tag)) != (found.digest, found.tag):
+        raise IntegrityError(
+            f"{reference} should hold {found.tag}, {found.digest}, and holds {proven.tag}, {proven.digest}"
+        )
+    return proven
 
 
 def pull_model(registries: Registries, reference: Reference, name: str, reporter: Reporter) -> StoredModel:

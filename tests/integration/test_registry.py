@@ -8,41 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
-from bentopack.oci.blobs import Blobs
-from bentopack.oci.image import Index
-from bentopack.oci.layout import write_index_layout
 from tests.command import bentopack, done, fails
 from tests.conftest import missing
-from tests.integration.bases import idle_base
+from tests.integration.registries import damage, get, pushed, put
 
-pytestmark = pytest.mark.usefixtures("shared_layers")
-ACCEPTED = {"Accept": "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json"}
-
-
-@pytest.fixture(autouse=True)
-def without_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No engine, and nobody is logged in anywhere."""
-    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
-
-
-@pytest.fixture
-def bases(tmp_path: Path) -> Path:
-    """A base of two platforms that nobody runs, as a layout."""
-    images = tuple(idle_base(Blobs(tmp_path / "blobs"), each) for each in ("linux/amd64", "linux/arm64"))
-    write_index_layout(Index(images), tmp_path / "bases", ["base:1"])
-    return tmp_path / "bases"
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Go to another machine: one with an empty store."""
-    return lambda: monkeypatch.setenv("BENTOPACK_HOME", str(tmp_path / "elsewhere"))
+pytestmark = pytest.mark.usefixtures("shared_layers", "without_engine")
 
 
 def large_model(project: Path) -> None:
@@ -51,18 +24,6 @@ def large_model(project: Path) -> None:
     subprocess.run([sys.executable, "-c", script], check=True)
     service, held = project / "service.py", 'class Echo:\n    weights = bentopack.model("weights:latest")'
     service.write_text(service.read_text().replace("class Echo:", held))
-
-
-def pushed(project: Path, image: str, bases: Path, *options: str | Path) -> dict[str, Any]:
-    """Compile an image of the project and push it, and return what is told of it."""
-    told = done("containerize", "--push", "-t", image, "--base-from", bases, "-o", "json", *options, cwd=project)
-    return dict(json.loads(told))
-
-
-def get(registry: str, path: str) -> dict[str, Any]:
-    answer = httpx.get(f"http://{registry}/v2/{path}", headers=ACCEPTED)
-    assert answer.status_code == 200, answer.text
-    return dict(json.loads(answer.content))
 
 
 def test_a_bento_goes_round(project: Path, registry: str, bases: Path, elsewhere: Callable[[], None]) -> None:
@@ -117,11 +78,7 @@ def test_other_bytes_are_not_pulled(project: Path, registry: str, tmp_path: Path
     tag = done("build", "-o", "tag", cwd=project)
     done("push", tag, f"{registry}/team/echo", cwd=project)
     done("delete", tag, cwd=project)
-    layer = get(registry, f"team/echo/manifests/{tag.partition(':')[2]}")["layers"][0]["digest"].partition(":")[2]
-    blob = tmp_path / "registry/docker/registry/v2/blobs/sha256" / layer[:2] / layer / "data"
-    content = bytearray(blob.read_bytes())
-    content[-40] ^= 1
-    blob.write_bytes(content)
+    damage(tmp_path, get(registry, f"team/echo/manifests/{tag.partition(':')[2]}")["layers"][0]["digest"])
     refused = bentopack("pull", tag, f"{registry}/team/echo", cwd=project)
     assert refused.returncode == 9, refused.stderr
     assert json.loads(done("list", "-o", "json", cwd=project)) == []
@@ -145,6 +102,7 @@ def test_the_way_back_from_an_image(project: Path, registry: str, bases: Path, e
     elsewhere()
     assert "is whole" in done("verify", name, cwd=project)
     assert "is made again" in done("verify", name, "--rebuild", "--base-from", bases, cwd=project)
+    assert json.loads(done("list", "-o", "json", cwd=project)) == []  # nothing is another `latest` now
 
 
 def test_an_image_that_is_not_what_it_says(project: Path, registry: str, bases: Path) -> None:
@@ -153,12 +111,7 @@ def test_an_image_that_is_not_what_it_says(project: Path, registry: str, bases: 
     pushed(project, name, bases)
     manifest = get(registry, "team/echo/manifests/1")
     manifest["layers"] = manifest["layers"][:-1] + manifest["layers"][-2:-1]
-    answer = httpx.put(
-        f"http://{registry}/v2/team/echo/manifests/1",
-        content=json.dumps(manifest),
-        headers={"Content-Type": "application/vnd.oci.image.manifest.v1+json"},
-    )
-    assert answer.status_code == 201
+    put(registry, "team/echo/manifests/1", manifest)
     refused = bentopack("verify", name, "--rebuild", "--base-from", bases, cwd=project)
     fails(refused, 9, "is not what echo:", "(the source)")
 
