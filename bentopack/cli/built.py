@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bentopack._report import Reporter
     from bentopack.cli.compiled import Goals
     from bentopack.cli.target import ResolvedBento
@@ -40,6 +42,8 @@ def build_and_push(
         reporter.warn(note)
     labels = bento_labels(bento.tag, bento.digest, plan, origin=origin_of(bento.tag, bento.digest), epoch=options.epoch)
     options = replace(options, tags=options.tags or (str(bento.tag),), labels=labels)
+    if goals.push:
+        _require_images(options.tags, goals)
     reporter.step(f"building {options.tags[0]} on {plan.base.image} with {builder.name}")
     image = build_image(builder, bento.path, plan, options, environ=os.environ, reporter=reporter)
     facts |= {
@@ -54,6 +58,21 @@ def build_and_push(
     }
     if goals.push:
         _push(builder, bento, plan, options, goals, facts, reporter)
+
+
+def _require_images(tags: Iterable[str], goals: Goals) -> None:
+    """Refuse to push where a Bento or a model is. The builder may know a way to a registry that we do not."""
+    from contextlib import suppress
+
+    from bentopack.cli.registry import reach
+    from bentopack.errors import RegistryError
+    from bentopack.image.kinds import IMAGE, require_kind
+    from bentopack.oci.reference import parse_reference
+
+    registries = reach(goals.ca_bundle, goals.insecure, tries=1)
+    for tag in tags:
+        with suppress(RegistryError):
+            require_kind(registries, [parse_reference(tag)], IMAGE)
 
 
 def _push(

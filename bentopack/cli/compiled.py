@@ -67,6 +67,7 @@ def compile_image(
         _require_taken(goals.compression, engine)
     registries = reach(goals.ca_bundle, goals.insecure)
     tags = goals.tags or (str(bento.tag),)
+    _require_images(registries, tags, goals)
     ahead = partial(registries.begin, parse_reference(tags[0])) if goals.push else None
     origin = origin_of(bento.tag, bento.digest)
     image, blobs = make(bento, plan, goals, registries, engine, origin, reporter, ahead=ahead)
@@ -118,6 +119,7 @@ def compile_index(
     if goals.archive or not (goals.push or goals.layout):
         raise UsageError("several platforms under one name: give --push or --layout", hint=_ONE_EACH)
     registries = reach(goals.ca_bundle, goals.insecure)
+    _require_images(registries, goals.tags, goals)
     made = []
     for platform in platforms:
         bento = resolve_bento(target, reporter=reporter, platform=platform, proven=True, later="models")
@@ -210,6 +212,15 @@ def make(
         blobs, reporter, EPOCH if goals.epoch is None else goals.epoch, ahead, goals.compression or GZIP
     )
     return compiler.compile(plan, bento.path, base, interpreter, labels), blobs
+
+
+def _require_images(registries: Registries, tags: Iterable[str], goals: Goals) -> None:
+    """Refuse to push where a Bento or a model is, before any work is done for it."""
+    if goals.push:
+        from bentopack.image.kinds import IMAGE, require_kind
+        from bentopack.oci.reference import parse_reference
+
+        require_kind(registries, map(parse_reference, tags), IMAGE)
 
 
 def _engine() -> Engine | None:

@@ -19,6 +19,7 @@ from bentopack.cli.options import (
     InsecureOption,
     OutputOption,
     Progress,
+    ProgressOption,
     TargetArgument,
     VerboseOption,
 )
@@ -86,9 +87,6 @@ PushOption = Annotated[bool, typer.Option("--push", help="Push every tag to its 
 MetadataOption = Annotated[
     Path | None, typer.Option(metavar="PATH", help="Write what was built there too, as --output json does.")
 ]
-ProgressOption = Annotated[
-    Progress, typer.Option(help="What is told on the way: plain, every line; json, every line as JSON; quiet, nothing.")
-]
 
 
 def containerize(
@@ -133,6 +131,7 @@ def containerize(
     from bentopack.cli import image_request
     from bentopack.cli.compiled import Goals, compile_image, compile_index
     from bentopack.cli.output import Output
+    from bentopack.cli.registry import checked_bundle
     from bentopack.cli.target import resolve_bento
     from bentopack.errors import RegistryError
     from bentopack.image.build_options import BuildOptions
@@ -150,7 +149,7 @@ def containerize(
         tuple(cache_to or ()),
         tuple(build_arg or ()),
         image_request.secrets(secret or []),
-        ca_bundle=image_request.checked_bundle(ca_bundle) if ca_bundle else None,
+        ca_bundle=checked_bundle(ca_bundle) if ca_bundle else None,
         syntax=syntax,
         epoch=image_request.epoch(),
     )

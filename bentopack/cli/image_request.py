@@ -145,18 +145,6 @@ def secrets(texts: list[str]) -> tuple[Secret, ...]:
     return tuple(parse_secret(text) for text in texts)
 
 
-def checked_bundle(path: Path) -> Path:
-    from bentopack.image.secrets import BadSecret, require_plain
-
-    try:
-        text = path.read_text(encoding="ascii", errors="replace")
-    except OSError as error:
-        raise BadSecret(f"--ca-bundle: {path} cannot be read: {error.strerror}") from None
-    if "-----BEGIN CERTIFICATE-----" not in text:
-        raise BadSecret(f"--ca-bundle: {path} holds no certificate", hint="give a file of certificates in PEM form")
-    return require_plain(path.absolute(), "--ca-bundle")
-
-
 def signing_key(path: Path) -> PrivateKeyFile:
     """The key to sign with; a password comes from where cosign looks for it, or is asked for on a terminal."""
     import sys

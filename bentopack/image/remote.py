@@ -6,21 +6,24 @@ import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from bentopack._fs import normalise
 from bentopack._report import Reporter
-from bentopack._store import Stored
+from bentopack._store import Store, Stored
 from bentopack.bento.archive import Unpacker
 from bentopack.bento.digest import SUMS_NAME, read_sums
+from bentopack.bento.digest import version_of as version_of_bento
 from bentopack.bento.origin import Origin
 from bentopack.bento.store import bento_store, require_digest
 from bentopack.bento.verify import ProvenBento, prove
 from bentopack.errors import IntegrityError, NotFound
 from bentopack.image.compile import Compiler, entries_in
 from bentopack.image.from_bento import plan_bento
+from bentopack.image.kinds import BENTO_ARTIFACT, MODEL_ARTIFACT
 from bentopack.image.plan import BENTO, Layer
 from bentopack.models.store import StoredModel, files_of, model_store, put_model, version_of
 from bentopack.models.store import digest_of as digest_of_model
@@ -33,8 +36,6 @@ from bentopack.oci.tar import Entry
 from bentopack.spec.manifest import read_manifest
 from bentopack.tag import Tag
 
-BENTO_ARTIFACT = "application/vnd.bentopack.bento.v1"
-MODEL_ARTIFACT = "application/vnd.bentopack.model.v1"
 _TAG, _DIGEST, _SIZE = (f"io.bentopack.{name}" for name in ("tag", "digest", "size"))
 _OCI = "org.opencontainers.image"
 _AT = f"{BENTO.strip('/')}/"
@@ -103,8 +104,8 @@ def push_model(
     return _push(registries, reference, MODEL_ARTIFACT, parts, told, reporter)
 
 
-def pull_bento(registries: Registries, reference: Reference, name: str, reporter: Reporter) -> Stored:
-    """Pull a Bento, prove every file of it, and store it under its own tag.
+def pull_bento(registries: Registries, reference: Reference, name: str, reporter: Reporter) -> ProvenBento:
+    """Pull a Bento, prove every file of it, and store it under its own tag; a damaged copy there is replaced.
 
     Raises:
         RegistryError: the registry has none, or cannot be reached.
@@ -116,8 +117,25 @@ def pull_bento(registries: Registries, reference: Reference, name: str, reporter
     with store.scratch() as scratch:
         proven = fetch_bento(registries, reference, name, scratch / "bento", reporter)
         stored = store.put(proven.tag, proven.path)
+        if proven.path.is_dir():  # one is there already, and what it says of itself is no proof
+            stored = _whole(store, stored, proven, reporter)
+        return ProvenBento(stored.tag, stored.path, proven.digest)
+
+
+def _whole(store: Store, stored: Stored, proven: ProvenBento, reporter: Reporter) -> Stored:
+    """What is stored, unless it is a damaged copy of what was proved: that takes its place then.
+
+    Raises:
+        IntegrityError: the tag, given by a user, is another Bento's, or nobody can tell whose it is.
+    """
+    if proven.tag.version != version_of_bento(proven.digest):
         require_digest(stored, proven.digest)
-        return stored
+    with suppress(IntegrityError, NotFound):
+        if prove(stored.path).digest == proven.digest:
+            return stored
+    reporter.warn(f"the stored Bento '{stored.tag}' was damaged, and is replaced")
+    store.delete(stored.tag)
+    return store.put(proven.tag, proven.path)
 
 
 def fetch_bento(
