@@ -62,7 +62,7 @@ def compile_image(
     from bentopack.oci.reference import parse_reference
 
     # Nobody asks an engine for what goes elsewhere, and starts from what is pinned.
-    engine = None if goals.is_file and (goals.base_from or plan.base.digest) else _engine()
+    engine = None if goals.is_file and (goals.base_from or plan.base.pinned) else _engine()
     if engine and not goals.is_file and goals.compression:
         _require_taken(goals.compression, engine)
     registries = reach(goals.ca_bundle, goals.insecure)
@@ -127,7 +127,7 @@ def compile_index(
         if (locked := read_manifest(bento.path).variants[variant].platform) != platform:
             raise UsageError(f"{bento.tag} is locked for {locked}, not for {platform}", hint=_FROM_THE_PROJECT)
         reporter.step(f"compiling for {platform}")
-        engine = None if goals.base_from or plan.base.digest else _engine()
+        engine = None if goals.base_from or plan.base.pinned else _engine()
         origin = origin_of(bento.tag, bento.digest)
         image, _ = make(bento, plan, goals, registries, engine, origin, reporter)
         made.append((bento, plan, image))
@@ -192,8 +192,9 @@ def make(
     """
     from bentopack._fs import EPOCH
     from bentopack._home import home
-    from bentopack.image.below import fetch_base, find_interpreter, read_base
+    from bentopack.image.below import fetch_base, find_interpreter
     from bentopack.image.compile import Compiler, require_compilable
+    from bentopack.image.given import read_given_base
     from bentopack.image.labels import bento_labels
     from bentopack.oci.blobs import Blobs
     from bentopack.oci.compress import GZIP
@@ -203,7 +204,7 @@ def make(
         reporter.warn(note)
     blobs = Blobs(home() / "cache" / "oci")
     if goals.base_from:
-        base = read_base(goals.base_from, plan, blobs)
+        base = read_given_base(goals.base_from, plan, blobs, reporter)
     else:
         base = fetch_base(plan, blobs, registries, engine, reporter)
     interpreter = find_interpreter(base, plan.python, blobs, plan.base.image)

@@ -32,8 +32,8 @@ def bento_labels(
         "io.bentopack.bento.digest": digest,
         "io.bentopack.variant": plan.variant,
     }
-    if plan.base.digest:
-        labels["org.opencontainers.image.base.digest"] = plan.base.digest
+    if plan.base.pinned:
+        labels["org.opencontainers.image.base.digest"] = plan.base.pinned
     if origin:
         labels["org.opencontainers.image.revision"] = origin.revision
         if origin.source:

@@ -10,12 +10,16 @@ import httpx
 
 from tests.command import done
 
+BASE = "base.example/idle:1"
+"""What the layout of ``bases`` is called: where the project's own base is pinned, that is another one."""
 ACCEPTED = {"Accept": "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json"}
 
 
 def pushed(project: Path, image: str, bases: Path, *options: str | Path) -> dict[str, Any]:
     """Compile an image of the project and push it, and return what is told of it."""
-    told = done("containerize", "--push", "-t", image, "--base-from", bases, "-o", "json", *options, cwd=project)
+    base = () if "--base-image" in options else ("--base-image", BASE)
+    goal = ("containerize", "--push", "-t", image, "--base-from", bases, "-o", "json")
+    told = done(*goal, *base, *options, cwd=project)
     return dict(json.loads(told))
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.command import bentopack, done, fails
 from tests.conftest import missing
-from tests.integration.registries import damage, get, pushed, put
+from tests.integration.registries import BASE, damage, get, pushed, put
 
 pytestmark = pytest.mark.usefixtures("shared_layers", "without_engine")
 
@@ -129,7 +129,7 @@ def test_several_platforms_under_one_name(project: Path, registry: str, bases: P
     command = ["skopeo", "inspect", "--tls-verify=false", "--override-arch", "arm64", "--config", f"docker://{name}"]
     found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert json.loads(found)["architecture"] == "arm64"
-    options: list[str | Path] = ["containerize", "--platform", both, "--base-from", bases]
+    options: list[str | Path] = ["containerize", "--platform", both, "--base-image", BASE, "--base-from", bases]
     layout = json.loads(done(*options, "--layout", tmp_path / "l", "-o", "json", cwd=project))
     assert layout["digest"] == facts["digest"]
     bento = facts["platforms"]["linux/amd64"]["bento"]

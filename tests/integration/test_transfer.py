@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import bentopack, done, fails
-from tests.integration.registries import get, pushed
+from tests.integration.registries import BASE, get, pushed
 
 pytestmark = pytest.mark.usefixtures("shared_layers", "without_engine")
 
@@ -41,7 +41,7 @@ def test_nothing_is_put_in_the_place_of_another_kind(project: Path, registry: st
     fails(bentopack(*push, "new", "-t", "1", cwd=project), 2, f"{at}:1 is an image, and a Bento would take its place")
     done(*push, "b", cwd=project)
     done(*push, "b", cwd=project)
-    to_b = ("containerize", "--push", "-t", f"{at}:b", "--base-from", bases)
+    to_b = ("containerize", "--push", "-t", f"{at}:b", "--base-image", BASE, "--base-from", bases)
     fails(bentopack(*to_b, cwd=project), 2, f"{at}:b is a Bento, and an image would take its place")
     both = ("--platform", "linux/amd64,linux/arm64")
     fails(bentopack(*to_b, *both, cwd=project), 2, f"{at}:b is a Bento, and an image would take its place")

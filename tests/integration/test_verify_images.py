@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.command import bentopack, fails
-from tests.integration.registries import damage, get, pushed, put
+from tests.command import bentopack, done, fails
+from tests.integration.registries import BASE, damage, get, pushed, put
 
 pytestmark = pytest.mark.usefixtures("shared_layers", "without_engine")
 INDEX = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json"}
@@ -63,3 +63,22 @@ def test_an_index_is_whole_with_all_that_it_lists(project: Path, registry: str, 
     code, told = verified(project, f"{registry}/team/echo:listed")
     assert (code, told["whole"]) == (9, False)
     assert "sends other bytes" in told["problems"][0]
+
+
+def test_a_base_out_of_a_file_is_the_one_that_is_named(project: Path, registry: str, bases: Path) -> None:
+    """By the digest of its index, or of the platform's manifest; another one is refused, by whoever makes the image.
+    The digest is a label of its own."""
+    name, index = f"{registry}/team/echo:1", json.loads((bases / "index.json").read_bytes())["manifests"][0]["digest"]
+    listed = json.loads((bases / "blobs/sha256" / index[7:]).read_bytes())["manifests"]
+    for digest in (index, listed[0]["digest"]):
+        pushed(project, name, bases, "--base-image", f"base.example/idle:1@{digest}")
+        told = json.loads(done("inspect", name, "-o", "json", cwd=project))
+        assert (told["base"], told["base_digest"]) == (f"base.example/idle:1@{digest}", digest)
+        [base] = [each for each in told["made_of"] if each["name"] == "base"]
+        assert base["digest"] == {"sha256": digest[7:]}
+        assert "is made again" in done("verify", name, "--rebuild", "--base-from", bases, cwd=project)
+    goal = ("containerize", "--layout", "layout", "--base-image")
+    for wrong in (f"sha256:{'0' * 64}", listed[1]["digest"]):
+        other = f"base.example/idle:1@{wrong}"
+        fails(bentopack(*goal, other, "--base-from", bases, cwd=project), 2, f"the base is {other}, and {bases} has")
+    fails(bentopack(*goal, BASE, "--base-from", "nowhere", cwd=project), 2, "nowhere cannot be read")
