@@ -30,7 +30,7 @@ def build_and_push(
     """Build, push where that is asked for, and add to ``facts`` what came of it as soon as it is so.
 
     Raises:
-        ImageBuildError, PlanError, RegistryError, SigningError: see the rooms that do it.
+        ImageBuildError, PlanError, RegistryError, UnusableKey: see the rooms that do it.
     """
     from dataclasses import replace
 

@@ -304,7 +304,7 @@ def finish_push(
     """Attach to what was pushed what tells of it, and sign it, as far as that is asked for.
 
     Raises:
-        RegistryError, SigningError: it cannot be signed.
+        RegistryError, UnusableKey: it cannot be signed.
     """
     if goals.attest:
         _attach(image, registries, bento, plan, facts, reporter)

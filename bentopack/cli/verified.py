@@ -40,6 +40,7 @@ def verify_image(name: str, check: ImageCheck, reporter: Reporter) -> dict[str, 
     Raises:
         IntegrityError: a layer is not of its digest, or a rebuild gives another image.
         SigningError: it is not signed with the key.
+        UsageError: a name, a key or a base cannot be used.
         RegistryError, ContentError, NotFound: it, or its Bento, cannot be had.
     """
     from bentopack._home import home

@@ -150,9 +150,15 @@ def test_signed_images(project: Path, registry: str, bases: Path, tmp_path: Path
     fails(bentopack("verify", name, "--key", tmp_path / "ours.pub", cwd=project), 9, "it has no signature")
     assert pushed(project, name, bases, "--sign", tmp_path / "ours.pem")["signed"] == [name]
     assert "is whole and signed" in done("verify", name, "--key", tmp_path / "ours.pub", cwd=project)
-    fails(bentopack("verify", name, "--key", tmp_path / "other.pub", cwd=project), 9, "none of its 1 signatures")
+    other = ("verify", name, "--key", tmp_path / "other.pub")
+    fails(bentopack(*other, cwd=project), 9, "none of its 1 signatures")
+    told = bentopack(*other, "-o", "json", cwd=project)
+    assert (told.returncode, json.loads(told.stdout)["whole"]) == (9, False)
+    fails(
+        bentopack("verify", name, "--key", "nowhere", "-o", "json", cwd=project), 2, "nowhere: the key cannot be read"
+    )
     pushed(project, name, bases, "--sign", tmp_path / "other.pem")
     for each in ("ours", "other"):
         done("verify", name, "--key", tmp_path / f"{each}.pub", cwd=project)
     early = bentopack("containerize", "--push", "-t", name, "--sign", tmp_path / "ours.pub", cwd=project)
-    fails(early, 9, "expected a private key")
+    fails(early, 2, "expected a private key")
