@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,15 +113,19 @@ def _made_again(
     from bentopack.bento.origin import Origin
     from bentopack.cli.compiled import Goals, make
     from bentopack.image.from_bento import plan_bento
+    from bentopack.image.labels import BASE_NAME, CREATED, REVISION, SOURCE, epoch_of, ours
 
     facts = report.facts()
     wanted = {"variant": facts["variant"], "platform": report.platform}
     plan = plan_bento(bento.path, **wanted)
-    if plan.base.image != facts["base"]:
-        plan = plan_bento(bento.path, **wanted, base_image=facts["base"])
+    # What the bentofile says in a label of these names is its own, and no word of whoever made the image.
+    told = ours(report.labels, plan)
+    if (base := told.get(BASE_NAME, plan.base.image)) != plan.base.image:
+        plan = plan_bento(bento.path, **wanted, base_image=base)
     # What the image says of its source is no part of the Bento: nobody can compute it.
-    origin = Origin(revision=facts["revision"], source=facts["source"]) if facts["revision"] else None
-    goals = Goals((), base_from=check.base_from, epoch=_epoch(facts["created"]))
+    origin = Origin(revision=told[REVISION], source=told.get(SOURCE)) if REVISION in told else None
+    created = told.get(CREATED, report.created if CREATED in dict(plan.labels) else None)
+    goals = Goals((), base_from=check.base_from, epoch=epoch_of(created) if created else None)
     reporter.step(f"making {bento.tag} again")
     image, _ = make(bento, plan, goals, registries, None, origin, reporter)
     return image
@@ -182,10 +185,6 @@ def _fetched(
                 raise
             raise missing from None
         yield proven
-
-
-def _epoch(created: str | None) -> int | None:
-    return int(datetime.fromisoformat(created.replace("Z", "+00:00")).timestamp()) if created else None
 
 
 def _differences(image: Image, report: ImageReport, reference: Reference, registries: Registries) -> list[str]:

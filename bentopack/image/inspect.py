@@ -37,6 +37,8 @@ class ImageReport:
     labels: Mapping[str, str]
     attached: tuple[Descriptor, ...] = ()
     made_of: tuple[Mapping[str, Any], ...] = ()
+    created: str | None = None
+    """When its configuration says that it was made; a label of that name may be the bentofile's."""
 
     def facts(self) -> dict[str, Any]:
         """The same as JSON can hold it, with the labels that lead back by their meaning."""
@@ -104,6 +106,7 @@ def _of_one(registries: Registries, reference: Reference, digest: str, manifest:
         labels,
         attached,
         _made_of(registries, reference, digest, attached),
+        config.get("created"),
     )
 
 

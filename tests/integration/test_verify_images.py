@@ -82,3 +82,19 @@ def test_a_base_out_of_a_file_is_the_one_that_is_named(project: Path, registry: 
         other = f"base.example/idle:1@{wrong}"
         fails(bentopack(*goal, other, "--base-from", bases, cwd=project), 2, f"the base is {other}, and {bases} has")
     fails(bentopack(*goal, BASE, "--base-from", "nowhere", cwd=project), 2, "nowhere cannot be read")
+
+
+@pytest.mark.parametrize("created", ["2024-05", "2024-05-01T00:00:00Z"])
+def test_labels_of_the_bentofile_are_not_read_as_ours(
+    project: Path, registry: str, bases: Path, created: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it says itself when the image was made, on what and of which source, a rebuild is the same all the same."""
+    said = {"base.name": "our golden base", "created": created, "revision": "mine", "source": "nowhere"}
+    bentofile = project / "bentofile.yaml"
+    labels = json.dumps({f"org.opencontainers.image.{key}": value for key, value in said.items()})
+    bentofile.write_text(bentofile.read_text() + f"labels: {labels}\ndocker: {{base_image: {BASE}}}\n")
+    name = f"{registry}/team/echo:1"
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1600000000")
+    pushed(project, name, bases, "--no-attest")
+    monkeypatch.delenv("SOURCE_DATE_EPOCH")
+    assert "is made again" in done("verify", name, "--rebuild", "--base-from", bases, cwd=project)
