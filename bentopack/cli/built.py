@@ -35,6 +35,7 @@ def build_and_push(
     from dataclasses import replace
 
     from bentopack.bento.origin import origin_of
+    from bentopack.cli.pushed import image_facts
     from bentopack.image.build import build_image
     from bentopack.image.labels import bento_labels
 
@@ -46,16 +47,7 @@ def build_and_push(
         _require_images(options.tags, goals)
     reporter.step(f"building {options.tags[0]} on {plan.base.image} with {builder.name}")
     image = build_image(builder, bento.path, plan, options, environ=os.environ, reporter=reporter)
-    facts |= {
-        "image": options.tags[0],
-        "tags": list(options.tags),
-        "id": image.id,
-        "digest": image.digest,
-        "bento": str(bento.tag),
-        "bento_digest": bento.digest,
-        "size": image.size,
-        "pushed": {} if goals.push else None,
-    }
+    facts |= image_facts(options.tags, bento, id_=image.id, digest=image.digest, size=image.size, push=goals.push)
     if goals.push:
         _push(builder, bento, plan, options, goals, facts, reporter)
 
@@ -85,7 +77,7 @@ def _push(
     reporter: Reporter,
 ) -> None:
     """Push every tag, and add the digest that each has in its registry as it is there."""
-    from bentopack.cli.compiled import finish_push
+    from bentopack.cli.pushed import Made, finish_push
     from bentopack.cli.registry import reach
     from bentopack.image.push import push_image
 
@@ -96,7 +88,7 @@ def _push(
         for tag in facts["tags"]:
             reporter.step(f"pushing {tag}")
             facts["pushed"][tag] = push_image(builder, tag, environ=os.environ, reporter=reporter)
-    finish_push(None, registries, bento, plan, goals, facts, reporter)
+    finish_push([Made(bento, plan)], registries, goals, facts, reporter)
 
 
 def _push_settled(
@@ -111,7 +103,7 @@ def _push_settled(
     """Push what the engine's own store cannot hold: the same image, the times of all its files settled."""
     import tempfile
 
-    from bentopack.cli.compiled import push_tags
+    from bentopack.cli.pushed import push_tags
     from bentopack.image.build import export_image
 
     with tempfile.TemporaryDirectory(prefix="bentopack-push-") as scratch:

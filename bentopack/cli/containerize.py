@@ -166,16 +166,15 @@ def containerize(
         options.epoch,
         image_request.layer_compression(compression) if compression else None,
     )
-    tool = None
-    if dockerfile is None and image_request.needs_builder(builder, backend, goals, options, several=len(platforms) > 1):
-        tool = image_request.find_builder(builder, backend, options)
+    only_dockerfile, several = dockerfile is not None, len(platforms) > 1
+    tool = image_request.choose(builder, backend, goals, options, only_dockerfile=only_dockerfile, several=several)
     variant = "gpu" if gpu else "cpu"
     facts: dict[str, Any] = {}
     failed: RegistryError | None = None
     with out.working() as reporter:
         try:
-            if len(platforms) > 1:
-                compile_index(target, platforms, variant, base_image, goals, facts, reporter)
+            if several:
+                compile_index(target, platforms, variant, base_image, goals, facts, reporter, explain=explain)
             else:
                 # Layers that are there already are not read again; whoever makes one proves what it reads.
                 later = None if tool else "models"

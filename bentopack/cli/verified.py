@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from bentopack._report import Reporter
     from bentopack.bento.verify import ProvenBento
     from bentopack.cli.target import ResolvedBento
+    from bentopack.cli.verify import ImageCheck
     from bentopack.image.inspect import ImageReport
     from bentopack.oci.image import Image
     from bentopack.oci.reference import Reference
@@ -20,17 +20,6 @@ if TYPE_CHECKING:
     from bentopack.tag import Tag
 
 _NO_SUCH_MANIFEST = 404
-
-
-@dataclass(frozen=True)
-class ImageCheck:
-    """What is to be proved of an image."""
-
-    rebuild: bool = False
-    key: Path | None = None
-    base_from: Path | None = None
-    ca_bundle: Path | None = None
-    insecure: tuple[str, ...] = ()
 
 
 def verify_image(name: str, check: ImageCheck, reporter: Reporter) -> dict[str, Any]:

@@ -26,7 +26,7 @@ class ImageReport:
     """What an image says of itself, and what is attached to it.
 
     ``digest`` is the manifest's, ``size`` in bytes, ``made_of`` what the provenance names (SLSA's resource
-    descriptors), where there is one.
+    descriptors), where one is attached; that is unsigned.
     """
 
     image: str
@@ -105,15 +105,18 @@ def _of_one(registries: Registries, reference: Reference, digest: str, manifest:
         sum(layer.size for layer in layers),
         labels,
         attached,
-        _made_of(registries, reference, digest, attached),
+        _made_of(registries, reference, digest, attached, labels[f"{_OURS}.bento.digest"]),
         config.get("created"),
     )
 
 
 def _made_of(
-    registries: Registries, reference: Reference, digest: str, attached: tuple[Descriptor, ...]
+    registries: Registries, reference: Reference, digest: str, attached: tuple[Descriptor, ...], bento: str
 ) -> tuple[Mapping[str, Any], ...]:
-    """What the image's own provenance names; another's that is attached to it is not believed."""
+    """What a provenance names that is attached to the image and is of the Bento that the image says it holds.
+
+    Nobody signed it: who may write to the repository may attach one.
+    """
     for each in attached:
         if each.artifact_type != STATEMENT:
             continue
@@ -121,7 +124,10 @@ def _made_of(
             statement = json.loads(read_attachment(registries, reference, each))
             subjects = [subject["digest"]["sha256"] for subject in statement["subject"]]
             if statement["predicateType"] == PREDICATE and subjects == [digest.removeprefix("sha256:")]:
-                return tuple(statement["predicate"]["buildDefinition"]["resolvedDependencies"])
-        except (ValueError, KeyError, TypeError):
+                found = tuple(dict(each) for each in statement["predicate"]["buildDefinition"]["resolvedDependencies"])
+                told = [each["digest"]["sha256"] for each in found if each.get("name") == "bento"]
+                if told == [bento.removeprefix("sha256:")]:
+                    return found
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue
     return ()

@@ -123,6 +123,12 @@ def test_several_platforms_under_one_name(project: Path, registry: str, bases: P
     index = get(registry, "team/echo/manifests/1")
     assert [each["platform"]["architecture"] for each in index["manifests"]] == ["amd64", "arm64"]
     assert len({each["bento"] for each in facts["platforms"].values()}) == 2
+    assert (facts["bento"], facts["bento_digest"], facts["sent_blobs"] > 0) == (None, None, True)
+    subjects = [each["subject"] for each in facts["attached"][name]]
+    assert sorted(set(subjects)) == sorted(each["digest"] for each in index["manifests"])
+    manifests = [get(registry, f"team/echo/manifests/{each['digest']}") for each in index["manifests"]]
+    blobs = {each["digest"]: each["size"] for found in manifests for each in (*found["layers"], found["config"])}
+    assert facts["size"] == sum(blobs.values())
     assert done("verify", name, "--rebuild", "--base-from", bases, cwd=project).count("is made again") == 2
     if shutil.which("skopeo") is None:
         missing("there is no skopeo on PATH (Debian: apt-get install skopeo)")
@@ -135,6 +141,8 @@ def test_several_platforms_under_one_name(project: Path, registry: str, bases: P
     bento = facts["platforms"]["linux/amd64"]["bento"]
     fails(bentopack(*options, bento, "--push", "-t", name, cwd=project), 2, "is locked for linux/amd64, not for")
     fails(bentopack(*options, cwd=project), 2, "--push or --layout")
+    reasons = bentopack(*options, "--layout", tmp_path / "l", "--explain", cwd=project).stderr
+    assert reasons.count("given with --base-image") == 2
 
 
 def test_signed_images(project: Path, registry: str, bases: Path, tmp_path: Path) -> None:
@@ -148,7 +156,8 @@ def test_signed_images(project: Path, registry: str, bases: Path, tmp_path: Path
     name = f"{registry}/team/echo:1"
     pushed(project, name, bases)
     fails(bentopack("verify", name, "--key", tmp_path / "ours.pub", cwd=project), 9, "it has no signature")
-    assert pushed(project, name, bases, "--sign", tmp_path / "ours.pem")["signed"] == [name]
+    facts = pushed(project, name, bases, "-t", f"{registry}/team/echo:2", "--sign", tmp_path / "ours.pem")
+    assert facts["signed"] == list(facts["attached"]) == [name, f"{registry}/team/echo:2"]
     assert "is whole and signed" in done("verify", name, "--key", tmp_path / "ours.pub", cwd=project)
     other = ("verify", name, "--key", tmp_path / "other.pub")
     fails(bentopack(*other, cwd=project), 9, "none of its 1 signatures")

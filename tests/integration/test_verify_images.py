@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bentopack.image.provenance import PREDICATE, STATEMENT
+from bentopack.oci.content import MANIFEST, canonical, describe
+from bentopack.oci.reference import parse_reference
+from bentopack.oci.referrers import Attachment, attach
+from bentopack.oci.registry import Registries
 from tests.command import bentopack, done, fails
 from tests.integration.registries import BASE, damage, get, pushed, put
 
@@ -98,3 +104,28 @@ def test_labels_of_the_bentofile_are_not_read_as_ours(
     pushed(project, name, bases, "--no-attest")
     monkeypatch.delenv("SOURCE_DATE_EPOCH")
     assert "is made again" in done("verify", name, "--rebuild", "--base-from", bases, cwd=project)
+
+
+@pytest.mark.parametrize("bento", ["another", None])
+def test_provenance_of_another_bento_is_not_shown_as_the_images(
+    project: Path, registry: str, bases: Path, bento: str | None
+) -> None:
+    """Who may write to a repository may attach one; what names another Bento, or none, is not told as what the image
+    was made of, and what is told says that it is unsigned."""
+    name = f"{registry}/team/echo:1"
+    facts = pushed(project, name, bases, "--no-attest")
+    registries, reference = Registries(os.environ), parse_reference(name)
+    named = {"name": "bento", "digest": {"sha256": "0" * 64}} if bento else "bento"
+    statement = {
+        "subject": [{"digest": {"sha256": facts["digest"].removeprefix("sha256:")}}],
+        "predicateType": PREDICATE,
+        "predicate": {"buildDefinition": {"resolvedDependencies": [named, {"name": "lock", "uri": "evil:lock"}]}},
+    }
+    image = describe(MANIFEST, registries.manifest(reference)[0])
+    attach(registries, reference, image, [Attachment(STATEMENT, canonical(statement))])
+    assert json.loads(done("inspect", name, "-o", "json", cwd=project))["made_of"] == []
+    assert "evil:lock" not in done("inspect", name, cwd=project)
+    pushed(project, name, bases)
+    told = done("inspect", name, cwd=project)
+    assert "evil:lock" not in told
+    assert "(attached, unsigned)" in told
