@@ -87,7 +87,9 @@ def _push(
     else:
         for tag in facts["tags"]:
             reporter.step(f"pushing {tag}")
-            facts["pushed"][tag] = push_image(builder, tag, environ=os.environ, reporter=reporter)
+            facts["pushed"][tag] = push_image(
+                builder, tag, trust=registries.trust, environ=os.environ, reporter=reporter
+            )
     finish_push([Made(bento, plan)], registries, goals, facts, reporter)
 
 

@@ -86,7 +86,11 @@ CaBundleOption = Annotated[
 ]
 InsecureOption = Annotated[
     list[str] | None,
-    typer.Option("--insecure-registry", metavar="HOST[:PORT]", help="Speak to this registry without TLS; several."),
+    typer.Option(
+        "--insecure-registry",
+        metavar="HOST[:PORT]",
+        help="Speak to this registry without TLS; several. Docker's engine pushes by its own list of them.",
+    ),
 ]
 BaseFromOption = Annotated[
     Path | None,
