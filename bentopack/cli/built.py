@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bentopack._report import Reporter
     from bentopack.cli.compiled import Goals
     from bentopack.cli.target import ResolvedBento
@@ -28,11 +30,12 @@ def build_and_push(
     """Build, push where that is asked for, and add to ``facts`` what came of it as soon as it is so.
 
     Raises:
-        ImageBuildError, PlanError, RegistryError, SigningError: see the rooms that do it.
+        ImageBuildError, PlanError, RegistryError, UnusableKey: see the rooms that do it.
     """
     from dataclasses import replace
 
     from bentopack.bento.origin import origin_of
+    from bentopack.cli.pushed import image_facts
     from bentopack.image.build import build_image
     from bentopack.image.labels import bento_labels
 
@@ -40,20 +43,28 @@ def build_and_push(
         reporter.warn(note)
     labels = bento_labels(bento.tag, bento.digest, plan, origin=origin_of(bento.tag, bento.digest), epoch=options.epoch)
     options = replace(options, tags=options.tags or (str(bento.tag),), labels=labels)
+    if goals.push:
+        _require_images(options.tags, goals)
     reporter.step(f"building {options.tags[0]} on {plan.base.image} with {builder.name}")
     image = build_image(builder, bento.path, plan, options, environ=os.environ, reporter=reporter)
-    facts |= {
-        "image": options.tags[0],
-        "tags": list(options.tags),
-        "id": image.id,
-        "digest": image.digest,
-        "bento": str(bento.tag),
-        "bento_digest": bento.digest,
-        "size": image.size,
-        "pushed": {} if goals.push else None,
-    }
+    facts |= image_facts(options.tags, bento, id_=image.id, digest=image.digest, size=image.size, push=goals.push)
     if goals.push:
         _push(builder, bento, plan, options, goals, facts, reporter)
+
+
+def _require_images(tags: Iterable[str], goals: Goals) -> None:
+    """Refuse to push where a Bento or a model is. The builder may know a way to a registry that we do not."""
+    from contextlib import suppress
+
+    from bentopack.cli.registry import reach
+    from bentopack.errors import RegistryError
+    from bentopack.image.kinds import IMAGE, require_kind
+    from bentopack.oci.reference import parse_reference
+
+    registries = reach(goals.ca_bundle, goals.insecure, tries=1)
+    for tag in tags:
+        with suppress(RegistryError):
+            require_kind(registries, [parse_reference(tag)], IMAGE)
 
 
 def _push(
@@ -66,7 +77,7 @@ def _push(
     reporter: Reporter,
 ) -> None:
     """Push every tag, and add the digest that each has in its registry as it is there."""
-    from bentopack.cli.compiled import finish_push
+    from bentopack.cli.pushed import Made, finish_push
     from bentopack.cli.registry import reach
     from bentopack.image.push import push_image
 
@@ -76,8 +87,10 @@ def _push(
     else:
         for tag in facts["tags"]:
             reporter.step(f"pushing {tag}")
-            facts["pushed"][tag] = push_image(builder, tag, environ=os.environ, reporter=reporter)
-    finish_push(None, registries, bento, plan, goals, facts, reporter)
+            facts["pushed"][tag] = push_image(
+                builder, tag, trust=registries.trust, environ=os.environ, reporter=reporter
+            )
+    finish_push([Made(bento, plan)], registries, goals, facts, reporter)
 
 
 def _push_settled(
@@ -92,7 +105,7 @@ def _push_settled(
     """Push what the engine's own store cannot hold: the same image, the times of all its files settled."""
     import tempfile
 
-    from bentopack.cli.compiled import push_tags
+    from bentopack.cli.pushed import push_tags
     from bentopack.image.build import export_image
 
     with tempfile.TemporaryDirectory(prefix="bentopack-push-") as scratch:

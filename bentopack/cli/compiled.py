@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     from bentopack._report import Reporter
     from bentopack.bento.origin import Origin
+    from bentopack.cli.output import Output
     from bentopack.cli.target import ResolvedBento
     from bentopack.image.engine import Engine
     from bentopack.image.plan import ImagePlan
     from bentopack.oci.blobs import Blobs
     from bentopack.oci.compress import Compression
-    from bentopack.oci.content import Descriptor
     from bentopack.oci.image import Image, Stream
     from bentopack.oci.registry import Registries
     from bentopack.oci.signature import PrivateKeyFile
@@ -58,28 +58,22 @@ def compile_image(
         PlanError, LockError, RegistryError, ContentError, EngineError: see the rooms that do it.
     """
     from bentopack.bento.origin import origin_of
+    from bentopack.cli.pushed import Made, finish_push, image_facts, push_tags, size_of
     from bentopack.cli.registry import reach
     from bentopack.oci.reference import parse_reference
 
     # Nobody asks an engine for what goes elsewhere, and starts from what is pinned.
-    engine = None if goals.is_file and (goals.base_from or plan.base.digest) else _engine()
+    engine = None if goals.is_file and (goals.base_from or plan.base.pinned) else _engine()
     if engine and not goals.is_file and goals.compression:
         _require_taken(goals.compression, engine)
     registries = reach(goals.ca_bundle, goals.insecure)
     tags = goals.tags or (str(bento.tag),)
+    _require_images(registries, tags, goals)
     ahead = partial(registries.begin, parse_reference(tags[0])) if goals.push else None
     origin = origin_of(bento.tag, bento.digest)
     image, blobs = make(bento, plan, goals, registries, engine, origin, reporter, ahead=ahead)
-    facts |= {
-        "image": tags[0],
-        "tags": list(tags),
-        "id": image.config_descriptor.digest,
-        "digest": image.descriptor.digest,
-        "bento": str(bento.tag),
-        "bento_digest": bento.digest,
-        "size": image.size,
-        "pushed": {} if goals.push else None,
-    }
+    id_, digest = image.config_descriptor.digest, image.descriptor.digest
+    facts |= image_facts(tags, bento, id_=id_, digest=digest, size=size_of([image]), push=goals.push)
     _write(image, goals, tags, bento, engine, facts, reporter)
     if not goals.is_file and engine:
         from bentopack.image.deliver import load
@@ -87,7 +81,7 @@ def compile_image(
         load(image, tags, engine, blobs, reporter)
     if goals.push:
         push_tags(image, registries, facts, reporter)
-        finish_push(image.descriptor, registries, bento, plan, goals, facts, reporter)
+        finish_push([Made(bento, plan, image.descriptor)], registries, goals, facts, reporter)
 
 
 def compile_index(
@@ -97,7 +91,9 @@ def compile_index(
     base_image: str | None,
     goals: Goals,
     facts: dict[str, Any],
-    reporter: Reporter,
+    reporter: Output,
+    *,
+    explain: bool,
 ) -> None:
     """Compile an image for each platform, each from its own lock, and put them under one name; for ``facts`` see above.
 
@@ -106,56 +102,48 @@ def compile_index(
         BentopackError: see :func:`compile_image`.
     """
     from bentopack.bento.origin import origin_of
+    from bentopack.cli.pushed import Made, finish_push, image_facts, push_tags, size_of
     from bentopack.cli.registry import reach
     from bentopack.cli.target import resolve_bento
     from bentopack.errors import UsageError
     from bentopack.image.from_bento import plan_bento
     from bentopack.oci.image import Index
     from bentopack.oci.layout import write_index_layout
-    from bentopack.oci.reference import parse_reference
     from bentopack.spec.manifest import read_manifest
 
     if goals.archive or not (goals.push or goals.layout):
         raise UsageError("several platforms under one name: give --push or --layout", hint=_ONE_EACH)
     registries = reach(goals.ca_bundle, goals.insecure)
+    _require_images(registries, goals.tags, goals)
     made = []
     for platform in platforms:
         bento = resolve_bento(target, reporter=reporter, platform=platform, proven=True, later="models")
         plan = plan_bento(bento.path, variant=variant, platform=platform, base_image=base_image)
         if (locked := read_manifest(bento.path).variants[variant].platform) != platform:
             raise UsageError(f"{bento.tag} is locked for {locked}, not for {platform}", hint=_FROM_THE_PROJECT)
+        for reason in plan.base.reasons if explain else ():
+            reporter.note(f"{platform}: {reason}")
         reporter.step(f"compiling for {platform}")
-        engine = None if goals.base_from or plan.base.digest else _engine()
+        engine = None if goals.base_from or plan.base.pinned else _engine()
         origin = origin_of(bento.tag, bento.digest)
         image, _ = make(bento, plan, goals, registries, engine, origin, reporter)
         made.append((bento, plan, image))
     index = Index(tuple(image for *_, image in made))
     tags = goals.tags or tuple(str(bento.tag) for bento, *_ in made[:1])
-    facts |= {
-        "image": tags[0],
-        "tags": list(tags),
-        "id": None,
-        "digest": index.descriptor.digest,
-        "platforms": {
-            plan.platform: {"digest": image.descriptor.digest, "bento": str(bento.tag), "bento_digest": bento.digest}
-            for bento, plan, image in made
-        },
-        "size": sum(image.size for *_, image in made),
-        "pushed": {} if goals.push else None,
+    size = size_of(index.images)
+    facts |= image_facts(tags, None, id_=None, digest=index.descriptor.digest, size=size, push=goals.push)
+    facts["platforms"] = {
+        plan.platform: {"digest": image.descriptor.digest, "bento": str(bento.tag), "bento_digest": bento.digest}
+        for bento, plan, image in made
     }
     if goals.layout:
         reporter.step(f"writing {goals.layout}")
         write_index_layout(index, goals.layout, tags)
         facts["layout"] = str(goals.layout)
-    for tag in tags if goals.push else ():
-        reporter.step(f"pushing {tag}")
-        sent = registries.push_index(index, parse_reference(tag), told=reporter.output)
-        facts["pushed"][tag] = index.descriptor.digest
-        facts["sent"] = facts.get("sent", 0) + sent.bytes
-    for bento, plan, image in made if goals.push and goals.attest else ():
-        _attach(image.descriptor, registries, bento, plan, facts, reporter)
     if goals.push:
-        _sign(registries, goals, facts, reporter)
+        push_tags(index, registries, facts, reporter)
+        each_made = [Made(bento, plan, image.descriptor) for bento, plan, image in made]
+        finish_push(each_made, registries, goals, facts, reporter)
 
 
 _ONE_EACH = "the local engine, and an archive for it, hold an image of one platform"
@@ -190,8 +178,9 @@ def make(
     """
     from bentopack._fs import EPOCH
     from bentopack._home import home
-    from bentopack.image.below import fetch_base, find_interpreter, read_base
+    from bentopack.image.below import fetch_base, find_interpreter
     from bentopack.image.compile import Compiler, require_compilable
+    from bentopack.image.given import read_given_base
     from bentopack.image.labels import bento_labels
     from bentopack.oci.blobs import Blobs
     from bentopack.oci.compress import GZIP
@@ -201,7 +190,7 @@ def make(
         reporter.warn(note)
     blobs = Blobs(home() / "cache" / "oci")
     if goals.base_from:
-        base = read_base(goals.base_from, plan, blobs)
+        base = read_given_base(goals.base_from, plan, blobs, reporter)
     else:
         base = fetch_base(plan, blobs, registries, engine, reporter)
     interpreter = find_interpreter(base, plan.python, blobs, plan.base.image)
@@ -210,6 +199,15 @@ def make(
         blobs, reporter, EPOCH if goals.epoch is None else goals.epoch, ahead, goals.compression or GZIP
     )
     return compiler.compile(plan, bento.path, base, interpreter, labels), blobs
+
+
+def _require_images(registries: Registries, tags: Iterable[str], goals: Goals) -> None:
+    """Refuse to push where a Bento or a model is, before any work is done for it."""
+    if goals.push:
+        from bentopack.image.kinds import IMAGE, require_kind
+        from bentopack.oci.reference import parse_reference
+
+        require_kind(registries, map(parse_reference, tags), IMAGE)
 
 
 def _engine() -> Engine | None:
@@ -262,74 +260,3 @@ def _write(
         reporter.step(f"writing {archive}")
         write_file(image, archive, tags)
         facts["archive"] = str(archive)
-
-
-def push_tags(image: Image, registries: Registries, facts: dict[str, Any], reporter: Reporter) -> None:
-    """Push an image under each of its names, and add to ``facts`` what each came to as soon as it is there.
-
-    Raises:
-        RegistryError: a registry refuses, or cannot be reached.
-    """
-    from bentopack.oci.reference import parse_reference
-
-    for tag in facts["tags"]:
-        reporter.step(f"pushing {tag}")
-        sent = registries.push(image, parse_reference(tag), told=reporter.output)
-        facts["pushed"][tag] = image.descriptor.digest
-        facts["sent"] = facts.get("sent", 0) + sent.bytes
-        facts["sent_blobs"] = facts.get("sent_blobs", 0) + sent.sent
-
-
-def finish_push(
-    image: Descriptor | None,
-    registries: Registries,
-    bento: ResolvedBento,
-    plan: ImagePlan,
-    goals: Goals,
-    facts: dict[str, Any],
-    reporter: Reporter,
-) -> None:
-    """Attach to what was pushed what tells of it, and sign it, as far as that is asked for.
-
-    Raises:
-        RegistryError, SigningError: it cannot be signed.
-    """
-    if goals.attest:
-        _attach(image, registries, bento, plan, facts, reporter)
-    _sign(registries, goals, facts, reporter)
-
-
-def _attach(
-    image: Descriptor | None,
-    registries: Registries,
-    bento: ResolvedBento,
-    plan: ImagePlan,
-    facts: dict[str, Any],
-    reporter: Reporter,
-) -> None:
-    from bentopack.cli.attached import attach_documents
-
-    attached: dict[str, list[dict[str, str]]] = facts.setdefault("attached", {})
-    for tag in _one_each(facts["pushed"]):
-        attached.setdefault(tag, []).extend(attach_documents(registries, tag, image, bento, plan, reporter))
-
-
-def _sign(registries: Registries, goals: Goals, facts: dict[str, Any], reporter: Reporter) -> None:
-    if goals.key is None:
-        return
-    from bentopack.oci.content import digest_of
-    from bentopack.oci.reference import parse_reference
-    from bentopack.oci.signed import push_signature
-
-    facts["signed"] = []
-    for tag in _one_each(facts["pushed"]):
-        reporter.step(f"signing {tag}")
-        reference = parse_reference(tag)
-        digest = facts["pushed"][tag] or digest_of(registries.manifest(reference)[0])
-        push_signature(registries, reference, digest, goals.key)
-        facts["signed"].append(tag)
-
-
-def _one_each(tags: Iterable[str]) -> list[str]:
-    """One tag for each repository: what belongs to an image lies there once."""
-    return list({tag.rpartition(":")[0] if ":" in tag.rpartition("/")[2] else tag: tag for tag in tags}.values())

@@ -19,6 +19,7 @@ from bentopack.cli.options import (
     InsecureOption,
     OutputOption,
     Progress,
+    ProgressOption,
     TargetArgument,
     VerboseOption,
 )
@@ -86,9 +87,6 @@ PushOption = Annotated[bool, typer.Option("--push", help="Push every tag to its 
 MetadataOption = Annotated[
     Path | None, typer.Option(metavar="PATH", help="Write what was built there too, as --output json does.")
 ]
-ProgressOption = Annotated[
-    Progress, typer.Option(help="What is told on the way: plain, every line; json, every line as JSON; quiet, nothing.")
-]
 
 
 def containerize(
@@ -133,6 +131,7 @@ def containerize(
     from bentopack.cli import image_request
     from bentopack.cli.compiled import Goals, compile_image, compile_index
     from bentopack.cli.output import Output
+    from bentopack.cli.registry import checked_bundle
     from bentopack.cli.target import resolve_bento
     from bentopack.errors import RegistryError
     from bentopack.image.build_options import BuildOptions
@@ -150,7 +149,7 @@ def containerize(
         tuple(cache_to or ()),
         tuple(build_arg or ()),
         image_request.secrets(secret or []),
-        ca_bundle=image_request.checked_bundle(ca_bundle) if ca_bundle else None,
+        ca_bundle=checked_bundle(ca_bundle) if ca_bundle else None,
         syntax=syntax,
         epoch=image_request.epoch(),
     )
@@ -167,16 +166,15 @@ def containerize(
         options.epoch,
         image_request.layer_compression(compression) if compression else None,
     )
-    tool = None
-    if dockerfile is None and image_request.needs_builder(builder, backend, goals, options, several=len(platforms) > 1):
-        tool = image_request.find_builder(builder, backend, options)
+    only_dockerfile, several = dockerfile is not None, len(platforms) > 1
+    tool = image_request.choose(builder, backend, goals, options, only_dockerfile=only_dockerfile, several=several)
     variant = "gpu" if gpu else "cpu"
     facts: dict[str, Any] = {}
     failed: RegistryError | None = None
     with out.working() as reporter:
         try:
-            if len(platforms) > 1:
-                compile_index(target, platforms, variant, base_image, goals, facts, reporter)
+            if several:
+                compile_index(target, platforms, variant, base_image, goals, facts, reporter, explain=explain)
             else:
                 # Layers that are there already are not read again; whoever makes one proves what it reads.
                 later = None if tool else "models"

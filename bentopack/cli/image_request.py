@@ -68,6 +68,27 @@ def require_possible(
     return sorted(set(platforms))
 
 
+def choose(
+    builder: BuilderName | None,
+    backend: Backend,
+    goals: Goals,
+    options: BuildOptions,
+    *,
+    only_dockerfile: bool,
+    several: bool,
+) -> Builder | None:
+    """The builder of an image; None where layers are written without one, or only a Dockerfile is.
+
+    Raises:
+        UsageError, EngineError, PlanError: see below.
+    """
+    if only_dockerfile:
+        require_only_dockerfile(builder, backend, goals, options)
+    elif needs_builder(builder, backend, goals, options, several=several):
+        return find_builder(builder, backend, options)
+    return None
+
+
 def needs_builder(
     builder: BuilderName | None, backend: Backend, goals: Goals, options: BuildOptions, *, several: bool
 ) -> bool:
@@ -78,15 +99,7 @@ def needs_builder(
     """
     from bentopack.errors import UsageError
 
-    layered = _given(
-        {
-            "--archive": goals.archive,
-            "--layout": goals.layout,
-            "--base-from": goals.base_from,
-            "--compression": goals.compression,
-            "several platforms": several,
-        }
-    )
+    layered = [*_for_layers(goals), *_given({"several platforms": several})]
     built = _for_a_build(builder, options)
     if backend is Backend.oci or (backend is Backend.auto and layered):
         if built:
@@ -119,6 +132,34 @@ def find_builder(name: BuilderName | None, backend: Backend, options: BuildOptio
     return found
 
 
+def require_only_dockerfile(builder: BuilderName | None, backend: Backend, goals: Goals, options: BuildOptions) -> None:
+    """Refuse, where only a Dockerfile is to be written, what says how an image is made of it and where that goes.
+
+    Raises:
+        UsageError: names it.
+    """
+    from bentopack.errors import UsageError
+
+    # A secret is named in the Dockerfile, and so is a frontend.
+    built = [each for each in _for_a_build(builder, options) if each not in ("--secret", "--syntax")]
+    more = _given(
+        {"--tag": goals.tags, "--backend": backend is not Backend.auto, "--insecure-registry": goals.insecure}
+    )
+    if given := [*more, *built, *_for_layers(goals)]:
+        raise UsageError(f"--dockerfile only writes the Dockerfile: leave out {' and '.join(given)}")
+
+
+def _for_layers(goals: Goals) -> list[str]:
+    return _given(
+        {
+            "--archive": goals.archive,
+            "--layout": goals.layout,
+            "--base-from": goals.base_from,
+            "--compression": goals.compression,
+        }
+    )
+
+
 def _for_a_build(builder: BuilderName | None, options: BuildOptions) -> list[str]:
     return _given(
         {
@@ -143,18 +184,6 @@ def secrets(texts: list[str]) -> tuple[Secret, ...]:
     from bentopack.image.secrets import parse_secret
 
     return tuple(parse_secret(text) for text in texts)
-
-
-def checked_bundle(path: Path) -> Path:
-    from bentopack.image.secrets import BadSecret, require_plain
-
-    try:
-        text = path.read_text(encoding="ascii", errors="replace")
-    except OSError as error:
-        raise BadSecret(f"--ca-bundle: {path} cannot be read: {error.strerror}") from None
-    if "-----BEGIN CERTIFICATE-----" not in text:
-        raise BadSecret(f"--ca-bundle: {path} holds no certificate", hint="give a file of certificates in PEM form")
-    return require_plain(path.absolute(), "--ca-bundle")
 
 
 def signing_key(path: Path) -> PrivateKeyFile:

@@ -21,7 +21,8 @@ def inspect(
 ) -> None:
     """Lead from an image in a registry back to its Bento, lock, models, base and source.
 
-    Nothing is pulled but the image's manifest, its configuration and the provenance that a push attached to it.
+    Nothing is pulled but the image's manifest, its configuration and the provenance that is attached to it. Lock and
+    models are that one's word, which nobody signed, and the rest is the image's own: `verify --rebuild` proves it.
 
     Example:  bentopack inspect registry.example/iris:1.0
     """
@@ -50,12 +51,13 @@ def _tell(out: Output, report: ImageReport) -> None:
     facts = report.facts()
     out.result(f"{report.image}  {report.digest}")
     at = f" at {facts['revision']}" if facts["revision"] else ""
+    more = [each for each in report.made_of if _is_more(each)]
     rows = [
         ("platform", facts["platform"]),
         ("bento", f"{facts['bento']}  {facts['bento_digest']}"),
         ("base", f"{facts['base']}  {facts['base_digest'] or 'not pinned'}"),
         ("source", f"{facts['source'] or 'no repository known'}{at}"),
-        *((each["name"], f"{each.get('uri', '')}  {_digest(each)}") for each in report.made_of if _is_more(each)),
+        *((str(each["name"]), f"{each.get('uri', '')}  {_digest(each)}  (attached, unsigned)") for each in more),
         ("layers", f"{report.layers}, {size(report.size)}"),
         *(("attached", f"{each.artifact_type}  {each.digest}") for each in report.attached),
     ]
@@ -69,5 +71,7 @@ def _is_more(dependency: object) -> bool:
 
 
 def _digest(dependency: object) -> str:
-    found = dependency.get("digest", {}) if isinstance(dependency, dict) else {}
+    found = dependency.get("digest") if isinstance(dependency, dict) else None
+    if not isinstance(found, dict):
+        return ""
     return " ".join(f"{name}:{value}" for name, value in found.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,11 +14,22 @@ from bentopack.cli.options import (
     ModelArgument,
     NameArgument,
     OutputOption,
+    Progress,
+    ProgressOption,
     RepositoryArgument,
+    TagThereArgument,
+    TagThereOption,
+    VerboseOption,
 )
 
 if TYPE_CHECKING:
+    from bentopack._report import Reporter
+    from bentopack.cli.transfer import PushTo
+    from bentopack.image.compile import Compiler
     from bentopack.models import StoredModel
+    from bentopack.oci.reference import Reference
+    from bentopack.oci.registry import Registries
+    from bentopack.tag import Tag
 
 models = typer.Typer(no_args_is_help=True, help="List, show and delete the models of the store; push and pull them.")
 
@@ -82,69 +94,61 @@ def delete(tags: Annotated[list[str], typer.Argument(metavar="TAG...", help="One
 def push(
     tag: ModelArgument,
     repository: RepositoryArgument,
+    tag_there: TagThereOption = None,
     ca_bundle: CaBundleOption = None,
     insecure_registry: InsecureOption = None,
+    progress: ProgressOption = Progress.auto,
     output: OutputOption = Format.text,
+    verbose: VerboseOption = False,
 ) -> None:
     """Push a model of the store to a registry, for others to pull.
 
-    It is the very layer that images and Bentos have of it: a repository with them holds it once.
+    It is the very layer that images and Bentos have of it: a repository with them holds it once. A tag that names an
+    image or a Bento there is left to it.
 
     Example:  bentopack models push iris:61160aafabf0e1e6 registry.example/team/iris
     """
-    from bentopack._fs import EPOCH
-    from bentopack._home import home
-    from bentopack.cli.output import Output
-    from bentopack.cli.registry import reach
-    from bentopack.image.compile import Compiler
+    from functools import partial
+
+    from bentopack.cli.transfer import Way, push_all
+    from bentopack.image.kinds import MODEL_ARTIFACT
     from bentopack.image.remote import push_model
     from bentopack.models import get as get_model
-    from bentopack.oci.blobs import Blobs
-    from bentopack.oci.reference import in_repository
 
-    out = Output()
     model = get_model(tag)
-    reference = in_repository(repository, model.tag.version)
-    registries = reach(ca_bundle, insecure_registry)
-    with out.working() as reporter:
-        reporter.step(f"pushing {model.tag} to {reference}")
-        compiler = Compiler(Blobs(home() / "cache" / "oci"), reporter, EPOCH)
-        digest, sent = push_model(registries, reference, model, compiler=compiler, reporter=reporter)
-    if output is Format.json:
-        out.json({"model": str(model.tag), "pushed": {str(reference): digest}, "sent": sent.bytes})
-    else:
-        out.result(f"Pushed {model.tag} to {reference}  {digest}")
+
+    def prepare(registries: Registries, compiler: Compiler, reporter: Reporter) -> PushTo:
+        return partial(push_model, registries, model=model, compiler=compiler, reporter=reporter)
+
+    way = Way(ca_bundle, insecure_registry, output, verbose, progress)
+    push_all(way, model.tag, repository, tag_there or (), MODEL_ARTIFACT, {"model": str(model.tag)}, prepare)
 
 
 @models.command("pull")
 def pull(
-    tag: ModelArgument,
+    tag: TagThereArgument,
     repository: RepositoryArgument,
     ca_bundle: CaBundleOption = None,
     insecure_registry: InsecureOption = None,
+    progress: ProgressOption = Progress.auto,
     output: OutputOption = Format.text,
+    verbose: VerboseOption = False,
 ) -> None:
     """Pull a model from a registry into the store, proving every file.
 
+    The version is the tag that it has there. A stored copy that is damaged is replaced.
+
     Example:  bentopack models pull iris:61160aafabf0e1e6 registry.example/team/iris
     """
-    from bentopack.cli.output import Output
-    from bentopack.cli.registry import reach
+    from bentopack.cli.transfer import Way, pull_one
     from bentopack.image.remote import pull_model
-    from bentopack.oci.reference import in_repository
-    from bentopack.tag import Tag
+    from bentopack.models.store import digest_of, files_of
 
-    out = Output()
-    wanted = Tag.parse(tag)
-    reference = in_repository(repository, wanted.version)
-    registries = reach(ca_bundle, insecure_registry)
-    with out.working() as reporter:
-        reporter.step(f"pulling {reference}")
-        model = pull_model(registries, reference, wanted.name, reporter)
-    if output is Format.json:
-        out.json({"tag": str(model.tag), "path": str(model.path)})
-    else:
-        out.result(f"Pulled {model.tag} from {reference}")
+    def pulled(registries: Registries, reference: Reference, name: str, reporter: Reporter) -> tuple[Tag, Path, str]:
+        found = pull_model(registries, reference, name, reporter)
+        return found.tag, found.path, digest_of(files_of(found.path))
+
+    pull_one(Way(ca_bundle, insecure_registry, output, verbose, progress), tag, repository, pulled)
 
 
 def _as_json(model: StoredModel) -> dict[str, Any]:

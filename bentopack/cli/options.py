@@ -41,6 +41,9 @@ class BentoFormat(str, Enum):
 
 OutputOption = Annotated[Format, typer.Option("--output", "-o", help="Write the result for people or as JSON.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show each step and what the tools print.")]
+ProgressOption = Annotated[
+    Progress, typer.Option(help="What is told on the way: plain, every line; json, every line as JSON; quiet, nothing.")
+]
 PlatformOption = Annotated[
     str, typer.Option("--platform", metavar="OS/ARCH", help="The image's platform, which packages are locked for.")
 ]
@@ -48,6 +51,14 @@ StrictOption = Annotated[bool, typer.Option("--strict", help="Files that look li
 BentoArgument = Annotated[str, typer.Argument(metavar="TAG", help="name:version, or name for the newest.")]
 RepositoryArgument = Annotated[
     str, typer.Argument(metavar="REGISTRY/REPO", help="A repository: registry.example/team/iris.")
+]
+TagThereArgument = Annotated[
+    str,
+    typer.Argument(metavar="NAME:TAG", help="Its name, and its tag in the registry. Without a tag: latest."),
+]
+TagThereOption = Annotated[
+    list[str] | None,
+    typer.Option("--tag", "-t", metavar="TAG", help="Its tag in the registry; several. Default: its version."),
 ]
 ModelArgument = Annotated[str, typer.Argument(metavar="TAG", help="name:version, or name for the newest.")]
 ProjectArgument = Annotated[Path, typer.Argument(metavar="PROJECT", help="The folder with the bentofile.")]
@@ -75,7 +86,11 @@ CaBundleOption = Annotated[
 ]
 InsecureOption = Annotated[
     list[str] | None,
-    typer.Option("--insecure-registry", metavar="HOST[:PORT]", help="Speak to this registry without TLS; several."),
+    typer.Option(
+        "--insecure-registry",
+        metavar="HOST[:PORT]",
+        help="Speak to this registry without TLS; several. Docker's engine pushes by its own list of them.",
+    ),
 ]
 BaseFromOption = Annotated[
     Path | None,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from bentopack.cli.options import (
     BentoArgument,
@@ -12,64 +10,61 @@ from bentopack.cli.options import (
     Format,
     InsecureOption,
     OutputOption,
+    Progress,
+    ProgressOption,
     RepositoryArgument,
+    TagThereOption,
+    VerboseOption,
 )
 
-MoreTagsOption = Annotated[
-    list[str] | None,
-    typer.Option("--tag", "-t", metavar="TAG", help="Its tag in the registry; several. Default: the Bento's version."),
-]
+if TYPE_CHECKING:
+    from bentopack._report import Reporter
+    from bentopack.cli.transfer import PushTo
+    from bentopack.image.compile import Compiler
+    from bentopack.oci.reference import Reference
+    from bentopack.oci.registry import Registries, Sent
 
 
 def push(
     bento: BentoArgument,
     repository: RepositoryArgument,
-    tag: MoreTagsOption = None,
+    tag: TagThereOption = None,
     ca_bundle: CaBundleOption = None,
     insecure_registry: InsecureOption = None,
+    progress: ProgressOption = Progress.auto,
     output: OutputOption = Format.text,
+    verbose: VerboseOption = False,
 ) -> None:
     """Push a Bento of the store to a registry, for others to pull.
 
     It lies there as an OCI artifact. Its models are the very layers that its images have, so that a repository with
-    both holds each model once.
+    both holds each model once. A tag that names an image or a model there is left to it.
 
     Example:  bentopack push iris:latest registry.example/team/iris
     """
-    from bentopack._fs import EPOCH
-    from bentopack._home import home
+    from bentopack.bento.digest import read_digest
     from bentopack.bento.origin import origin_of
-    from bentopack.cli.output import Output
-    from bentopack.cli.registry import reach
-    from bentopack.cli.target import resolve_bento
-    from bentopack.image.compile import Compiler
+    from bentopack.bento.store import bento_store
+    from bentopack.bento.verify import prove_stored
+    from bentopack.cli.transfer import Way, push_all
+    from bentopack.image.kinds import BENTO_ARTIFACT
     from bentopack.image.remote import push_bento
-    from bentopack.oci.blobs import Blobs
-    from bentopack.oci.reference import in_repository
 
-    out = Output()
-    registries = reach(ca_bundle, insecure_registry)
-    with out.working() as reporter:
-        found = resolve_bento(bento, reporter=reporter, proven=True, later="models")
-        compiler = Compiler(Blobs(home() / "cache" / "oci"), reporter, EPOCH)
-        references = [in_repository(repository, each) for each in tag or [found.tag.version]]
-        bytes_sent = 0
-        for reference in references:
-            reporter.step(f"pushing {found.tag} to {reference}")
-            digest, sent = push_bento(
-                registries,
-                reference,
-                found.path,
-                found.tag,
-                found.digest,
-                origin=origin_of(found.tag, found.digest),
-                compiler=compiler,
-                reporter=reporter,
+    stored = bento_store().get(bento)
+
+    def prepare(registries: Registries, compiler: Compiler, reporter: Reporter) -> PushTo:
+        reporter.step(f"hashing {stored.tag}")
+        found = prove_stored(stored, later="models")
+        origin = origin_of(found.tag, found.digest)
+
+        def push_to(reference: Reference) -> tuple[str, Sent]:
+            path, tag, digest = found.path, found.tag, found.digest
+            return push_bento(
+                registries, reference, path, tag, digest, origin=origin, compiler=compiler, reporter=reporter
             )
-            bytes_sent += sent.bytes
-    if output is Format.json:
-        pushed = {str(each): digest for each in references}
-        out.json({"bento": str(found.tag), "bento_digest": found.digest, "pushed": pushed, "sent": bytes_sent})
-    else:
-        for reference in references:
-            out.result(f"Pushed {found.tag} to {reference}  {digest}")
+
+        return push_to
+
+    way = Way(ca_bundle, insecure_registry, output, verbose, progress)
+    facts = {"bento": str(stored.tag), "bento_digest": read_digest(stored.path)}
+    push_all(way, stored.tag, repository, tag or (), BENTO_ARTIFACT, facts, prepare)

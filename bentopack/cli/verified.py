@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from datetime import datetime
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from bentopack._report import Reporter
+    from bentopack.bento.verify import ProvenBento
     from bentopack.cli.target import ResolvedBento
+    from bentopack.cli.verify import ImageCheck
     from bentopack.image.inspect import ImageReport
     from bentopack.oci.compress import Compression
     from bentopack.oci.content import Descriptor
     from bentopack.oci.image import Image
     from bentopack.oci.reference import Reference
     from bentopack.oci.registry import Registries
+    from bentopack.tag import Tag
 
-
-@dataclass(frozen=True)
-class ImageCheck:
-    """What is to be proved of an image."""
-
-    rebuild: bool = False
-    key: Path | None = None
-    base_from: Path | None = None
-    ca_bundle: Path | None = None
-    insecure: tuple[str, ...] = ()
+_NO_SUCH_MANIFEST = 404
 
 
 def verify_image(name: str, check: ImageCheck, reporter: Reporter) -> dict[str, Any]:
@@ -39,6 +31,7 @@ def verify_image(name: str, check: ImageCheck, reporter: Reporter) -> dict[str, 
     Raises:
         IntegrityError: a layer is not of its digest, or a rebuild gives another image.
         SigningError: it is not signed with the key.
+        UsageError: a name, a key or a base cannot be used.
         RegistryError, ContentError, NotFound: it, or its Bento, cannot be had.
     """
     from bentopack._home import home
@@ -95,25 +88,13 @@ def _rebuilt(
     """Compile the image again of its Bento, on the base that it names, and compare."""
     import json
 
-    from bentopack.bento.origin import Origin
-    from bentopack.cli.compiled import Goals, make
     from bentopack.errors import IntegrityError
-    from bentopack.image.from_bento import plan_bento
     from bentopack.oci.referrers import at_digest
 
-    facts = report.facts()
-    bento = _bento(report, reference, registries, reporter)
-    wanted = {"variant": facts["variant"], "platform": report.platform}
-    plan = plan_bento(bento.path, **wanted)
-    if plan.base.image != facts["base"]:
-        plan = plan_bento(bento.path, **wanted, base_image=facts["base"])
-    # What the image says of its source is no part of the Bento: nobody can compute it.
-    origin = Origin(revision=facts["revision"], source=facts["source"]) if facts["revision"] else None
     theirs = json.loads(registries.manifest(at_digest(reference, report.digest))[0])
     compression = _compression(theirs)
-    goals = Goals((), base_from=check.base_from, epoch=_epoch(report), compression=compression)
-    reporter.step(f"making {bento.tag} again")
-    image, _ = make(bento, plan, goals, registries, None, origin, reporter)
+    with _bento(report, reference, registries, reporter) as bento:
+        image = _made_again(bento, report, registries, check, compression, reporter)
     if image.descriptor.digest != report.digest:
         raise IntegrityError(
             f"{report.image} is not what {bento.tag} gives here:",
@@ -122,46 +103,97 @@ def _rebuilt(
         )
 
 
-def _bento(report: ImageReport, reference: Reference, registries: Registries, reporter: Reporter) -> ResolvedBento:
-    """The Bento that an image names: the store's, or the one that lies beside the image in its repository."""
+def _made_again(
+    bento: ResolvedBento,
+    report: ImageReport,
+    registries: Registries,
+    check: ImageCheck,
+    compression: Compression,
+    reporter: Reporter,
+) -> Image:
+    """What the Bento gives, told what the image says of itself that does not follow from it."""
+    from bentopack.bento.origin import Origin
+    from bentopack.cli.compiled import Goals, make
+    from bentopack.image.from_bento import plan_bento
+    from bentopack.image.labels import BASE_NAME, REVISION, SOURCE, ours
+
+    wanted = {"variant": report.facts()["variant"], "platform": report.platform}
+    plan = plan_bento(bento.path, **wanted)
+    # What the bentofile says in a label of these names is its own, and no word of whoever made the image.
+    told = ours(report.said, plan)
+    if (base := told.get(BASE_NAME, plan.base.image)) != plan.base.image:
+        plan = plan_bento(bento.path, **wanted, base_image=base)
+    # What the image says of its source is no part of the Bento: nobody can compute it.
+    origin = Origin(revision=told[REVISION], source=told.get(SOURCE)) if REVISION in told else None
+    goals = Goals((), base_from=check.base_from, epoch=_epoch(report), compression=compression)
+    reporter.step(f"making {bento.tag} again")
+    image, _ = make(bento, plan, goals, registries, None, origin, reporter)
+    return image
+
+
+@contextmanager
+def _bento(
+    report: ImageReport, reference: Reference, registries: Registries, reporter: Reporter
+) -> Iterator[ResolvedBento]:
+    """The Bento that an image names, for the block: the store's, or the one beside the image, which is not stored."""
     from bentopack.bento.store import bento_store
-    from bentopack.cli.target import resolve_bento
-    from bentopack.errors import BentopackError, NotFound
-    from bentopack.image.remote import pull_bento
-    from bentopack.oci.reference import Reference
+    from bentopack.cli.target import ResolvedBento, resolve_bento
+    from bentopack.errors import NotFound
     from bentopack.tag import Tag
 
     facts = report.facts()
     tag = Tag.parse(str(facts["bento"]))
-    try:
-        bento_store().get(tag)
-    except NotFound as missing:
-        reporter.step(f"pulling {tag}")
-        beside = Reference(reference.registry, reference.repository, tag.version, None)
+    with ExitStack() as stack:
         try:
-            pull_bento(registries, beside, tag.name, reporter)
-        except BentopackError:
-            raise NotFound(
-                f"{report.image} was made of {tag}, which is neither in the store nor at {beside}",
-                hint=f"bentopack pull {tag} REGISTRY/REPO, or bentopack import FILE",
-            ) from missing
-    found = resolve_bento(str(tag), reporter=reporter, proven=True, later="models")
-    if found.digest != facts["bento_digest"]:
-        raise NotFound(f"{report.image} was made of {facts['bento_digest']}; {tag} is {found.digest}")
-    return found
+            bento_store().get(tag)
+        except NotFound:
+            proven = stack.enter_context(_fetched(tag, report, reference, registries, reporter))
+            found = ResolvedBento(proven.tag, proven.path, proven.digest)
+        else:
+            found = resolve_bento(str(tag), reporter=reporter, proven=True, later="models")
+        if found.digest != facts["bento_digest"]:
+            raise NotFound(f"{report.image} was made of {facts['bento_digest']}; {tag} is {found.digest}")
+        yield found
+
+
+@contextmanager
+def _fetched(
+    tag: Tag, report: ImageReport, reference: Reference, registries: Registries, reporter: Reporter
+) -> Iterator[ProvenBento]:
+    """The Bento beside an image, in a temporary folder: who proves an image changes nothing of what is latest."""
+    import tempfile
+
+    from bentopack._fs import scratch_dir, writing
+    from bentopack.errors import NotFound, RegistryError
+    from bentopack.image.remote import fetch_bento
+    from bentopack.oci.reference import Reference
+
+    temporary = Path(tempfile.gettempdir())
+    beside = Reference(reference.registry, reference.repository, tag.version, None)
+    missing = NotFound(
+        f"{report.image} was made of {tag}, which is neither in the store nor at {beside}",
+        hint=f"bentopack pull {tag} REGISTRY/REPO, or bentopack import FILE",
+    )
+    with writing(temporary, otherwise="set TMPDIR to"), scratch_dir(temporary) as scratch:
+        reporter.step(f"fetching {tag}")
+        try:
+            proven = fetch_bento(registries, beside, tag.name, scratch / "bento", reporter)
+        except NotFound:
+            raise missing from None
+        except RegistryError as error:
+            if error.status != _NO_SUCH_MANIFEST:
+                raise
+            raise missing from None
+        yield proven
 
 
 def _epoch(report: ImageReport) -> int | None:
     """``SOURCE_DATE_EPOCH`` as it was; None where the image's time is the one that it has without."""
     from bentopack._fs import EPOCH
-    from bentopack.image.labels import rfc3339
-    from bentopack.oci.content import ContentError
+    from bentopack.image.labels import CREATED, epoch_of, rfc3339
 
-    try:
-        made = int(datetime.fromisoformat(re.sub(r"(\.\d+)?Z$", "+00:00", str(report.time))).timestamp())
-    except ValueError:
-        raise ContentError(f"{report.image} says that it was made at {report.time!r}, which is no time") from None
-    return None if made == EPOCH and report.facts()["created"] != rfc3339(EPOCH) else made
+    made = epoch_of(str(report.created))
+    return None if made == EPOCH and report.said.get(CREATED) != rfc3339(EPOCH) else made
 
 
 def _compression(manifest: dict[str, Any]) -> Compression:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bentopack.cli.options import BaseFromOption, CaBundleOption, Format, InsecureOption, OutputOption
+from bentopack.cli.options import (
+    CaBundleOption,
+    Format,
+    InsecureOption,
+    OutputOption,
+    Progress,
+    ProgressOption,
+    VerboseOption,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bentopack.bento.verify import ProvenBento
+    from bentopack.cli.output import Output
 
 
 def verify(
@@ -26,10 +39,15 @@ def verify(
         Path | None,
         typer.Option(metavar="FILE", help="IMAGE: require that it was signed with this public key's other half."),
     ] = None,
-    base_from: BaseFromOption = None,
+    base_from: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="--rebuild: take the base out of an OCI layout or docker save's archive."),
+    ] = None,
     ca_bundle: CaBundleOption = None,
     insecure_registry: InsecureOption = None,
+    progress: ProgressOption = Progress.auto,
     output: OutputOption = Format.text,
+    verbose: VerboseOption = False,
 ) -> None:
     """Prove that every file of a Bento, or every layer of an image, is what its digest says.
 
@@ -40,35 +58,73 @@ def verify(
     Example:  bentopack verify iris
     """
     from bentopack.cli.output import Output
-    from bentopack.errors import IntegrityError, UsageError
 
-    out = Output()
+    out = Output(verbose=verbose, progress=progress)
     of_image = _is_image(target)
-    if (rebuild or key) and not of_image:
-        raise UsageError("--rebuild and --key are for an image in a registry, such as registry.example/iris:1.0")
-    with out.working() as reporter:
+    check = ImageCheck(rebuild, key, base_from, ca_bundle, tuple(insecure_registry or ()))
+    _require_for(check, of_image=of_image)
+    with out.working() as reporter, _told_as_json(out, output):
         reporter.step(f"hashing {target}")
-        try:
-            if of_image:
-                from bentopack.cli.verified import ImageCheck, verify_image
+        if of_image:
+            from bentopack.cli.verified import verify_image
 
-                check = ImageCheck(rebuild, key, base_from, ca_bundle, tuple(insecure_registry or ()))
-                facts = verify_image(target, check, reporter)
-            else:
-                proven = _prove(target)
-                facts = {"whole": True, "tag": str(proven.tag), "digest": proven.digest}
-        except IntegrityError as error:
-            if output is Format.json:
-                out.json({"whole": False, "problems": list(error.problems or (error.message,))})
-            raise
+            facts = verify_image(target, check, reporter)
+            signed = " and signed" if key else ""
+            told = [
+                f"{target} is {'made again' if rebuild else 'whole'}{signed} ({platform}): {digest}"
+                for platform, digest in facts["platforms"].items()
+            ]
+        else:
+            proven = _prove(target)
+            facts = {"whole": True, "tag": str(proven.tag), "digest": proven.digest}
+            told = [f"{proven.tag} is whole: {proven.digest}"]
     if output is Format.json:
         out.json(facts)
-    elif of_image:
-        for platform, digest in facts["platforms"].items():
-            signed = " and signed" if key else ""
-            out.result(f"{target} is {'made again' if rebuild else 'whole'}{signed} ({platform}): {digest}")
-    else:
-        out.result(f"{proven.tag} is whole: {proven.digest}")
+        return
+    for line in told:
+        out.result(line)
+
+
+@dataclass(frozen=True)
+class ImageCheck:
+    """What is to be proved of an image."""
+
+    rebuild: bool = False
+    key: Path | None = None
+    base_from: Path | None = None
+    ca_bundle: Path | None = None
+    insecure: tuple[str, ...] = ()
+
+
+def _require_for(check: ImageCheck, *, of_image: bool) -> None:
+    """Refuse what would be left undone: options of an image for a Bento, those of a rebuild without one."""
+    from bentopack.errors import UsageError
+
+    given = {
+        "--rebuild": check.rebuild,
+        "--key": check.key,
+        "--base-from": check.base_from,
+        "--ca-bundle": check.ca_bundle,
+        "--insecure-registry": check.insecure,
+    }
+    if not of_image and (named := [option for option, value in given.items() if value]):
+        raise UsageError(f"{' and '.join(named)}: for an image in a registry, such as registry.example/iris:1.0")
+    if check.base_from and not check.rebuild:
+        raise UsageError("--base-from is the base of what is made again: add --rebuild")
+
+
+@contextmanager
+def _told_as_json(out: Output, output: Format) -> Iterator[None]:
+    """What is damaged is a document too, where documents are asked for."""
+    from bentopack.errors import BentopackError, IntegrityError
+
+    try:
+        yield
+    except BentopackError as error:
+        if output is Format.json and error.exit_code == IntegrityError.exit_code:
+            problems = error.problems if isinstance(error, IntegrityError) else ()
+            out.json({"whole": False, "problems": list(problems or (error.message,))})
+        raise
 
 
 def _is_image(target: str) -> bool:

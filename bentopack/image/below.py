@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from bentopack._report import Reporter
-from bentopack.errors import EngineError, NotFound, RegistryError
+from bentopack.errors import EngineError, NotFound, RegistryError, UsageError
 from bentopack.image.engine import Engine
 from bentopack.image.plan import LOCKED_GLIBC, ImagePlan
 from bentopack.image.validate import PlanError
@@ -28,7 +28,8 @@ def read_base(path: Path, plan: ImagePlan, blobs: Blobs) -> Image:
     """Read the base from a folder with an OCI layout, or from an archive of ``docker save``.
 
     Raises:
-        PlanError: there is no such file, or it holds an image of another platform.
+        UsageError: there is no such file.
+        PlanError: it holds an image of another platform.
         ContentError: it holds no image, or none for the platform.
     """
     if path.is_dir():
@@ -37,7 +38,7 @@ def read_base(path: Path, plan: ImagePlan, blobs: Blobs) -> Image:
         with path.open("rb") as file:
             return _required(read_archive(file, blobs), plan, f"--base-from {path}")
     except OSError as error:
-        raise PlanError(f"--base-from: {path} cannot be read: {error.strerror}") from None
+        raise UsageError(f"--base-from: {path} cannot be read: {error.strerror}") from None
     except ContentError as error:
         raise ContentError(f"--base-from {path}: {error.message}", hint=error.hint) from None
 

@@ -38,6 +38,8 @@ class Builder:
     """Whether it can run an image."""
     settles_exports: bool = False
     """Whether it settles times in what it writes elsewhere than into the engine's own store."""
+    takes_trust: bool = False
+    """Whether ``push`` is told which registry to trust, and how; an engine of Docker's has its own settings."""
     digest_of_push: bool = False
     """Whether ``push`` writes a digest with ``--digestfile``; else the image is asked for it afterwards."""
 
@@ -99,5 +101,6 @@ def of_podman(found: Podman) -> Builder:
         options=("--format", "docker"),
         names_ignorefile=True,
         runs=found.kind == "podman",
+        takes_trust=True,
         digest_of_push=True,
     )

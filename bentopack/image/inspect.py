@@ -18,6 +18,8 @@ from bentopack.oci.referrers import at_digest, read_attachment, referrers
 from bentopack.oci.registry import Registries
 
 _OCI, _OURS = "org.opencontainers.image", "io.bentopack"
+_ATTESTS = "vnd.docker.reference.type"
+"""What BuildKit attests is in the index of its images too, with this annotation."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class ImageReport:
     """What an image says of itself, and what is attached to it.
 
     ``digest`` is the manifest's, ``size`` in bytes, ``made_of`` what the provenance names (SLSA's resource
-    descriptors), where there is one. ``time`` is when it counts as made, as its configuration has it.
+    descriptors), where one is attached; that is unsigned.
     """
 
     image: str
@@ -37,13 +39,20 @@ class ImageReport:
     attached: tuple[Descriptor, ...] = ()
     made_of: tuple[Mapping[str, Any], ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
-    time: str | None = None
+    created: str | None = None
+    """When its configuration says that it was made; a label of that name may be the bentofile's."""
+
+    @property
+    def said(self) -> dict[str, str]:
+        """What it says of itself. Labels may be the base's, but not annotations; not every builder writes some."""
+        if f"{_OCI}.base.name" not in self.annotations:
+            return dict(self.labels)
+        ours = {key: value for key, value in self.labels.items() if not key.startswith(_OCI)}
+        return {**ours, **self.annotations}
 
     def facts(self) -> dict[str, Any]:
         """The same as JSON can hold it, with the labels that lead back by their meaning."""
-        # Labels may be the base's; the annotations of its manifest are the image's own. Not every builder writes some.
-        said = self.annotations if f"{_OCI}.base.name" in self.annotations else self.labels
-        told = {**{key: value for key, value in self.labels.items() if not key.startswith(_OCI)}, **said}.get
+        told = self.said.get
         return {
             "image": self.image,
             "digest": self.digest,
@@ -68,7 +77,7 @@ def inspect_image(registries: Registries, reference: Reference, blobs: Blobs) ->
     """Read what a registry has under a name: an image, or one for each platform.
 
     Raises:
-        RegistryError, ContentError: it has none, or what comes is not of its digest.
+        RegistryError, ContentError: it has none, or what comes is not of its digest; or it lists no image.
         NotFound: it is no image that bentopack made.
     """
     content, media_type = registries.manifest(reference)
@@ -76,9 +85,11 @@ def inspect_image(registries: Registries, reference: Reference, blobs: Blobs) ->
         return [_of_one(registries, reference, digest_of(content), content, blobs)]
     reports = []
     for each in listed(content, reference):
-        if each.platform and each.platform.get("os") != "unknown":  # what BuildKit attests is in the index too
+        if _ATTESTS not in each.annotations:
             exact = at_digest(reference, each.digest)
             reports.append(_of_one(registries, reference, each.digest, registries.manifest(exact)[0], blobs))
+    if not reports:
+        raise ContentError(f"{reference} lists no image")
     return reports
 
 
@@ -104,16 +115,19 @@ def _of_one(registries: Registries, reference: Reference, digest: str, manifest:
         sum(layer.size for layer in layers),
         labels,
         attached,
-        _made_of(registries, reference, digest, attached),
+        _made_of(registries, reference, digest, attached, labels[f"{_OURS}.bento.digest"]),
         told.get("annotations") or {},
         config.get("created"),
     )
 
 
 def _made_of(
-    registries: Registries, reference: Reference, digest: str, attached: tuple[Descriptor, ...]
+    registries: Registries, reference: Reference, digest: str, attached: tuple[Descriptor, ...], bento: str
 ) -> tuple[Mapping[str, Any], ...]:
-    """What the image's own provenance names; another's that is attached to it is not believed."""
+    """What a provenance names that is attached to the image and is of the Bento that the image says it holds.
+
+    Nobody signed it: who may write to the repository may attach one.
+    """
     for each in attached:
         if each.artifact_type != STATEMENT:
             continue
@@ -121,7 +135,10 @@ def _made_of(
             statement = json.loads(read_attachment(registries, reference, each))
             subjects = [subject["digest"]["sha256"] for subject in statement["subject"]]
             if statement["predicateType"] == PREDICATE and subjects == [digest.removeprefix("sha256:")]:
-                return tuple(statement["predicate"]["buildDefinition"]["resolvedDependencies"])
-        except (ValueError, KeyError, TypeError):
+                found = tuple(dict(each) for each in statement["predicate"]["buildDefinition"]["resolvedDependencies"])
+                told = [each["digest"]["sha256"] for each in found if each.get("name") == "bento"]
+                if told == [bento.removeprefix("sha256:")]:
+                    return found
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue
     return ()

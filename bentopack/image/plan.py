@@ -55,7 +55,7 @@ class Base:
     are compiled with more than the base has. Of a base of the user's own, ``checked`` says that the build first looks
     whether the right Python is in it, ``user_may_differ`` that it may begin as a user who may install nothing, and
     ``names_index`` that it may tell pip, and nobody else, of the index to use.
-    ``digest`` pins the image to the bytes that it had when it was locked.
+    ``digest`` pins the image to the bytes that it had when it was locked, where its name does not.
     """
 
     image: str
@@ -77,7 +77,12 @@ class Base:
     @property
     def reference(self) -> str:
         """What FROM names: the image, by its digest where that is known."""
-        return f"{self.image}@{self.digest}" if self.digest and "@" not in self.image else self.image
+        return f"{self.image.partition('@')[0]}@{self.pinned}" if self.pinned else self.image
+
+    @property
+    def pinned(self) -> str | None:
+        """The digest that pins the image: the one in its name, or that of the lock; None where neither has one."""
+        return self.image.partition("@")[2] or self.digest
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def plan_image(
         found=found,
     )
     # The lock's digest is of the base that was chosen then; another release may choose another, or the caller does.
-    if info.base and info.base.digest and info.base.image == base.image and "@" not in base.image:
+    if info.base and info.base.digest and info.base.image == base.image and not base.pinned:
         base = replace(base, digest=validate.image_digest(info.base.digest))
     environment = _environment(manifest, variant, base)
     folders = tuple(f"{_site_packages(manifest)}/{folder}" for folder in base.library_folders)

@@ -70,7 +70,7 @@ def _dependencies(
     lock = manifest.variants[plan.variant].requirements
     yield {"name": "lock", "uri": f"bento:{tag}#{lock}", "digest": {"sha256": read_sums(bento)[lock]}}
     base: dict[str, Any] = {"name": "base", "uri": f"oci://{parse_reference(plan.base.reference)}"}
-    yield {**base, "digest": _digest(plan.base.digest)} if plan.base.digest else base
+    yield {**base, "digest": _digest(plan.base.pinned)} if plan.base.pinned else base
     for model in manifest.models:
         yield {"name": "model", "uri": f"model:{model.tag}", "digest": _digest(model.digest)}
     if origin:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from bentopack._fs import normalise
 from bentopack._report import Reporter
-from bentopack._store import Stored
+from bentopack._store import Store, Stored
 from bentopack.bento.archive import Unpacker
 from bentopack.bento.digest import SUMS_NAME, read_sums
+from bentopack.bento.digest import version_of as version_of_bento
 from bentopack.bento.origin import Origin
 from bentopack.bento.store import bento_store, require_digest
-from bentopack.bento.verify import prove
+from bentopack.bento.verify import ProvenBento, prove
 from bentopack.errors import IntegrityError, NotFound
 from bentopack.image.compile import Compiler, entries_in
 from bentopack.image.from_bento import plan_bento
+from bentopack.image.kinds import BENTO_ARTIFACT, MODEL_ARTIFACT
 from bentopack.image.plan import BENTO, Layer
 from bentopack.models.store import StoredModel, files_of, model_store, put_model, version_of
 from bentopack.models.store import digest_of as digest_of_model
@@ -35,8 +38,6 @@ from bentopack.oci.tar import Entry
 from bentopack.spec.manifest import read_manifest
 from bentopack.tag import Tag
 
-BENTO_ARTIFACT = "application/vnd.bentopack.bento.v1"
-MODEL_ARTIFACT = "application/vnd.bentopack.model.v1"
 _TAG, _DIGEST, _SIZE = (f"io.bentopack.{name}" for name in ("tag", "digest", "size"))
 _OCI = "org.opencontainers.image"
 _AT = f"{BENTO.strip('/')}/"
@@ -105,8 +106,8 @@ def push_model(
     return _push(registries, reference, MODEL_ARTIFACT, parts, told, reporter)
 
 
-def pull_bento(registries: Registries, reference: Reference, name: str, reporter: Reporter) -> Stored:
-    """Pull a Bento, prove every file of it, and store it under its own tag.
+def pull_bento(registries: Registries, reference: Reference, name: str, reporter: Reporter) -> ProvenBento:
+    """Pull a Bento, prove every file of it, and store it under its own tag; a damaged copy there is replaced.
 
     Raises:
         RegistryError: the registry has none, or cannot be reached.
@@ -114,21 +115,50 @@ def pull_bento(registries: Registries, reference: Reference, name: str, reporter
         IntegrityError, ContentError: what comes is not what it says; or the tag is taken by other bytes.
         StorageError: the store cannot be written.
     """
-    found = _find(registries, reference, BENTO_ARTIFACT, name)
     store = bento_store()
     with store.scratch() as scratch:
-        (folder := scratch / "bento").mkdir()
-        _unpack_all(registries, reference, found, folder, _AT, reporter)
-        normalise(folder)
-        reporter.step("hashing what arrived")
-        proven = prove(folder)
-        if (proven.digest, str(proven.tag)) != (found.digest, found.tag):
-            raise IntegrityError(
-                f"{reference} should hold {found.tag}, {found.digest}, and holds {proven.tag}, {proven.digest}"
-            )
+        proven = fetch_bento(registries, reference, name, scratch / "bento", reporter)
         stored = store.put(proven.tag, proven.path)
+        if proven.path.is_dir():  # one is there already, and what it says of itself is no proof
+            stored = _whole(store, stored, proven, reporter)
+        return ProvenBento(stored.tag, stored.path, proven.digest)
+
+
+def _whole(store: Store, stored: Stored, proven: ProvenBento, reporter: Reporter) -> Stored:
+    """What is stored, unless it is a damaged copy of what was proved: that takes its place then.
+
+    Raises:
+        IntegrityError: the tag, given by a user, is another Bento's, or nobody can tell whose it is.
+    """
+    if proven.tag.version != version_of_bento(proven.digest):
         require_digest(stored, proven.digest)
-        return stored
+    with suppress(IntegrityError, NotFound):
+        if prove(stored.path).digest == proven.digest:
+            return stored
+    reporter.warn(f"the stored Bento '{stored.tag}' was damaged, and is replaced")
+    store.delete(stored.tag)
+    return store.put(proven.tag, proven.path)
+
+
+def fetch_bento(
+    registries: Registries, reference: Reference, name: str, folder: Path, reporter: Reporter
+) -> ProvenBento:
+    """Fetch a Bento into a folder that is made for it, and prove every file; the store is left as it is.
+
+    Raises:
+        RegistryError, NotFound, IntegrityError, ContentError: see :func:`pull_bento`.
+    """
+    found = _find(registries, reference, BENTO_ARTIFACT, name)
+    folder.mkdir()
+    _unpack_all(registries, reference, found, folder, _AT, reporter)
+    normalise(folder)
+    reporter.step("hashing what arrived")
+    proven = prove(folder)
+    if (proven.digest, str(proven.tag)) != (found.digest, found.tag):
+        raise IntegrityError(
+            f"{reference} should hold {found.tag}, {found.digest}, and holds {proven.tag}, {proven.digest}"
+        )
+    return proven
 
 
 def pull_model(registries: Registries, reference: Reference, name: str, reporter: Reporter) -> StoredModel:

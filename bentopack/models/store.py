@@ -95,6 +95,8 @@ def save_model(
 def put_model(name: str, folder: Path) -> StoredModel:
     """Store a model's folder that came from elsewhere, which has to be on the store's file system.
 
+    A damaged copy that is stored already is replaced.
+
     Raises:
         IntegrityError: it holds no model, or one of another name.
         StorageError: the store cannot be written.
@@ -108,8 +110,13 @@ def put_model(name: str, folder: Path) -> StoredModel:
 def _put(store: Store, name: str, folder: Path) -> StoredModel:
     normalise(folder)
     files = describe_files(walk_files(folder))
-    stored = store.put(Tag(name, version_of(digest_of(files))), folder)
-    write_atomic(_record(stored.path), msgspec.json.encode(files))
+    stored = store.put(tag := Tag(name, version_of(digest_of(files))), folder)
+    if folder.is_dir() and describe_files(walk_files(stored.path)) != files:
+        # One was there already, and is not what its version says: no bytes but these may have that.
+        store.delete(tag)
+        stored = store.put(tag, folder)
+    if _recorded(stored.path) != files:
+        write_atomic(_record(stored.path), msgspec.json.encode(files))
     return _read(stored)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bentopack.errors import BentopackError
+from bentopack.errors import BentopackError, UsageError
 from bentopack.oci.content import canonical
 
 if TYPE_CHECKING:
@@ -36,12 +36,16 @@ _KDF, _CIPHER = "scrypt", "nacl/secretbox"
 
 
 class SigningError(BentopackError):
-    """A key cannot be used, or a signature is not what it has to be."""
+    """A signature is not what it has to be."""
 
     exit_code = 9
 
 
-class NeedsPassword(SigningError):
+class UnusableKey(UsageError):
+    """A key, or what signs and verifies with it, cannot be used: nothing is said of what is signed."""
+
+
+class NeedsPassword(UnusableKey):
     """A key is encrypted, and no password was given."""
 
 
@@ -102,7 +106,8 @@ def sign(reference: str, digest: str, key: PrivateKeyFile) -> SignedPayload:
         key: what :func:`load_private_key` read.
 
     Raises:
-        SigningError: it is no digest, or the packages for this are not installed.
+        SigningError: it is no digest.
+        UnusableKey: the packages for this are not installed.
     """
     payload = payload_for(reference, digest)
     return SignedPayload(payload, _encoded(key.key.sign(payload, _ecdsa())))
@@ -117,8 +122,8 @@ def verify(signed: SignedPayload, digest: str, public_key: PublicKeyFile) -> Non
         public_key: what :func:`load_public_key` read.
 
     Raises:
-        SigningError: the signature is not of this key, or is one of something else; or the packages for this are not
-            installed.
+        SigningError: the signature is not of this key, or is one of something else.
+        UnusableKey: the packages for this are not installed.
     """
     with _extra():
         from cryptography.exceptions import InvalidSignature
@@ -142,7 +147,7 @@ def load_private_key(path: Path, password: bytes | None) -> PrivateKeyFile:
         password: for a key that is encrypted; cosign's may be encrypted with the empty one.
 
     Raises:
-        SigningError: the file cannot be read, is no key, is one of another kind, or is encrypted with another password;
+        UnusableKey: the file cannot be read, is no key, is one of another kind, or is encrypted with another password;
             or the packages for this are not installed.
     """
     with _extra():
@@ -163,8 +168,8 @@ def load_private_key(path: Path, password: bytes | None) -> PrivateKeyFile:
         raise _other_kind(path) from None
     except (ValueError, TypeError, KeyError):
         if encrypted:
-            raise SigningError(f"{path}: the password is not the key's, or the file is damaged") from None
-        raise SigningError(f"{path}: expected a private key in PEM") from None
+            raise UnusableKey(f"{path}: the password is not the key's, or the file is damaged") from None
+        raise UnusableKey(f"{path}: expected a private key in PEM") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != _CURVE:
         raise _other_kind(path)
     return PrivateKeyFile(path, key)
@@ -174,7 +179,7 @@ def load_public_key(path: Path) -> PublicKeyFile:
     """Read a key to verify with: PEM, as cosign and OpenSSL write it.
 
     Raises:
-        SigningError: the file cannot be read, is no public key, or is one of another kind; or the packages for this are
+        UnusableKey: the file cannot be read, is no public key, or is one of another kind; or the packages for this are
             not installed.
     """
     with _extra():
@@ -186,7 +191,7 @@ def load_public_key(path: Path) -> PublicKeyFile:
     except UnsupportedAlgorithm:
         raise _other_kind(path) from None
     except ValueError:
-        raise SigningError(f"{path}: expected a public key in PEM") from None
+        raise UnusableKey(f"{path}: expected a public key in PEM") from None
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != _CURVE:
         raise _other_kind(path)
     return PublicKeyFile(path, key)
@@ -199,7 +204,7 @@ def _extra() -> Iterator[None]:
         yield
     except ImportError:
         hint = 'install it: pip install "bentopack[sign]"'
-        raise SigningError("what signs and verifies is not installed", hint=hint) from None
+        raise UnusableKey("what signs and verifies is not installed", hint=hint) from None
 
 
 def _ecdsa() -> ec.ECDSA:
@@ -236,12 +241,12 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(_KEY_BYTES)
     except OSError as error:
-        raise SigningError(f"{path}: the key cannot be read: {error.strerror}") from None
+        raise UnusableKey(f"{path}: the key cannot be read: {error.strerror}") from None
 
 
-def _other_kind(path: Path) -> SigningError:
+def _other_kind(path: Path) -> UnusableKey:
     hint = "make one with `cosign generate-key-pair`"
-    return SigningError(f"{path}: expected an ECDSA key over P-256, found one of another kind", hint=hint)
+    return UnusableKey(f"{path}: expected an ECDSA key over P-256, found one of another kind", hint=hint)
 
 
 def _decrypt(body: bytes, password: bytes) -> bytes:

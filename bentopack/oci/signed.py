@@ -30,7 +30,7 @@ def push_signature(registries: Registries, reference: Reference, digest: str, ke
     """Sign what a repository has under a digest; signatures that are there already stay.
 
     Raises:
-        SigningError: the key cannot be used.
+        UnusableKey: the key cannot be used.
         RegistryError: the registry refuses, or cannot be reached.
     """
     registry = _HUB_IN_SIGNATURES if reference.registry == _HUB else reference.registry

@@ -18,6 +18,22 @@ from tests.command import bentopack, done, fails
         (["-t", f"x@sha256:{'0' * 64}"], 3, "--tag: the name of an image such as iris:1.0"),
         (["-t", "Iris"], 3, "in lower case"),
         (["--backend", "docker", "--compression", "gzip"], 2, "--compression: only --backend oci can do that"),
+        *(
+            (["--dockerfile", "-", *given], 2, f"--dockerfile only writes the Dockerfile: leave out {given[0]}")
+            for given in (
+                ["--archive", "x.tar"],
+                ["--layout", "x"],
+                ["--base-from", "x"],
+                ["--compression", "gzip"],
+                ["--builder", "podman"],
+                ["--no-cache"],
+                ["--cache-from", "x"],
+                ["--build-arg", "a=b"],
+                ["--backend", "oci"],
+                ["--tag", "x"],
+                ["--insecure-registry", "x"],
+            )
+        ),
         (["--builder", "podman", "--compression", "gzip"], 2, "--builder: there is no build where"),
     ],
 )

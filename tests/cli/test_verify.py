@@ -105,3 +105,13 @@ def test_a_bento_under_anothers_tag_is_told(project: Path) -> None:
     result = bentopack("verify", "echo:0123456789abcdef", cwd=project)
     assert result.returncode == 9
     assert f"holds the Bento 'echo:{folder.name}'" in result.stderr
+
+
+def test_options_of_images_are_not_taken_for_a_bento(project: Path) -> None:
+    """What would be left undone is refused, and so is a base for no rebuild."""
+    done("build", cwd=project)
+    named = [[option, "x"] for option in ("--base-from", "--ca-bundle", "--insecure-registry", "--key")]
+    for given in (*named, ["--rebuild"]):
+        fails(bentopack("verify", "echo", *given, cwd=project), 2, f"{given[0]}: for an image in a registry")
+    image = ("verify", "127.0.0.1:9/echo:1", "--base-from", "x")
+    fails(bentopack(*image, cwd=project), 2, "add --rebuild")

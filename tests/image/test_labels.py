@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bentopack.bento.origin import Origin
-from bentopack.image.labels import bento_labels
+from bentopack.image.labels import bento_labels, epoch_of, rfc3339
 from bentopack.image.planner import plan_image
+from bentopack.oci.content import ContentError
 from bentopack.tag import Tag
 
 from .conftest import Make
@@ -35,6 +38,14 @@ def test_the_bentofiles_labels_win(manifest: Make) -> None:
     labels = bento_labels(TAG, "sha256:1", plan_image(manifest(labels=given), ""), origin=Origin(revision="abc"))
     assert "org.opencontainers.image.revision" not in labels
     assert labels["io.bentopack.bento.digest"] == "sha256:1"
+
+
+def test_a_time_is_read_as_it_was_written() -> None:
+    """To the second; anything else is told, not guessed."""
+    assert epoch_of(rfc3339(1_700_000_000)) == 1_700_000_000
+    for text in ("2024-05", "", "2024-05-01T00:00:00", "yesterday"):
+        with pytest.raises(ContentError, match="expected the time that an image was made at"):
+            epoch_of(text)
 
 
 def test_the_licence_is_the_projects(manifest: Make) -> None:

@@ -17,6 +17,10 @@ import httpx
 import pytest
 
 from bentopack.image.engine import Engine
+from bentopack.oci.blobs import Blobs
+from bentopack.oci.image import Index
+from bentopack.oci.layout import write_index_layout
+from tests.integration.bases import idle_base
 from tests.integration.bentos import build
 from tests.integration.serving import free_port
 
@@ -103,6 +107,27 @@ def shared_layers(made_before: Path, home: Path) -> None:
     """Each test has a store of its own, and the layers of all."""
     (home / "cache").mkdir(parents=True, exist_ok=True)
     (home / "cache" / "oci").symlink_to(made_before)
+
+
+@pytest.fixture
+def without_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No engine, and nobody is logged in anywhere."""
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+
+
+@pytest.fixture
+def bases(tmp_path: Path) -> Path:
+    """A base of two platforms that nobody runs, as a layout."""
+    images = tuple(idle_base(Blobs(tmp_path / "blobs"), each) for each in ("linux/amd64", "linux/arm64"))
+    write_index_layout(Index(images), tmp_path / "bases", ["base:1"])
+    return tmp_path / "bases"
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Go to another machine: one with an empty store."""
+    return lambda: monkeypatch.setenv("BENTOPACK_HOME", str(tmp_path / "elsewhere"))
 
 
 @pytest.fixture

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.command import bentopack
+from tests.command import bentopack, done, fails
 from tests.integration.conftest import docker
 
 
@@ -29,6 +30,18 @@ def test_an_image_is_pushed(project: Path, base_image: str, registry: str) -> No
             assert there.headers["Docker-Content-Digest"] == facts["pushed"][tag]
     finally:
         docker("image", "rm", "--force", *tags)
+
+
+@pytest.mark.engine
+def test_a_builder_puts_no_image_in_the_place_of_a_bento(project: Path, base_image: str, registry: str) -> None:
+    """It is refused before anything is built."""
+    bento = done("build", "-o", "tag", cwd=project)
+    done("push", bento, f"{registry}/team/echo", "-t", "b", cwd=project)
+    name = f"{registry}/team/echo:b"
+    refused = bentopack("containerize", "-t", name, "--base-image", base_image, "--push", cwd=project)
+    fails(refused, 2, f"{name} is a Bento, and an image would take its place")
+    with pytest.raises(subprocess.CalledProcessError):
+        docker("image", "inspect", name)
 
 
 @pytest.mark.engine

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -21,30 +20,9 @@ from bentopack.oci.layout import write_index_layout
 from tests.command import bentopack, done, fails
 from tests.conftest import missing
 from tests.integration.bases import idle_base
+from tests.integration.registries import BASE, damage, get, pushed, put
 
-pytestmark = pytest.mark.usefixtures("shared_layers")
-ACCEPTED = {"Accept": "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json"}
-
-
-@pytest.fixture(autouse=True)
-def without_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No engine, and nobody is logged in anywhere."""
-    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
-
-
-@pytest.fixture
-def bases(tmp_path: Path) -> Path:
-    """A base of two platforms that nobody runs, as a layout."""
-    images = tuple(idle_base(Blobs(tmp_path / "blobs"), each) for each in ("linux/amd64", "linux/arm64"))
-    write_index_layout(Index(images), tmp_path / "bases", ["base:1"])
-    return tmp_path / "bases"
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Go to another machine: one with an empty store."""
-    return lambda: monkeypatch.setenv("BENTOPACK_HOME", str(tmp_path / "elsewhere"))
+pytestmark = pytest.mark.usefixtures("shared_layers", "without_engine")
 
 
 def large_model(project: Path) -> None:
@@ -53,18 +31,6 @@ def large_model(project: Path) -> None:
     subprocess.run([sys.executable, "-c", script], check=True)
     service, held = project / "service.py", 'class Echo:\n    weights = bentopack.model("weights:latest")'
     service.write_text(service.read_text().replace("class Echo:", held))
-
-
-def pushed(project: Path, image: str, bases: Path, *options: str | Path) -> dict[str, Any]:
-    """Compile an image of the project and push it, and return what is told of it."""
-    told = done("containerize", "--push", "-t", image, "--base-from", bases, "-o", "json", *options, cwd=project)
-    return dict(json.loads(told))
-
-
-def get(registry: str, path: str) -> dict[str, Any]:
-    answer = httpx.get(f"http://{registry}/v2/{path}", headers=ACCEPTED)
-    assert answer.status_code == 200, answer.text
-    return dict(json.loads(answer.content))
 
 
 def test_a_bento_goes_round(project: Path, registry: str, bases: Path, elsewhere: Callable[[], None]) -> None:
@@ -119,11 +85,7 @@ def test_other_bytes_are_not_pulled(project: Path, registry: str, tmp_path: Path
     tag = done("build", "-o", "tag", cwd=project)
     done("push", tag, f"{registry}/team/echo", cwd=project)
     done("delete", tag, cwd=project)
-    layer = get(registry, f"team/echo/manifests/{tag.partition(':')[2]}")["layers"][0]["digest"].partition(":")[2]
-    blob = tmp_path / "registry/docker/registry/v2/blobs/sha256" / layer[:2] / layer / "data"
-    content = bytearray(blob.read_bytes())
-    content[-40] ^= 1
-    blob.write_bytes(content)
+    damage(tmp_path, get(registry, f"team/echo/manifests/{tag.partition(':')[2]}")["layers"][0]["digest"])
     refused = bentopack("pull", tag, f"{registry}/team/echo", cwd=project)
     assert refused.returncode == 9, refused.stderr
     assert json.loads(done("list", "-o", "json", cwd=project)) == []
@@ -147,6 +109,7 @@ def test_the_way_back_from_an_image(project: Path, registry: str, bases: Path, e
     elsewhere()
     assert "is whole" in done("verify", name, cwd=project)
     assert "is made again" in done("verify", name, "--rebuild", "--base-from", bases, cwd=project)
+    assert json.loads(done("list", "-o", "json", cwd=project)) == []  # nothing is another `latest` now
 
 
 def test_an_image_that_is_not_what_it_says(project: Path, registry: str, bases: Path) -> None:
@@ -155,12 +118,7 @@ def test_an_image_that_is_not_what_it_says(project: Path, registry: str, bases: 
     pushed(project, name, bases)
     manifest = get(registry, "team/echo/manifests/1")
     manifest["layers"] = manifest["layers"][:-1] + manifest["layers"][-2:-1]
-    answer = httpx.put(
-        f"http://{registry}/v2/team/echo/manifests/1",
-        content=json.dumps(manifest),
-        headers={"Content-Type": "application/vnd.oci.image.manifest.v1+json"},
-    )
-    assert answer.status_code == 201
+    put(registry, "team/echo/manifests/1", manifest)
     refused = bentopack("verify", name, "--rebuild", "--base-from", bases, cwd=project)
     fails(refused, 9, "is not what echo:", "(the source)")
 
@@ -205,18 +163,26 @@ def test_several_platforms_under_one_name(project: Path, registry: str, bases: P
     index = get(registry, "team/echo/manifests/1")
     assert [each["platform"]["architecture"] for each in index["manifests"]] == ["amd64", "arm64"]
     assert len({each["bento"] for each in facts["platforms"].values()}) == 2
+    assert (facts["bento"], facts["bento_digest"], facts["sent_blobs"] > 0) == (None, None, True)
+    subjects = [each["subject"] for each in facts["attached"][name]]
+    assert sorted(set(subjects)) == sorted(each["digest"] for each in index["manifests"])
+    manifests = [get(registry, f"team/echo/manifests/{each['digest']}") for each in index["manifests"]]
+    blobs = {each["digest"]: each["size"] for found in manifests for each in (*found["layers"], found["config"])}
+    assert facts["size"] == sum(blobs.values())
     assert done("verify", name, "--rebuild", "--base-from", bases, cwd=project).count("is made again") == 2
     if shutil.which("skopeo") is None:
         missing("there is no skopeo on PATH (Debian: apt-get install skopeo)")
     command = ["skopeo", "inspect", "--tls-verify=false", "--override-arch", "arm64", "--config", f"docker://{name}"]
     found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert json.loads(found)["architecture"] == "arm64"
-    options: list[str | Path] = ["containerize", "--platform", both, "--base-from", bases]
+    options: list[str | Path] = ["containerize", "--platform", both, "--base-image", BASE, "--base-from", bases]
     layout = json.loads(done(*options, "--layout", tmp_path / "l", "-o", "json", cwd=project))
     assert layout["digest"] == facts["digest"]
     bento = facts["platforms"]["linux/amd64"]["bento"]
     fails(bentopack(*options, bento, "--push", "-t", name, cwd=project), 2, "is locked for linux/amd64, not for")
     fails(bentopack(*options, cwd=project), 2, "--push or --layout")
+    reasons = bentopack(*options, "--layout", tmp_path / "l", "--explain", cwd=project).stderr
+    assert reasons.count("given with --base-image") == 2
 
 
 def test_signed_images(project: Path, registry: str, bases: Path, tmp_path: Path) -> None:
@@ -230,11 +196,18 @@ def test_signed_images(project: Path, registry: str, bases: Path, tmp_path: Path
     name = f"{registry}/team/echo:1"
     pushed(project, name, bases)
     fails(bentopack("verify", name, "--key", tmp_path / "ours.pub", cwd=project), 9, "it has no signature")
-    assert pushed(project, name, bases, "--sign", tmp_path / "ours.pem")["signed"] == [name]
+    facts = pushed(project, name, bases, "-t", f"{registry}/team/echo:2", "--sign", tmp_path / "ours.pem")
+    assert facts["signed"] == list(facts["attached"]) == [name, f"{registry}/team/echo:2"]
     assert "is whole and signed" in done("verify", name, "--key", tmp_path / "ours.pub", cwd=project)
-    fails(bentopack("verify", name, "--key", tmp_path / "other.pub", cwd=project), 9, "none of its 1 signatures")
+    other = ("verify", name, "--key", tmp_path / "other.pub")
+    fails(bentopack(*other, cwd=project), 9, "none of its 1 signatures")
+    told = bentopack(*other, "-o", "json", cwd=project)
+    assert (told.returncode, json.loads(told.stdout)["whole"]) == (9, False)
+    fails(
+        bentopack("verify", name, "--key", "nowhere", "-o", "json", cwd=project), 2, "nowhere: the key cannot be read"
+    )
     pushed(project, name, bases, "--sign", tmp_path / "other.pem")
     for each in ("ours", "other"):
         done("verify", name, "--key", tmp_path / f"{each}.pub", cwd=project)
     early = bentopack("containerize", "--push", "-t", name, "--sign", tmp_path / "ours.pub", cwd=project)
-    fails(early, 9, "expected a private key")
+    fails(early, 2, "expected a private key")

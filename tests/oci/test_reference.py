@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bentopack.errors import UsageError
-from bentopack.oci.reference import parse_reference
+from bentopack.oci.reference import in_repository, parse_reference
 
 DIGEST = f"sha256:{'0' * 64}"
 
@@ -30,8 +30,41 @@ def test_as_docker_reads_them(text: str, told: str, wanted: str) -> None:
     assert (str(reference), reference.wanted) == (told, wanted)
 
 
-@pytest.mark.parametrize("digest", ["", "sha256:../../etc/passwd", f"sha256:{'0' * 63}", f"md5:{'0' * 64}", "latest"])
-def test_a_digest_is_one(digest: str) -> None:
-    """It becomes a file's name, so nothing else is taken for one."""
-    with pytest.raises(UsageError, match="expected sha256: and 64 digits"):
-        parse_reference(f"ghcr.io/me/iris@{digest}")
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("", "repository"),
+        ("@", "repository"),
+        (":", "repository"),
+        ("iris:", "tag"),
+        ("iris:bad tag", "tag"),
+        ("ghcr.io/me/iris:-1", "tag"),
+        (f"ghcr.io/me/iris:{'1' * 129}", "tag"),
+        ("ghcr.io/Me/iris", "repository"),
+        ("ghcr.io/../iris", "repository"),
+        ("ghcr.io/me//iris", "repository"),
+        ("ghcr.io/me/iris?x=1", "repository"),
+        ("me@ghcr.io/iris", "digest"),
+        ("ghcr.io:port/iris", "registry"),
+        ("a b.example/iris", "registry"),
+        ("ghcr.io/me/iris@sha256:0", "digest"),
+        (f"ghcr.io/me/iris@{DIGEST}\n", "digest"),
+        ("ghcr.io/me/iris@sha256:../../etc/passwd", "digest"),
+        (f"ghcr.io/me/iris@md5:{'0' * 64}", "digest"),
+        ("ghcr.io/me/iris@", "digest"),
+    ],
+)
+def test_what_is_no_name_is_refused(text: str, part: str) -> None:
+    """Each part has its form, and the message says which one has not; nothing else becomes a path of a request."""
+    with pytest.raises(UsageError, match=f"is not a valid {part}"):
+        parse_reference(text)
+
+
+def test_tags_that_are_given_beside_a_repository_are_read_with_the_same_care() -> None:
+    """Neither nothing nor a path is a tag."""
+    assert in_repository("ghcr.io/me/iris", "1.0").tag == "1.0"
+    for tag in ("", "bad tag", "../../../v2/victim/manifests/x"):
+        with pytest.raises(UsageError, match="is not a valid tag"):
+            in_repository("ghcr.io/me/iris", tag)
+    with pytest.raises(UsageError, match="give the repository alone"):
+        in_repository("ghcr.io/me/iris:1", "1.0")

@@ -29,6 +29,7 @@ from bentopack.oci.signature import (
     PublicKeyFile,
     SignedPayload,
     SigningError,
+    UnusableKey,
     load_private_key,
     load_public_key,
     payload_for,
@@ -229,7 +230,7 @@ def test_a_wrong_password(cosign: bool, tmp_path: Path) -> None:
     plain = pem(key, PrivateFormat.PKCS8, BestAvailableEncryption(PASSWORD))
     path.write_bytes(generate_key_pair(PASSWORD)[0] if cosign else plain)
     for password, told in ((b"hunter2", "the password is not the key's"), (None, "no password was given")):
-        with pytest.raises(SigningError, match=told) as caught:
+        with pytest.raises(UnusableKey, match=told) as caught:
             load_private_key(path, password)
         assert str(path) in str(caught.value)
         assert "hunter2" not in str(caught.value)
@@ -252,7 +253,7 @@ def test_a_key_that_would_take_all_memory_is_refused(change: dict[str, object], 
     sealed = sealed_in(generate_key_pair(PASSWORD)[0])
     sealed["kdf"]["params"] |= change
     path.write_bytes(seal(sealed))
-    with pytest.raises(SigningError, match="or the file is damaged"):
+    with pytest.raises(UnusableKey, match="or the file is damaged"):
         load_private_key(path, PASSWORD)
 
 
@@ -261,7 +262,7 @@ def test_a_damaged_key_of_cosigns(sealed: object, tmp_path: Path) -> None:
     """It is one clear error, whatever is there."""
     path = tmp_path / "cosign.key"
     path.write_bytes(seal(sealed))
-    with pytest.raises(SigningError, match="or the file is damaged"):
+    with pytest.raises(UnusableKey, match="or the file is damaged"):
         load_private_key(path, PASSWORD)
 
 
@@ -273,7 +274,7 @@ def test_a_part_of_cosigns_key_that_was_cut(field: str, tmp_path: Path) -> None:
     holder = {"nonce": sealed["cipher"], "salt": sealed["kdf"], "ciphertext": sealed}[field]
     holder[field] = holder[field][:8]
     path.write_bytes(seal(sealed))
-    with pytest.raises(SigningError, match="or the file is damaged"):
+    with pytest.raises(UnusableKey, match="or the file is damaged"):
         load_private_key(path, PASSWORD)
 
 
@@ -282,10 +283,10 @@ def test_a_file_that_is_no_key(pair: Pair, tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("secret words")
     for path in (text, pair[1].path):
-        with pytest.raises(SigningError, match=f"{path}: expected a private key in PEM"):
+        with pytest.raises(UnusableKey, match=f"{path}: expected a private key in PEM"):
             load_private_key(path, None)
     for path in (text, pair[0].path):
-        with pytest.raises(SigningError, match=f"{path}: expected a public key in PEM") as caught:
+        with pytest.raises(UnusableKey, match=f"{path}: expected a public key in PEM") as caught:
             load_public_key(path)
         assert "secret" not in str(caught.value)
 
@@ -293,9 +294,9 @@ def test_a_file_that_is_no_key(pair: Pair, tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     """It is told why: there is none, or it is a folder."""
     for path, why in ((tmp_path / "none", "No such file"), (tmp_path, "Is a directory")):
-        with pytest.raises(SigningError, match=f"{path}: the key cannot be read: {why}"):
+        with pytest.raises(UnusableKey, match=f"{path}: the key cannot be read: {why}"):
             load_private_key(path, None)
-        with pytest.raises(SigningError, match=f"{path}: the key cannot be read: {why}"):
+        with pytest.raises(UnusableKey, match=f"{path}: the key cannot be read: {why}"):
             load_public_key(path)
 
 
@@ -311,9 +312,9 @@ def test_a_key_of_another_kind(kind: str, tmp_path: Path) -> None:
     key = makers[kind]()
     (tmp_path / "key").write_bytes(pem(key, PrivateFormat.PKCS8, NoEncryption()))
     (tmp_path / "pub").write_bytes(public_pem(key))
-    with pytest.raises(SigningError, match="key: expected an ECDSA key over P-256"):
+    with pytest.raises(UnusableKey, match="key: expected an ECDSA key over P-256"):
         load_private_key(tmp_path / "key", None)
-    with pytest.raises(SigningError, match="pub: expected an ECDSA key over P-256"):
+    with pytest.raises(UnusableKey, match="pub: expected an ECDSA key over P-256"):
         load_public_key(tmp_path / "pub")
 
 
@@ -329,7 +330,7 @@ def test_without_the_extra(package: str, tmp_path: Path, monkeypatch: pytest.Mon
     path.write_bytes(generate_key_pair(PASSWORD)[0])
     for name in [each for each in sys.modules if each.partition(".")[0] == package]:
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(SigningError, match="not installed") as caught:
+    with pytest.raises(UnusableKey, match="not installed") as caught:
         load_private_key(path, PASSWORD)
     assert caught.value.hint == 'install it: pip install "bentopack[sign]"'
 
