@@ -18,8 +18,8 @@ def readme(manifest: Manifest) -> bytes:
     made = remembered(
         "readme",
         [to_yaml(manifest), bentopack.__version__],
-        [Path(__file__), *folder.glob("*.j2")],
         lambda: {_NAME: _rendered(manifest, folder)},
+        files=folder.glob("*.j2"),
     )
     return made[_NAME]
 

@@ -10,7 +10,6 @@ import re
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -43,7 +42,6 @@ def sbom_files(manifest: Manifest, locked: Mapping[str, LockedEnvironment], runt
     return remembered(
         "sbom",
         [to_yaml(manifest), runtime, *known.values(), version_of("cyclonedx-python-lib")],
-        [Path(__file__)],
         lambda: {
             sbom_path(variant): _document(manifest, info, locked[variant], runtime)
             for variant, info in manifest.variants.items()

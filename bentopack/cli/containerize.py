@@ -122,7 +122,8 @@ def containerize(
 ) -> None:
     """Compile a Bento into a container image.
 
-    Without a target, the project in this folder is built first; a Bento that lay there already is proved file by file.
+    Without a target, the project in this folder is built first; a Bento that lay there already is proved file by file,
+    without an engine its models when they are read.
     With --gpu the image is that of the gpu variant, which needs docker.cuda_version in the bentofile. Where
     SOURCE_DATE_EPOCH is set, the image says that it was made then.
 

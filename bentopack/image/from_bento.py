@@ -17,7 +17,6 @@ from bentopack.image.plan import BaseFacts, ImagePlan
 from bentopack.image.validate import PlanError
 
 _PLAN = "plan.json"
-_SPEC = Path(__file__).parent.parent / "spec"
 
 
 def plan_bento(
@@ -38,7 +37,6 @@ def plan_bento(
     made = remembered(
         "plan",
         [asked, *_decisive(files)],
-        [*Path(__file__).parent.glob("*.py"), *_SPEC.glob("*.py")],
         lambda: {_PLAN: msgspec.json.encode(_planned(bento, variant, platform, base_image, found))},
     )
     return with_keys(msgspec.json.decode(made[_PLAN], type=ImagePlan), files)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bentopack._memo import remembered
@@ -82,12 +81,12 @@ class EngineImages:
         Raises:
             PlanError: the manifest asks for what no image can be; better said now than when it is containerized.
         """
-        room, templates = Path(__file__).parent, resource_dir("templates") / "dockerfile"
+        templates = resource_dir("templates") / "dockerfile"
         return remembered(
             "dockerfiles",
             [to_yaml(manifest), *(text for pair in sorted(requirements.items()) for text in pair), template],
-            [*room.glob("*.py"), *templates.rglob("*.j2")],
             lambda: self._rendered(manifest, requirements, template),
+            files=templates.rglob("*.j2"),
         )
 
     def _rendered(self, manifest: Manifest, requirements: Mapping[str, str], template: str | None) -> dict[str, bytes]:

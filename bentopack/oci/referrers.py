@@ -1,4 +1,4 @@
-"""What belongs to an image and lies beside it in its registry: a bill of materials, its provenance, signatures."""
+"""What belongs to an image and lies beside it in its registry: a bill of materials, its provenance."""
 
 from __future__ import annotations
 
