@@ -78,9 +78,8 @@ def _code() -> str:
 
     In a checkout a changed file has another time. To read them all would take longer than what is remembered saves.
     """
-    from bentopack import __version__
-
-    found = [f"{_PACKAGE} {__version__}"]
+    # Where the release's number stands: installers may give all files one time.
+    found = [(_PACKAGE / "__init__.py").read_text("utf-8")]
     for folder, folders, names in os.walk(_PACKAGE):
         folders[:] = sorted(each for each in folders if each != "__pycache__")
         for path in (Path(folder, name) for name in sorted(names) if name.endswith(".py")):

@@ -101,33 +101,20 @@ def compile_index(
         UsageError: there is nowhere to put several, or the target is a Bento, which is locked for one platform.
         BentopackError: see :func:`compile_image`.
     """
-    from bentopack.bento.origin import origin_of
     from bentopack.cli.pushed import Made, finish_push, image_facts, push_tags, size_of
     from bentopack.cli.registry import reach
-    from bentopack.cli.target import resolve_bento
     from bentopack.errors import UsageError
-    from bentopack.image.from_bento import plan_bento
     from bentopack.oci.image import Index
     from bentopack.oci.layout import write_index_layout
-    from bentopack.spec.manifest import read_manifest
 
     if goals.archive or not (goals.push or goals.layout):
         raise UsageError("several platforms under one name: give --push or --layout", hint=_ONE_EACH)
     registries = reach(goals.ca_bundle, goals.insecure)
     _require_images(registries, goals.tags, goals)
-    made = []
-    for platform in platforms:
-        bento = resolve_bento(target, reporter=reporter, platform=platform, proven=True, later="models")
-        plan = plan_bento(bento.path, variant=variant, platform=platform, base_image=base_image)
-        if (locked := read_manifest(bento.path).variants[variant].platform) != platform:
-            raise UsageError(f"{bento.tag} is locked for {locked}, not for {platform}", hint=_FROM_THE_PROJECT)
-        for reason in plan.base.reasons if explain else ():
-            reporter.note(f"{platform}: {reason}")
-        reporter.step(f"compiling for {platform}")
-        engine = None if goals.base_from or plan.base.pinned else _engine()
-        origin = origin_of(bento.tag, bento.digest)
-        image, _ = make(bento, plan, goals, registries, engine, origin, reporter)
-        made.append((bento, plan, image))
+    made = [
+        _of_platform(target, each, variant, base_image, goals, registries, reporter, explain=explain)
+        for each in platforms
+    ]
     index = Index(tuple(image for *_, image in made))
     tags = goals.tags or tuple(str(bento.tag) for bento, *_ in made[:1])
     size = size_of(index.images)
@@ -144,6 +131,37 @@ def compile_index(
         push_tags(index, registries, facts, reporter)
         each_made = [Made(bento, plan, image.descriptor) for bento, plan, image in made]
         finish_push(each_made, registries, goals, facts, reporter)
+
+
+def _of_platform(
+    target: str | None,
+    platform: str,
+    variant: str,
+    base_image: str | None,
+    goals: Goals,
+    registries: Registries,
+    reporter: Output,
+    *,
+    explain: bool,
+) -> tuple[ResolvedBento, ImagePlan, Image]:
+    """Build the project for a platform, and compile the image of that."""
+    from bentopack.bento.origin import origin_of
+    from bentopack.cli.target import resolve_bento
+    from bentopack.errors import UsageError
+    from bentopack.image.from_bento import plan_bento
+    from bentopack.spec.manifest import read_manifest
+
+    bento = resolve_bento(target, reporter=reporter, platform=platform, proven=True, later="models")
+    plan = plan_bento(bento.path, variant=variant, platform=platform, base_image=base_image)
+    if (locked := read_manifest(bento.path).variants[variant].platform) != platform:
+        raise UsageError(f"{bento.tag} is locked for {locked}, not for {platform}", hint=_FROM_THE_PROJECT)
+    for reason in plan.base.reasons if explain else ():
+        reporter.note(f"{platform}: {reason}")
+    reporter.step(f"compiling for {platform}")
+    engine = None if goals.base_from or plan.base.pinned else _engine()
+    origin = origin_of(bento.tag, bento.digest)
+    image, _ = make(bento, plan, goals, registries, engine, origin, reporter)
+    return bento, plan, image
 
 
 _ONE_EACH = "the local engine, and an archive for it, hold an image of one platform"

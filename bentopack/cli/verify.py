@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,7 @@ from bentopack.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bentopack._report import Reporter
     from bentopack.bento.verify import ProvenBento
     from bentopack.cli.output import Output
 
@@ -65,19 +66,7 @@ def verify(
     _require_for(check, of_image=of_image)
     with out.working() as reporter, _told_as_json(out, output):
         reporter.step(f"hashing {target}")
-        if of_image:
-            from bentopack.cli.verified import verify_image
-
-            facts = verify_image(target, check, reporter)
-            signed = " and signed" if key else ""
-            told = [
-                f"{target} is {'made again' if rebuild else 'whole'}{signed} ({platform}): {digest}"
-                for platform, digest in facts["platforms"].items()
-            ]
-        else:
-            proven = _prove(target)
-            facts = {"whole": True, "tag": str(proven.tag), "digest": proven.digest}
-            told = [f"{proven.tag} is whole: {proven.digest}"]
+        facts, told = _proved_image(target, check, reporter) if of_image else _proved(target)
     if output is Format.json:
         out.json(facts)
         return
@@ -111,6 +100,21 @@ def _require_for(check: ImageCheck, *, of_image: bool) -> None:
         raise UsageError(f"{' and '.join(named)}: for an image in a registry, such as registry.example/iris:1.0")
     if check.base_from and not check.rebuild:
         raise UsageError("--base-from is the base of what is made again: add --rebuild")
+
+
+def _proved_image(target: str, check: ImageCheck, reporter: Reporter) -> tuple[dict[str, Any], list[str]]:
+    """Prove an image, and return what is told of it to scripts and to people."""
+    from bentopack.cli.verified import verify_image
+
+    facts = verify_image(target, check, reporter)
+    what = f"{'made again' if check.rebuild else 'whole'}{' and signed' if check.key else ''}"
+    return facts, [f"{target} is {what} ({platform}): {digest}" for platform, digest in facts["platforms"].items()]
+
+
+def _proved(target: str) -> tuple[dict[str, Any], list[str]]:
+    proven = _prove(target)
+    facts = {"whole": True, "tag": str(proven.tag), "digest": proven.digest}
+    return facts, [f"{proven.tag} is whole: {proven.digest}"]
 
 
 @contextmanager
