@@ -198,9 +198,10 @@ def containerize(
                 elif dockerfile is None:
                     compile_image(bento, plan, goals, facts, reporter)
         except RegistryError as error:
-            if not facts:
+            # What a builder made, was written, or is pushed so far is told first.
+            if not (facts and (tool or any(facts.get(each) for each in ("archive", "layout", "pushed")))):
                 raise
-            failed = error  # what was made, and pushed so far, is told first
+            failed = error
     if dockerfile is not None:
         from bentopack.cli.built import render
 

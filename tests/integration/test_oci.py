@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -239,45 +240,77 @@ def on_this_network(config: Path, port: int) -> None:
     config.write_text(json.dumps(told))
 
 
-@pytest.mark.parametrize("guarded", ["plain", "password", "tls"])
+@dataclass(frozen=True)
+class Guard:
+    """How a registry is guarded: its configuration, what reaches it, and what is said to who may not enter."""
+
+    more: str = ""
+    scheme: str = "http"
+    options: tuple[str, ...] = ()
+    refusal: str | None = None
+
+
+def guarded(kind: str, folder: Path) -> Guard:
+    """Make what a registry is guarded with: nothing, a password, or a certificate of a company's own."""
+    if kind == "password":
+        (folder / "htpasswd").write_text(HTPASSWD)
+        return Guard(f"auth: {{htpasswd: {{realm: here, path: {folder / 'htpasswd'}}}}}", refusal="docker login")
+    if kind == "tls":
+        authority, pem = trustme.CA(), folder / "server.pem"
+        authority.cert_pem.write_to_path(folder / "ca.pem")
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(pem)
+        more = f"  tls: {{certificate: {pem}, key: {pem}}}"
+        return Guard(more, "https", ("--ca-bundle", str(folder / "ca.pem")), "certificate")
+    return Guard()
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("kind", ["plain", "password", "tls"])
 def test_pushed_to_a_registry(
-    guarded: str, project: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, project: Path, real_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_image: RunImage
 ) -> None:
-    """Without a password, with one, and with a certificate of a company's own; an edit sends one small layer."""
+    """Guarded or not: an edit asks once for each blob and sends one small layer; the engine pulls it and runs it."""
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
-    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
-    more, scheme = "", "http"
-    options: list[str] = []
-    if guarded == "password":
-        (tmp_path / "htpasswd").write_text(HTPASSWD)
-        more = f"auth: {{htpasswd: {{realm: here, path: {tmp_path / 'htpasswd'}}}}}"
-    if guarded == "tls":
-        authority = trustme.CA()
-        authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-        issued = authority.issue_cert("127.0.0.1")
-        issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
-        pem = tmp_path / "server.pem"
-        more, scheme = f"  tls: {{certificate: {pem}, key: {pem}}}", "https"
-        options = ["--ca-bundle", str(tmp_path / "ca.pem")]
-    log = tmp_path / "registry.log"
-    with serving_registry(tmp_path, more, scheme=scheme, log=log) as registry:
-        arguments = ["-t", f"{registry}/team/echo:1", "--base-from", str(base), "--push", *options]
-        if guarded != "plain":
-            refused = bentopack("containerize", "--backend", "oci", *arguments[:5], cwd=project)
-            assert refused.returncode == 10, refused.stderr
-            assert ("docker login" if guarded == "password" else "certificate") in refused.stderr
-        log_in(tmp_path / "docker", registry)
-        first = facts_of(project, *arguments)
-        assert first["pushed"] == {f"{registry}/team/echo:1": first["digest"]}
-        service = project / "service.py"
-        service.write_text(service.read_text() + "# edited\n")
-        log.write_text("")
-        second = facts_of(project, *arguments)
+    guard, log = guarded(kind, tmp_path), tmp_path / "registry.log"
+    with serving_registry(tmp_path, guard.more, scheme=guard.scheme, log=log) as registry:
+        name = f"{registry}/team/echo:1"
+        goal = ("-t", name, "--base-from", str(real_base), "--push")
+        with monkeypatch.context() as without_engine:
+            without_engine.setenv("DOCKER_HOST", "unix:///nowhere")
+            if guard.refusal:
+                fails(bentopack("containerize", "--backend", "oci", *goal, cwd=project), 10, guard.refusal)
+            log_in(tmp_path / "docker", registry)
+            first = facts_of(project, *goal, *guard.options)
+            service = project / "service.py"
+            service.write_text(service.read_text() + "# edited\n")
+            log.write_text("")
+            second = facts_of(project, *goal, *guard.options)
+        said = log.read_text(errors="replace")
+        assert first["pushed"] == {name: first["digest"]}
         assert second["digest"] != first["digest"]
-        assert 0 < int(second["sent"]) < 100_000
-        assert int(first["sent"]) > 1_000_000
-    begun = [line for line in log.read_text(errors="replace").splitlines() if '"POST /v2/' in line]
-    assert len(begun) == 3  # the configuration, the source, and the statement of the image
+        assert 0 < second["sent"] < 100_000
+        assert first["sent"] > 1_000_000
+        # The configuration, the source, and the statement of the image.
+        assert len(re.findall(r'"POST /v2/team/echo/blobs/uploads/ ', said)) == 3
+        asked = re.findall(r'"HEAD /v2/team/echo/blobs/(\S+) HTTP/1.1" (?:200|404)', said)
+        layers = json.loads(skopeo(tmp_path, "inspect", "--raw", f"docker://{name}"))["layers"]
+        assert len(asked) == len(set(asked)) >= len(layers)
+        assert {each["digest"] for each in layers} < set(asked)
+        try:
+            docker("pull", name)
+            with run_image(name) as container:
+                assert ask(container.url, [CALL])[0].body == b"hi"
+        finally:
+            subprocess.run(["docker", "image", "rm", "--force", name], capture_output=True, check=False)
+
+
+def skopeo(folder: Path, *arguments: str) -> str:
+    """Ask skopeo, with the login of a test, and no more of TLS than the engine asks of this machine's registries."""
+    if shutil.which("skopeo") is None:
+        missing("there is no skopeo on PATH (Debian: apt-get install skopeo)")
+    trust = ["--tls-verify=false", "--authfile", str(folder / "docker" / "config.json")]
+    done = subprocess.run(["skopeo", arguments[0], *trust, *arguments[1:]], capture_output=True, text=True, check=True)
+    return done.stdout
 
 
 def log_in(folder: Path, registry: str) -> None:
