@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 TESTS ?=
+WORKERS ?= auto
 
 .PHONY: help demo test check lint types architecture drift format schema docs clean
 
@@ -14,7 +15,7 @@ demo: $(VENV)/.demo ## Train a model, pack it, serve it, make its image, run tha
 
 test: check ## Lint, types, architecture, and all tests (TESTS="tests/spec -k yaml" for some)
 	@echo "== tests"
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(TESTS)  # a file at a time a processor: tests of a file share servers
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)  # a file at a time a processor: tests of a file share servers
 
 check: lint types architecture drift ## All that is checked without running the tests
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from bentopack._report import Reporter
     from bentopack.bento.origin import Origin
+    from bentopack.cli.image_request import Wanted
     from bentopack.cli.output import Output
     from bentopack.cli.target import ResolvedBento
     from bentopack.image.engine import Engine
@@ -84,17 +85,7 @@ def compile_image(
         finish_push([Made(bento, plan, image.descriptor)], registries, goals, facts, reporter)
 
 
-def compile_index(
-    target: str | None,
-    platforms: Sequence[str],
-    variant: str,
-    base_image: str | None,
-    goals: Goals,
-    facts: dict[str, Any],
-    reporter: Output,
-    *,
-    explain: bool,
-) -> None:
+def compile_index(wanted: Wanted, goals: Goals, facts: dict[str, Any], reporter: Output) -> None:
     """Compile an image for each platform, each from its own lock, and put them under one name; for ``facts`` see above.
 
     Raises:
@@ -111,10 +102,7 @@ def compile_index(
         raise UsageError("several platforms under one name: give --push or --layout", hint=_ONE_EACH)
     registries = reach(goals.ca_bundle, goals.insecure)
     _require_images(registries, goals.tags, goals)
-    made = [
-        _of_platform(target, each, variant, base_image, goals, registries, reporter, explain=explain)
-        for each in platforms
-    ]
+    made = [_of_platform(wanted, each, goals, registries, reporter) for each in wanted.platforms]
     index = Index(tuple(image for *_, image in made))
     tags = goals.tags or tuple(str(bento.tag) for bento, *_ in made[:1])
     size = size_of(index.images)
@@ -134,15 +122,7 @@ def compile_index(
 
 
 def _of_platform(
-    target: str | None,
-    platform: str,
-    variant: str,
-    base_image: str | None,
-    goals: Goals,
-    registries: Registries,
-    reporter: Output,
-    *,
-    explain: bool,
+    wanted: Wanted, platform: str, goals: Goals, registries: Registries, reporter: Output
 ) -> tuple[ResolvedBento, ImagePlan, Image]:
     """Build the project for a platform, and compile the image of that."""
     from bentopack.bento.origin import origin_of
@@ -151,11 +131,11 @@ def _of_platform(
     from bentopack.image.from_bento import plan_bento
     from bentopack.spec.manifest import read_manifest
 
-    bento = resolve_bento(target, reporter=reporter, platform=platform, proven=True, later="models")
-    plan = plan_bento(bento.path, variant=variant, platform=platform, base_image=base_image)
-    if (locked := read_manifest(bento.path).variants[variant].platform) != platform:
+    bento = resolve_bento(wanted.target, reporter=reporter, platform=platform, proven=True, later="models")
+    plan = plan_bento(bento.path, variant=wanted.variant, platform=platform, base_image=wanted.base_image)
+    if (locked := read_manifest(bento.path).variants[wanted.variant].platform) != platform:
         raise UsageError(f"{bento.tag} is locked for {locked}, not for {platform}", hint=_FROM_THE_PROJECT)
-    for reason in plan.base.reasons if explain else ():
+    for reason in plan.base.reasons if wanted.explain else ():
         reporter.note(f"{platform}: {reason}")
     reporter.step(f"compiling for {platform}")
     engine = None if goals.base_from or plan.base.pinned else _engine()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,7 +26,12 @@ from bentopack.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from bentopack.cli.compiled import Goals
+    from bentopack.cli.image_request import Wanted
     from bentopack.cli.output import Output
+    from bentopack.image.build_options import BuildOptions
+    from bentopack.image.builder import Builder
+    from bentopack.image.plan import ImagePlan
 
 BackendOption = Annotated[
     Backend,
@@ -130,19 +136,17 @@ def containerize(
     Example:  bentopack containerize iris:latest -t registry.example/iris:1.0 --push
     """
     from bentopack.cli import image_request
-    from bentopack.cli.compiled import Goals, compile_image, compile_index
+    from bentopack.cli.compiled import Goals, compile_index
     from bentopack.cli.output import Output
     from bentopack.cli.registry import checked_bundle
-    from bentopack.cli.target import resolve_bento
     from bentopack.errors import RegistryError
     from bentopack.image.build_options import BuildOptions
-    from bentopack.image.from_bento import plan_bento
     from bentopack.image.validate import image_tag
 
     out = Output(verbose=verbose, progress=progress)
     # All that can be wrong with the request and this machine is said before the work begins.
     platforms = image_request.require_possible(dockerfile, push, sign is not None, metadata_file, archive, platform)
-    platform = next(iter(platforms), None)
+    wanted = image_request.Wanted(target, "gpu" if gpu else "cpu", platforms, base_image, explain)
     options = BuildOptions(
         tuple(image_tag(text) for text in tag or ()),
         no_cache,
@@ -169,34 +173,14 @@ def containerize(
     )
     only_dockerfile, several = dockerfile is not None, len(platforms) > 1
     tool = image_request.choose(builder, backend, goals, options, only_dockerfile=only_dockerfile, several=several)
-    variant = "gpu" if gpu else "cpu"
     facts: dict[str, Any] = {}
     failed: RegistryError | None = None
     with out.working() as reporter:
         try:
             if several:
-                compile_index(target, platforms, variant, base_image, goals, facts, reporter, explain=explain)
+                compile_index(wanted, goals, facts, reporter)
             else:
-                # Layers that are there already are not read again; whoever makes one proves what it reads.
-                later = None if tool else "models"
-                bento = resolve_bento(target, reporter=reporter, platform=platform, proven=True, later=later)
-                plan = plan_bento(bento.path, variant=variant, platform=platform, base_image=base_image)
-                if tool and plan.base.checked:
-                    from bentopack.image.probe import look_into
-
-                    reporter.step(f"looking into {plan.base.image}")
-                    found = look_into(tool, plan.base.reference, plan.platform, os.environ)
-                    plan = plan_bento(
-                        bento.path, variant=variant, platform=platform, base_image=base_image, found=found
-                    )
-                for reason in plan.base.reasons if explain else ():
-                    reporter.note(reason)
-                if tool:
-                    from bentopack.cli.built import build_and_push
-
-                    build_and_push(tool, bento, plan, options, goals, facts, reporter)
-                elif dockerfile is None:
-                    compile_image(bento, plan, goals, facts, reporter)
+                plan = _make_one(wanted, tool, options, goals, facts, reporter, only_plan=only_dockerfile)
         except RegistryError as error:
             # What a builder made, was written, or is pushed so far is told first.
             if not (facts and (tool or any(facts.get(each) for each in ("archive", "layout", "pushed")))):
@@ -210,6 +194,45 @@ def containerize(
     _finish(out, facts, metadata_file, output)
     if failed:
         raise failed
+
+
+def _make_one(
+    wanted: Wanted,
+    tool: Builder | None,
+    options: BuildOptions,
+    goals: Goals,
+    facts: dict[str, Any],
+    reporter: Output,
+    *,
+    only_plan: bool,
+) -> ImagePlan:
+    """Plan the image of one platform and make it, by a builder where there is one; ``facts`` gets what came of it."""
+    from bentopack.cli.target import resolve_bento
+    from bentopack.image.from_bento import plan_bento
+
+    # Layers that are there already are not read again; whoever makes one proves what it reads.
+    later = None if tool else "models"
+    bento = resolve_bento(wanted.target, reporter=reporter, platform=wanted.platform, proven=True, later=later)
+    planned = partial(
+        plan_bento, bento.path, variant=wanted.variant, platform=wanted.platform, base_image=wanted.base_image
+    )
+    plan = planned()
+    if tool and plan.base.checked:
+        from bentopack.image.probe import look_into
+
+        reporter.step(f"looking into {plan.base.image}")
+        plan = planned(found=look_into(tool, plan.base.reference, plan.platform, os.environ))
+    for reason in plan.base.reasons if wanted.explain else ():
+        reporter.note(reason)
+    if tool:
+        from bentopack.cli.built import build_and_push
+
+        build_and_push(tool, bento, plan, options, goals, facts, reporter)
+    elif not only_plan:
+        from bentopack.cli.compiled import compile_image
+
+        compile_image(bento, plan, goals, facts, reporter)
+    return plan
 
 
 def _finish(out: Output, facts: dict[str, Any], metadata_file: Path | None, output: Format) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,23 @@ class CompressionName(str, Enum):
     zstd = "zstd"
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Which image is asked for: of what, for which platforms (by itself, that of the lock), and on which base."""
+
+    target: str | None
+    variant: str
+    platforms: tuple[str, ...]
+    base_image: str | None
+    explain: bool
+    """Whether it is told why this base."""
+
+    @property
+    def platform(self) -> str | None:
+        """The only one, or the first."""
+        return next(iter(self.platforms), None)
+
+
 def require_possible(
     dockerfile: str | None,
     push: bool,
@@ -47,7 +65,7 @@ def require_possible(
     metadata_file: Path | None,
     archive: Path | None,
     platform: str | None,
-) -> list[str]:
+) -> tuple[str, ...]:
     """Refuse what cannot be, before anything is done for it; and return the platforms that are asked for."""
     from bentopack.errors import UsageError
 
@@ -65,7 +83,7 @@ def require_possible(
             raise UsageError(f"--platform: expected one such as linux/arm64, found {each!r}: images are Linux's")
     if dockerfile is not None and len(platforms) > 1:
         raise UsageError("--dockerfile writes that of one platform: give one, or none")
-    return sorted(set(platforms))
+    return tuple(sorted(set(platforms)))
 
 
 def choose(
