@@ -132,7 +132,9 @@ def _inputs(seen: Look, young: Iterable[str], models: Iterable[str]) -> str:
 
 def _content(path: str) -> tuple[int, str] | None:
     try:
-        return Path(path).stat().st_mode, sha256_file(Path(path))
+        mode = Path(path).stat().st_mode
+        # Whoever opens a pipe waits for somebody to write to it; no build takes one.
+        return (mode, sha256_file(Path(path))) if stat.S_ISREG(mode) else (mode, "")
     except OSError:
         return None
 

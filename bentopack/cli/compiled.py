@@ -92,6 +92,7 @@ def compile_index(wanted: Wanted, goals: Goals, facts: dict[str, Any], reporter:
         UsageError: there is nowhere to put several, or the target is a Bento, which is locked for one platform.
         BentopackError: see :func:`compile_image`.
     """
+    from bentopack._fs import writing
     from bentopack.cli.pushed import Made, finish_push, image_facts, push_tags, size_of
     from bentopack.cli.registry import reach
     from bentopack.errors import UsageError
@@ -113,7 +114,8 @@ def compile_index(wanted: Wanted, goals: Goals, facts: dict[str, Any], reporter:
     }
     if goals.layout:
         reporter.step(f"writing {goals.layout}")
-        write_index_layout(index, goals.layout, tags)
+        with writing(goals.layout.absolute(), otherwise="give --layout"):
+            write_index_layout(index, goals.layout, tags)
         facts["layout"] = str(goals.layout)
     if goals.push:
         push_tags(index, registries, facts, reporter)
@@ -241,6 +243,7 @@ def _write(
     reporter: Reporter,
 ) -> None:
     """Write the files that are asked for; one where nothing is, and no engine is there to have the image."""
+    from bentopack._fs import writing
     from bentopack.image.deliver import write_file
     from bentopack.oci.layout import write_layout
 
@@ -252,9 +255,11 @@ def _write(
         )
     if goals.layout:
         reporter.step(f"writing {goals.layout}")
-        write_layout(image, goals.layout, tags)
+        with writing(goals.layout.absolute(), otherwise="give --layout"):
+            write_layout(image, goals.layout, tags)
         facts["layout"] = str(goals.layout)
     if archive:
         reporter.step(f"writing {archive}")
-        write_file(image, archive, tags)
+        with writing(archive.absolute().parent, otherwise="give --archive a file in"):
+            write_file(image, archive, tags)
         facts["archive"] = str(archive)

@@ -141,14 +141,13 @@ def containerize(
     from bentopack.cli.registry import checked_bundle
     from bentopack.errors import RegistryError
     from bentopack.image.build_options import BuildOptions
-    from bentopack.image.validate import image_tag
 
     out = Output(verbose=verbose, progress=progress)
     # All that can be wrong with the request and this machine is said before the work begins.
     platforms = image_request.require_possible(dockerfile, push, sign is not None, metadata_file, archive, platform)
     wanted = image_request.Wanted(target, "gpu" if gpu else "cpu", platforms, base_image, explain)
     options = BuildOptions(
-        tuple(image_tag(text) for text in tag or ()),
+        image_request.tags(tag or ()),
         no_cache,
         tuple(cache_from or ()),
         tuple(cache_to or ()),
@@ -236,21 +235,22 @@ def _make_one(
 
 
 def _finish(out: Output, facts: dict[str, Any], metadata_file: Path | None, output: Format) -> None:
-    """Write what was made where it is asked for, and tell it."""
-    if metadata_file:
-        _write_metadata(metadata_file, facts)
+    """Tell what was made, and write it where that is asked for."""
     if output is Format.json:
         out.json(facts)
     else:
         _tell(out, facts)
+    if metadata_file:
+        _write_metadata(metadata_file, facts)
 
 
 def _write_metadata(path: Path, facts: dict[str, Any]) -> None:
     import json
 
-    from bentopack._fs import write_atomic
+    from bentopack._fs import write_atomic, writing
 
-    write_atomic(path, json.dumps(facts, indent=2) + "\n")
+    with writing(path.absolute().parent, otherwise="give --metadata-file a file in"):
+        write_atomic(path, json.dumps(facts, indent=2) + "\n")
 
 
 def _tell(out: Output, facts: dict[str, Any]) -> None:
@@ -262,10 +262,11 @@ def _tell(out: Output, facts: dict[str, Any]) -> None:
 
 
 def _write_dockerfile(out: Output, path: str, text: str) -> None:
-    from bentopack._fs import write_atomic
+    from bentopack._fs import write_atomic, writing
 
     if path == "-":
         out.result(text.rstrip("\n"))
     else:
-        write_atomic(Path(path), text)
+        with writing(Path(path).absolute().parent, otherwise="give --dockerfile a file in"):
+            write_atomic(Path(path), text)
         out.result(path)

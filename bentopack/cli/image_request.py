@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from bentopack.cli.compiled import Goals
@@ -194,6 +195,25 @@ def _for_a_build(builder: BuilderName | None, options: BuildOptions) -> list[str
 
 def _given(options: dict[str, object]) -> list[str]:
     return [option for option, value in options.items() if value]
+
+
+def tags(texts: Sequence[str]) -> tuple[str, ...]:
+    """The names that an image is to have.
+
+    Raises:
+        UsageError: one is no such name.
+    """
+    from bentopack.errors import UsageError
+    from bentopack.image.validate import PlanError, image_tag
+    from bentopack.oci.reference import parse_reference
+
+    try:
+        found = tuple(map(image_tag, texts))
+    except PlanError as error:
+        raise UsageError(error.message, hint=error.hint) from None
+    for each in found:
+        parse_reference(each)
+    return found
 
 
 def secrets(texts: list[str]) -> tuple[Secret, ...]:

@@ -12,7 +12,8 @@ def run(target: TargetArgument = None, *, env: EnvironmentOption = None, setting
     """Serve a project or a Bento on this machine, for its developer.
 
     The runtime is the same as in its image. A project runs with the packages that are installed here. A Bento runs in
-    an environment of its own, made from its lock at the first run and kept. Ctrl-C answers what has been accepted and
+    an environment of its own, made from its lock at the first run and kept; what is stored is taken on trust, and
+    `bentopack verify` proves it. Ctrl-C answers what has been accepted and
     exits with 0. Each option may be given by the environment: --max-body as BENTOPACK_MAX_BODY.
 
     Example:  bentopack run iris:latest --port 8080 --reload

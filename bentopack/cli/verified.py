@@ -222,7 +222,7 @@ def _differences(
     # The configuration says what layers hold. It may be another image's: what counts is what is in them.
     same = Descriptor.from_json(told["config"]).digest == image.config_descriptor.digest
     if others and same and all(_plain_digest(fetch(there)) == part.layer.diff_id for _, part, there in others):
-        return [f"its layers hold the same, and are compressed by another release than the one here ({compressor})"]
+        return [f"its layers hold the same, and are compressed otherwise than here ({compressor})"]
     history = [
         str(each.get("created_by", "")) for each in json.loads(image.config)["history"] if not each.get("empty_layer")
     ]

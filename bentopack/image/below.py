@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import partial
 from pathlib import Path
 
 from bentopack._report import Reporter
@@ -13,7 +14,8 @@ from bentopack.image.plan import LOCKED_GLIBC, ImagePlan
 from bentopack.image.validate import PlanError
 from bentopack.oci.archive import Pieces, member_names, read_archive
 from bentopack.oci.blobs import Blobs, Layer
-from bentopack.oci.content import ContentError, Descriptor
+from bentopack.oci.compress import GZIP
+from bentopack.oci.content import LAYER, ContentError, Descriptor, image_manifest
 from bentopack.oci.image import Image, Part, read_config, settings_of
 from bentopack.oci.layout import read_layout
 from bentopack.oci.reference import parse_reference
@@ -36,7 +38,7 @@ def read_base(path: Path, plan: ImagePlan, blobs: Blobs) -> Image:
         return read_layout(path, plan.platform)
     try:
         with path.open("rb") as file:
-            return _required(read_archive(file, blobs), plan, f"--base-from {path}")
+            return _packed(_required(read_archive(file, blobs), plan, f"--base-from {path}"), blobs)
     except OSError as error:
         raise UsageError(f"--base-from: {path} cannot be read: {error.strerror}") from None
     except ContentError as error:
@@ -58,10 +60,14 @@ def fetch_base(
         return found
     try:
         image = registries.image(reference, plan.platform, blobs)
-    except RegistryError:
+    except RegistryError as error:
         if engine and reference.digest and (found := _of_engine(plan, blobs, engine, reporter)):
             return found
-        raise
+        raise RegistryError(
+            f"the base {plan.base.image} for {plan.platform}: {error.message}",
+            hint=f"{error.hint or 'is that its name?'} Or take it out of a file: --base-from; or another: --base-image",
+            status=error.status,
+        ) from None
     return _required(image, plan, plan.base.image)
 
 
@@ -104,16 +110,34 @@ def _of_engine(plan: ImagePlan, blobs: Blobs, engine: Engine, reporter: Reporter
 
 def _taken(reference: str, image_id: str, blobs: Blobs, engine: Engine, reporter: Reporter) -> Image:
     """An engine hands out whole images only, so that this is done once."""
-    key = hashlib.sha256(f"engine {image_id}".encode()).hexdigest()
+    key = hashlib.sha256(f"engine, {GZIP.compressor}, {image_id}".encode()).hexdigest()
     if told := blobs.noted(key):
         parts = tuple(_kept(each, diff_id, blobs) for each, diff_id in told["layers"])
         if all(blobs.has(part.descriptor) for part in parts):
             return Image(parts, blobs.read(told["config"]), blobs.read(told["manifest"]))
     reporter.step(f"taking {reference} out of the engine")
-    image = read_archive(Pieces(engine.save(reference)), blobs)
+    image = _packed(read_archive(Pieces(engine.save(reference)), blobs), blobs)
     layers = [(part.descriptor.to_json(), part.layer.diff_id) for part in image.parts]
     blobs.note(key, {"config": blobs.put(image.config), "manifest": blobs.put(image.manifest), "layers": layers})
     return image
+
+
+def _packed(image: Image, blobs: Blobs) -> Image:
+    """An image whose layers are compressed: engines give them out as plain tars, and registries are sent them."""
+    parts = tuple(_compressed(part, blobs) for part in image.parts)
+    manifest = image_manifest(image.config_descriptor, [part.descriptor for part in parts], {})
+    return Image(parts, image.config, manifest)
+
+
+def _compressed(part: Part, blobs: Blobs) -> Part:
+    if part.descriptor.media_type != LAYER:
+        return part
+    key = hashlib.sha256(f"{GZIP.compressor} {part.layer.diff_id}".encode()).hexdigest()
+    layer = blobs.layer(key)
+    if layer is None:
+        layer = Layer(Descriptor(GZIP.media_type, *blobs.add(GZIP.compress(part.stream()))), part.layer.diff_id)
+        blobs.note_layer(key, layer)
+    return Part(layer, partial(blobs.stream, layer.descriptor.digest))
 
 
 def _kept(told: object, diff_id: str, blobs: Blobs) -> Part:

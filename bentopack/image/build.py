@@ -21,10 +21,12 @@ from bentopack.image.model_images import model_images
 from bentopack.image.plan import ImagePlan
 from bentopack.image.render import CA_BUNDLE, INSTALL_BUILDX, render_dockerfile, render_dockerignore, require_mounts
 from bentopack.image.running import run
-from bentopack.image.secrets import Secret
+from bentopack.image.secrets import Secret, beside_usual
 from bentopack.image.validate import PlanError
 from bentopack.oci.image import Image
 from bentopack.oci.layout import read_layout
+
+_BUNDLE = "ca-bundle.pem"
 
 
 def build_image(
@@ -104,6 +106,8 @@ def _run(
         plan, dialect, secrets=secrets, ca_bundle=trusting, model_images=images, created=created
     )
     write_dockerfile(folder, dockerfile, render_dockerignore(plan, elsewhere=images))
+    if options.ca_bundle:
+        (folder / _BUNDLE).write_bytes(beside_usual(options.ca_bundle, environ))
     command = build_command(builder, bento, folder, plan, options, more)
     code, log = run(command, {**environ, **builder.environment}, reporter)
     if code:
@@ -125,7 +129,7 @@ def require_understood(builder: Builder, options: BuildOptions) -> None:
 def build_command(
     builder: Builder, bento: Path, folder: Path, plan: ImagePlan, options: BuildOptions, more: Sequence[str] = ()
 ) -> list[str]:
-    """The builder's arguments; ``folder`` holds the Dockerfile and gets the image's id.
+    """The builder's arguments; ``folder`` holds the Dockerfile and what is trusted, and gets the image's id.
 
     Raises:
         PlanError: the builder does not know what is asked of it.
@@ -148,7 +152,7 @@ def build_command(
         command += ["--timestamp", str(options.epoch)]
     for argument in options.build_args:
         command += ["--build-arg", argument]
-    trusted = [Secret(CA_BUNDLE, options.ca_bundle)] if options.ca_bundle else []
+    trusted = [Secret(CA_BUNDLE, folder / _BUNDLE)] if options.ca_bundle else []
     for secret in (*options.secrets, *trusted):
         command += ["--secret", secret.option]
     return [*command, *more, str(bento.absolute())]

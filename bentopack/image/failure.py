@@ -86,7 +86,8 @@ def _hint(step: str, lines: Sequence[str]) -> str:
     # The builders' words for fetching an image.
     if fetched := re.match(r"\[internal\] load metadata for (\S+)|FROM (\S+)", step):
         image = (fetched[1] or fetched[2]).removeprefix("docker.io/library/").removeprefix("docker.io/")
-        return f"{image} is pulled from its registry: is that its name, and can the engine reach it and log in there?"
+        asked = "is that its name, and can the engine reach it and log in there?"
+        return f"{image} is pulled from its registry: {asked} --base-image names another base"
     if unknown := next((match for line in lines if (match := _NO_PACKAGE.search(line))), None):
         name = next(filter(None, unknown.groups()))
         return f"docker.system_packages: the base's distribution has no {name!r} in this release, under that name"

@@ -25,6 +25,8 @@ def read_given_base(path: Path, plan: ImagePlan, blobs: Blobs, reporter: Reporte
     """
     image, wanted = read_base(path, plan, blobs), plan.base.pinned
     if wanted is None:
+        if not plan.base.checked:  # chosen here, and named by nobody
+            reporter.warn(f"--base-from: {path} is taken for {plan.base.image}; if it is not, say --base-image")
         return image
     if not path.is_dir():
         reporter.warn(f"--base-from: whether the archive {path} is {plan.base.reference} cannot be told")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bentopack.errors import NotFound
+from bentopack.image.kinds import TOLD
 from bentopack.image.provenance import PREDICATE, STATEMENT
 from bentopack.oci.blobs import Blobs
 from bentopack.oci.content import INDEXES, ContentError, Descriptor, digest_of
@@ -95,6 +96,8 @@ def inspect_image(registries: Registries, reference: Reference, blobs: Blobs) ->
 
 def _of_one(registries: Registries, reference: Reference, digest: str, manifest: bytes, blobs: Blobs) -> ImageReport:
     told = json.loads(manifest)
+    if artifact := told.get("artifactType"):
+        raise NotFound(f"{reference} is {TOLD.get(artifact, artifact)}, and no image")
     if "config" not in told:
         raise ContentError(f"{reference} is no image")
     layers = [Descriptor.from_json(each) for each in told.get("layers", ())]

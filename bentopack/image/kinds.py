@@ -13,7 +13,8 @@ from bentopack.oci.registry import Registries
 IMAGE = "application/vnd.oci.image"
 BENTO_ARTIFACT = "application/vnd.bentopack.bento.v1"
 MODEL_ARTIFACT = "application/vnd.bentopack.model.v1"
-_TOLD = {IMAGE: "an image", BENTO_ARTIFACT: "a Bento", MODEL_ARTIFACT: "a model"}
+TOLD = {IMAGE: "an image", BENTO_ARTIFACT: "a Bento", MODEL_ARTIFACT: "a model"}
+"""What each is called."""
 _CONFIGS = (CONFIG, "application/vnd.docker.container.image.v1+json")
 
 
@@ -33,7 +34,7 @@ def require_kind(registries: Registries, references: Iterable[Reference], kind: 
         there = None if reference.digest else _there(registries, reference)
         if there not in (None, kind):
             raise UsageError(
-                f"{reference} is {_TOLD.get(str(there), there)}, and {_TOLD[kind]} would take its place",
+                f"{reference} is {TOLD.get(str(there), there)}, and {TOLD[kind]} would take its place",
                 hint="another --tag leaves both",
             )
 

@@ -34,6 +34,7 @@ from bentopack.oci.manifests import artifact_of
 from bentopack.oci.parallel import at_once
 from bentopack.oci.reference import Reference
 from bentopack.oci.registry import Content, Registries, Sent
+from bentopack.oci.rights import hint_for
 from bentopack.oci.tar import Entry
 from bentopack.spec.manifest import read_manifest
 from bentopack.tag import Tag
@@ -188,7 +189,9 @@ class _Found:
 
 
 def _find(registries: Registries, reference: Reference, artifact_type: str, name: str) -> _Found:
-    annotations, layers = artifact_of(registries.manifest(reference)[0], artifact_type, reference)
+    if (manifest := registries.find_manifest(reference)) is None:
+        raise NotFound(f"there is no {reference}", hint=hint_for(404))
+    annotations, layers = artifact_of(manifest[0], artifact_type, reference)
     tag, digest, size = (str(annotations.get(key, "")) for key in (_TAG, _DIGEST, _SIZE))
     if not (re.fullmatch(r"sha256:[0-9a-f]{64}", digest) and re.fullmatch(r"[0-9]{1,18}", size)):
         raise ContentError(f"{reference} does not say its digest and its size")

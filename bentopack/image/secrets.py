@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,3 +61,30 @@ def require_plain(path: Path, option: str) -> Path:
     if re.search('[,"]', str(path)):
         raise BadSecret(f"{option}: builders take no path with a comma or a quote in it: {path}")
     return path
+
+
+def beside_usual(bundle: Path, environ: Mapping[str, str]) -> bytes:
+    """Certificates of the user's own and, above them, those that this machine trusts: a build is told of one file.
+
+    Args:
+        bundle: the user's.
+        environ: may name the machine's, as OpenSSL reads it.
+    """
+    import ssl
+
+    named = (environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().openssl_cafile, *_USUAL)
+    usual = next((found for each in named if each and (found := _read(Path(each)))), b"")
+    own = bundle.read_bytes()
+    return own if len(usual) + len(own) >= _LARGEST else usual + b"\n" + own
+
+
+_LARGEST = 500 << 10  # bytes; BuildKit takes no secret that is larger
+# Where Debian, Red Hat and Alpine have them.
+_USUAL = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

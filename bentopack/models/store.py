@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,7 @@ from bentopack._fs import EPOCH, FileEntry, describe_files, normalise, walk_file
 from bentopack._home import model_home
 from bentopack._store import Store, Stored
 from bentopack._yaml import decode
-from bentopack.errors import IntegrityError
+from bentopack.errors import BentopackError, IntegrityError
 from bentopack.models.artifact import framework, framework_of, installed_versions
 from bentopack.tag import InvalidTag, Tag, is_name
 
@@ -74,6 +75,8 @@ def save_model(
     """
     if not is_name(name):
         raise InvalidTag.of(name)
+    if isinstance(obj, os.PathLike):
+        raise BentopackError(f"{os.fspath(obj)!r} is a path, and no model", hint="load what lies there, and save that")
     kind = framework_of(obj)
     description = ModelDescription(
         format=1,

@@ -81,8 +81,9 @@ def _read_index(path: Path) -> dict[str, Any]:
 def _named(entry: dict[str, Any]) -> str:
     """What an entry of an index is looked for by; without a name it is the digest."""
     annotations = entry.get("annotations")
-    name = annotations.get(_NAME) if isinstance(annotations, dict) else None
-    return str(name or entry.get("digest"))
+    told = annotations if isinstance(annotations, dict) else {}
+    # The first is a tag alone, and images of several repositories may have the same.
+    return str(told.get(_FULL_NAME) or told.get(_NAME) or entry.get("digest"))
 
 
 def write_archive(image: Image, file: BinaryIO, tags: Sequence[str], *, known: Collection[str] = ()) -> None:

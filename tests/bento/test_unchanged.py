@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -204,3 +205,13 @@ def test_all_that_a_build_opens_is_looked_at(project: Path) -> None:
     read = {path for path in opened if any(path.is_relative_to(root) for root in roots)}
     assert {project / "service.py", project / "bentofile.yaml", project / "requirements.txt"} <= read
     assert read <= {Path(path) for path in statuses}
+
+
+def test_a_pipe_in_the_project_is_left_alone(project: Path) -> None:
+    """No build takes it, and whoever opens one waits for somebody who writes."""
+    os.mkfifo(project / "pipe")
+    worker = Thread(target=build, args=(project, OPTIONS), daemon=True)
+    worker.start()
+    worker.join(60)
+    assert not worker.is_alive()
+    assert again(project, OPTIONS)

@@ -15,8 +15,9 @@ from tests.command import bentopack, done, fails
         (["--metadata-file", "."], 2, "--metadata-file: . is a folder"),
         (["--metadata-file", "nowhere/facts.json"], 2, "lies in a folder that does not exist"),
         (["--platform", "windows/amd64"], 2, "--platform: expected one such as linux/arm64"),
-        (["-t", f"x@sha256:{'0' * 64}"], 3, "--tag: the name of an image such as iris:1.0"),
-        (["-t", "Iris"], 3, "in lower case"),
+        (["-t", f"x@sha256:{'0' * 64}"], 2, "--tag: the name of an image such as iris:1.0"),
+        (["-t", "Iris"], 2, "in lower case"),
+        (["-t", "TEAM/iris:1"], 2, "is not a valid repository"),
         (["--backend", "docker", "--compression", "gzip"], 2, "--compression: only --backend oci can do that"),
         *(
             (["--dockerfile", "-", *given], 2, f"--dockerfile only writes the Dockerfile: leave out {given[0]}")

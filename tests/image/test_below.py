@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import json
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,7 +18,7 @@ from bentopack.image.from_bento import plan_bento
 from bentopack.image.plan import ImagePlan
 from bentopack.image.validate import PlanError
 from bentopack.oci.blobs import Blobs, Layer
-from bentopack.oci.content import LAYER, ContentError, Descriptor, canonical, digest_of
+from bentopack.oci.content import LAYER, LAYER_GZIP, ContentError, Descriptor, canonical, digest_of
 from bentopack.oci.image import Image, Part, make_image
 from bentopack.oci.layout import write_archive, write_layout
 from bentopack.oci.reference import Reference
@@ -136,6 +138,20 @@ class EngineWith(Engine):
 
 def for_platform(platform: str) -> Image:
     return base([["usr/bin/python3.11", platform]], platform=platform)
+
+
+def test_a_base_out_of_an_archive_is_compressed(plan: ImagePlan, tmp_path: Path) -> None:
+    """Once, however often it is read: what goes to a registry is as small as what comes from one."""
+    blobs, image = Blobs(tmp_path / "blobs"), base([["usr/bin/python3.11"] * 500])
+    with (tmp_path / "base.tar").open("wb") as file:
+        write_archive(image, file, ["base:1"])
+    read = [read_base(tmp_path / "base.tar", plan, blobs) for _ in range(2)]
+    assert read[0].manifest == read[1].manifest
+    [before], [after] = image.parts, read[0].parts
+    assert (after.descriptor.media_type, after.layer.diff_id) == (LAYER_GZIP, before.layer.diff_id)
+    assert after.descriptor.size < before.descriptor.size / 10
+    assert gzip.decompress(b"".join(after.stream())) == b"".join(before.stream())
+    assert json.loads(read[0].manifest)["layers"][0]["digest"] == after.descriptor.digest
 
 
 ARM, AMD = "linux/arm64", "linux/amd64"

@@ -47,6 +47,8 @@ def test_nothing_is_put_in_the_place_of_another_kind(project: Path, registry: st
     fails(bentopack(*to_b, *both, cwd=project), 2, f"{at}:b is a Bento, and an image would take its place")
     fails(bentopack("models", "push", model, at, "-t", "b", cwd=project), 2, "a model would take its place")
     done("models", "push", model, at, "-t", "m", cwd=project)
+    fails(bentopack("inspect", f"{at}:b", cwd=project), 4, f"{at}:b is a Bento, and no image")
+    fails(bentopack("pull", "echo:nope", at, cwd=project), 4, f"there is no {at}:nope")
     assert sorted(get(registry, "team/echo/tags/list")["tags"]) == ["1", "b", "m"]
     assert "config" in get(registry, "team/echo/manifests/1")
     pushed(project, f"{registry}/team/echo:1", bases, "--no-attest")

@@ -101,6 +101,12 @@ def test_what_pickle_cannot_write_is_refused(home: Path) -> None:
     assert models.list() == []
 
 
+def test_a_path_is_no_model(home: Path) -> None:
+    """Who means what lies there is told so; what would be stored is the path."""
+    with pytest.raises(BentopackError, match=r"'weights\.bin' is a path, and no model"):
+        bentopack.save_model("weights", Path("weights.bin"))
+
+
 def test_a_damaged_description_is_told(home: Path) -> None:
     """A model whose description was damaged is named, with what to do."""
     saved = bentopack.save_model("m", [1])

@@ -281,6 +281,16 @@ def test_a_layout_holds_several_images(image: Image, tmp_path: Path) -> None:
         write_layout(image, layout, ["x:1"])
 
 
+def test_images_of_one_tag_in_a_layout(image: Image, tmp_path: Path) -> None:
+    """An image takes the place of one of its whole name, not of another repository's with the same tag."""
+    layout = tmp_path / "layout"
+    for name in ("example.org/x:1", "example.org/y:1", "example.org/x:1"):
+        write_layout(image, layout, [name])
+    told = json.loads((layout / "index.json").read_bytes())["manifests"]
+    names = [each["annotations"]["io.containerd.image.name"] for each in told]
+    assert names == ["example.org/x:1", "example.org/y:1"]
+
+
 def test_a_layout_that_is_written_by_two(image: Image, tmp_path: Path) -> None:
     """Each finds its image there, whole."""
     with ThreadPoolExecutor(4) as pool:
