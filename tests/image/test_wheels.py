@@ -12,12 +12,12 @@ import pytest
 
 from bentopack.errors import LockError
 from bentopack.image import bytecode
-from bentopack.image.toolchain import Interpreter, find_compiler
+from bentopack.image.toolchain import Interpreter
 from bentopack.image.validate import PlanError
 from bentopack.image.wheels import _script, compiled, lay_out, skeleton
-from bentopack.oci.blobs import Blobs
 from bentopack.oci.tar import Entry, complete
 from tests.doubles import Recorder
+from tests.pythons import PYTHONS, find_python
 
 from .conftest import recorded_wheel, write_wheel
 
@@ -178,12 +178,12 @@ def test_a_compiler_that_fails_is_told(tmp_path: Path) -> None:
         bytecode_of("X = 1\n", tmp_path / "x", compiler=Interpreter(str(failing), ""))
 
 
-@pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("python", PYTHONS)
 def test_the_same_bytecode_in_every_run(python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sets too, which older Pythons write in the order of their hashes; whatever the user has set for Python."""
-    compiler = find_compiler(python, Blobs(tmp_path / "blobs"))
-    if compiler is None:
+    if (path := find_python(python)) is None:
         pytest.skip(f"there is no Python {python}")
+    compiler = Interpreter(path, python)
     source = "def f(x):\n    return x in {'alpha', 'beta', 'gamma', 'delta', 'epsilon', 'zeta'}\n"
     found = []
     for seed in ("1", "2", "3", "random"):

@@ -3,55 +3,19 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from uv import find_uv_bin
 
-from bentopack.lock.machine import as_uv_reads
 from tests.command import COMMAND
 from tests.echo import ECHO, echo_project
 from tests.integration.bentos import assert_same, build
+from tests.pythons import PYTHONS, find_python, uv
 
 ROOT = Path(__file__).parents[2]
-PYTHONS = ("3.10", "3.11", "3.12", "3.13")
-
-
-def interpreters(wanted: str) -> Iterator[str]:
-    """Where a release of Python may be: this one, on PATH, where pyenv and uv put those that they install."""
-    yield sys.executable
-    yield f"python{wanted}"
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    managed = Path(uv("python", "dir").stdout.strip())
-    for folder in (*sorted(pyenv.glob(f"{wanted}.*")), *sorted(managed.glob(f"cpython-{wanted}.*"))):
-        yield str(folder / "bin/python")
-
-
-def is_python(command: str, wanted: str) -> bool:
-    """Whether a command is an interpreter of that release and runs: a shim of pyenv may stand for none."""
-    path = shutil.which(command)
-    if path is None:
-        return False
-    told = [path, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
-    return subprocess.run(told, capture_output=True, text=True, check=False).stdout == f"{wanted}\n"
-
-
-def uv(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run the uv that bentopack runs, looking where pip would."""
-    done = subprocess.run(
-        [find_uv_bin(), *map(str, arguments)],
-        env={**os.environ, **as_uv_reads(os.environ)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +30,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", params=PYTHONS)
 def command(request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     """bentopack, installed from its wheel for one release of Python, with the uv of these tests."""
-    found = next((each for each in interpreters(request.param) if is_python(each, request.param)), None)
-    if found is None:
+    if (found := find_python(request.param)) is None:
         pytest.skip(f"there is no Python {request.param} on this machine")
     folder = tmp_path_factory.mktemp(f"python-{request.param}") / "venv"
     python = folder / "bin/python"
-    uv("venv", "--quiet", "--python", shutil.which(found) or found, folder)
+    uv("venv", "--quiet", "--python", found, folder)
     uv("pip", "install", "--quiet", "--python", python, wheel, f"uv=={version('uv')}")
     return (str(python), "-m", "bentopack")
 
