@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from bentopack._report import Reporter
     from bentopack.cli.compiled import Goals
     from bentopack.cli.target import ResolvedBento
@@ -32,10 +30,13 @@ def build_and_push(
     Raises:
         ImageBuildError, PlanError, RegistryError, UnusableKey: see the rooms that do it.
     """
+    from contextlib import suppress
     from dataclasses import replace
 
     from bentopack.bento.origin import origin_of
-    from bentopack.cli.pushed import image_facts
+    from bentopack.cli.pushed import image_facts, require_images
+    from bentopack.cli.registry import reach
+    from bentopack.errors import RegistryError
     from bentopack.image.build import build_image
     from bentopack.image.labels import bento_labels
 
@@ -44,27 +45,16 @@ def build_and_push(
     labels = bento_labels(bento.tag, bento.digest, plan, origin=origin_of(bento.tag, bento.digest), epoch=options.epoch)
     options = replace(options, tags=options.tags or (str(bento.tag),), labels=labels)
     if goals.push:
-        _require_images(options.tags, goals)
+        # The builder may know a way to a registry that we do not.
+        registries = reach(goals.ca_bundle, goals.insecure, tries=1)
+        for tag in options.tags:
+            with suppress(RegistryError):
+                require_images(registries, [tag])
     reporter.step(f"building {options.tags[0]} on {plan.base.image} with {builder.name}")
     image = build_image(builder, bento.path, plan, options, environ=os.environ, reporter=reporter)
     facts |= image_facts(options.tags, bento, id_=image.id, digest=image.digest, size=image.size, push=goals.push)
     if goals.push:
         _push(builder, bento, plan, options, goals, facts, reporter)
-
-
-def _require_images(tags: Iterable[str], goals: Goals) -> None:
-    """Refuse to push where a Bento or a model is. The builder may know a way to a registry that we do not."""
-    from contextlib import suppress
-
-    from bentopack.cli.registry import reach
-    from bentopack.errors import RegistryError
-    from bentopack.image.kinds import IMAGE, require_kind
-    from bentopack.oci.reference import parse_reference
-
-    registries = reach(goals.ca_bundle, goals.insecure, tries=1)
-    for tag in tags:
-        with suppress(RegistryError):
-            require_kind(registries, [parse_reference(tag)], IMAGE)
 
 
 def _push(

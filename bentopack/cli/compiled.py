@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from bentopack._report import Reporter
     from bentopack.bento.origin import Origin
@@ -59,7 +59,7 @@ def compile_image(
         PlanError, LockError, RegistryError, ContentError, EngineError: see the rooms that do it.
     """
     from bentopack.bento.origin import origin_of
-    from bentopack.cli.pushed import Made, finish_push, image_facts, push_tags, size_of
+    from bentopack.cli.pushed import Made, finish_push, image_facts, push_tags, require_images, size_of
     from bentopack.cli.registry import reach
     from bentopack.oci.reference import parse_reference
 
@@ -69,7 +69,8 @@ def compile_image(
         _require_taken(goals.compression, engine)
     registries = reach(goals.ca_bundle, goals.insecure)
     tags = goals.tags or (str(bento.tag),)
-    _require_images(registries, tags, goals)
+    if goals.push:
+        require_images(registries, tags)
     ahead = partial(registries.begin, parse_reference(tags[0])) if goals.push else None
     origin = origin_of(bento.tag, bento.digest)
     image, blobs = make(bento, plan, goals, registries, engine, origin, reporter, ahead=ahead)
@@ -93,7 +94,7 @@ def compile_index(wanted: Wanted, goals: Goals, facts: dict[str, Any], reporter:
         BentopackError: see :func:`compile_image`.
     """
     from bentopack._fs import writing
-    from bentopack.cli.pushed import Made, finish_push, image_facts, push_tags, size_of
+    from bentopack.cli.pushed import Made, finish_push, image_facts, push_tags, require_images, size_of
     from bentopack.cli.registry import reach
     from bentopack.errors import UsageError
     from bentopack.oci.image import Index
@@ -102,7 +103,8 @@ def compile_index(wanted: Wanted, goals: Goals, facts: dict[str, Any], reporter:
     if goals.archive or not (goals.push or goals.layout):
         raise UsageError("several platforms under one name: give --push or --layout", hint=_ONE_EACH)
     registries = reach(goals.ca_bundle, goals.insecure)
-    _require_images(registries, goals.tags, goals)
+    if goals.push:
+        require_images(registries, goals.tags)
     made = [_of_platform(wanted, each, goals, registries, reporter) for each in wanted.platforms]
     index = Index(tuple(image for *_, image in made))
     tags = goals.tags or tuple(str(bento.tag) for bento, *_ in made[:1])
@@ -199,15 +201,6 @@ def make(
         blobs, reporter, EPOCH if goals.epoch is None else goals.epoch, ahead, goals.compression or GZIP
     )
     return compiler.compile(plan, bento.path, base, interpreter, labels), blobs
-
-
-def _require_images(registries: Registries, tags: Iterable[str], goals: Goals) -> None:
-    """Refuse to push where a Bento or a model is, before any work is done for it."""
-    if goals.push:
-        from bentopack.image.kinds import IMAGE, require_kind
-        from bentopack.oci.reference import parse_reference
-
-        require_kind(registries, map(parse_reference, tags), IMAGE)
 
 
 def _engine() -> Engine | None:

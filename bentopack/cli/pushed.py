@@ -49,6 +49,19 @@ def image_facts(
     }
 
 
+def require_images(registries: Registries, tags: Iterable[str]) -> None:
+    """Refuse to push where a Bento or a model is, before any work is done for it.
+
+    Raises:
+        UsageError: one is there.
+        RegistryError, ContentError: a registry cannot be asked.
+    """
+    from bentopack.image.kinds import IMAGE, require_kind
+    from bentopack.oci.reference import parse_reference
+
+    require_kind(registries, map(parse_reference, tags), IMAGE)
+
+
 def size_of(images: Iterable[Image]) -> int:
     """All that a registry has to hold for some images, in bytes: what they share, once."""
     found = {part.descriptor.digest: part.descriptor.size for image in images for part in image.parts}
@@ -145,7 +158,6 @@ def _attach(
 def _pushed(registries: Registries, reference: Reference, digest: str | None) -> Descriptor:
     """What a builder pushed: by its digest where that is known, as a tag may name something else by now."""
     from bentopack.oci.content import describe
-    from bentopack.oci.referrers import at_digest
 
-    content, media_type = registries.manifest(at_digest(reference, digest) if digest else reference)
+    content, media_type = registries.manifest(reference.at(digest) if digest else reference)
     return describe(media_type, content)

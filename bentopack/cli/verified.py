@@ -39,7 +39,6 @@ def verify_image(name: str, check: ImageCheck, reporter: Reporter) -> dict[str, 
     from bentopack.image.inspect import inspect_image
     from bentopack.oci.blobs import Blobs
     from bentopack.oci.reference import parse_reference
-    from bentopack.oci.referrers import at_digest
 
     reference, blobs = parse_reference(name), Blobs(home() / "cache" / "oci")
     registries = reach(check.ca_bundle, check.insecure)
@@ -51,7 +50,7 @@ def verify_image(name: str, check: ImageCheck, reporter: Reporter) -> dict[str, 
         public = load_public_key(check.key)
         digest = digest_of(registries.manifest(reference)[0])
         require_signature(registries, reference, digest, public)
-        reference = at_digest(reference, digest)  # what was signed, whatever the tag names in a moment
+        reference = reference.at(digest)  # what was signed, whatever the tag names in a moment
     reports = inspect_image(registries, reference, blobs)
     for report in reports:
         if check.rebuild:
@@ -70,13 +69,10 @@ def verify_image(name: str, check: ImageCheck, reporter: Reporter) -> dict[str, 
 
 def _prove_layers(report: ImageReport, reference: Reference, registries: Registries, reporter: Reporter) -> None:
     """Fetch every layer: whoever takes one to its end knows that it is the one."""
-    import json
+    from bentopack.oci.manifests import layers_of
 
-    from bentopack.oci.content import Descriptor
-    from bentopack.oci.referrers import at_digest
-
-    manifest = registries.manifest(at_digest(reference, report.digest))[0]
-    for each in map(Descriptor.from_json, json.loads(manifest)["layers"]):
+    exact = reference.at(report.digest)
+    for each in layers_of(registries.manifest(exact)[0], exact):
         reporter.step(f"hashing {each.digest[:19]} ({each.size / 1e6:.1f} MB)")
         for _ in registries.pieces(reference, each):
             pass
@@ -89,9 +85,8 @@ def _rebuilt(
     import json
 
     from bentopack.errors import IntegrityError
-    from bentopack.oci.referrers import at_digest
 
-    theirs = json.loads(registries.manifest(at_digest(reference, report.digest))[0])
+    theirs = json.loads(registries.manifest(reference.at(report.digest))[0])
     compression = _compression(theirs)
     with _bento(report, reference, registries, reporter) as bento:
         image = _made_again(bento, report, registries, check, compression, reporter)
@@ -166,10 +161,9 @@ def _fetched(
     from bentopack._fs import scratch_dir, writing
     from bentopack.errors import NotFound, RegistryError
     from bentopack.image.remote import fetch_bento
-    from bentopack.oci.reference import Reference
 
     temporary = Path(tempfile.gettempdir())
-    beside = Reference(reference.registry, reference.repository, tag.version, None)
+    beside = reference.under(tag.version)
     missing = NotFound(
         f"{report.image} was made of {tag}, which is neither in the store nor at {beside}",
         hint=f"bentopack pull {tag} REGISTRY/REPO, or bentopack import FILE",

@@ -16,7 +16,7 @@ from bentopack.oci.archive import Pieces, member_names, read_archive
 from bentopack.oci.blobs import Blobs, Layer
 from bentopack.oci.compress import GZIP
 from bentopack.oci.content import LAYER, ContentError, Descriptor, image_manifest
-from bentopack.oci.image import Image, Part, read_config, settings_of
+from bentopack.oci.image import Image, Part, platform_of, read_config, settings_of, without_variant
 from bentopack.oci.layout import read_layout
 from bentopack.oci.reference import parse_reference
 from bentopack.oci.registry import Registries
@@ -72,23 +72,12 @@ def fetch_base(
 
 
 def _required(base: Image, plan: ImagePlan, name: str) -> Image:
-    if (found := _platform(base)) and found != _short(plan.platform):
+    if (found := platform_of(base.config)) and found != without_variant(plan.platform):
         raise PlanError(
             f"the base {name} is for {found}, and the image is to be for {plan.platform}",
             hint="choose a base for that platform, or another --platform",
         )
     return base
-
-
-def _platform(image: Image) -> str:
-    """Such as ``linux/amd64``; nothing where an image does not say it. Of variants, the newer run what is for older."""
-    config = read_config(image.config)
-    told = (config.get("os"), config.get("architecture"))
-    return "/".join(map(str, told)) if all(told) else ""
-
-
-def _short(platform: str) -> str:
-    return "/".join(platform.split("/")[:2])
 
 
 def _of_engine(plan: ImagePlan, blobs: Blobs, engine: Engine, reporter: Reporter) -> Image | None:
@@ -98,10 +87,10 @@ def _of_engine(plan: ImagePlan, blobs: Blobs, engine: Engine, reporter: Reporter
         facts = engine.inspect(reference)
     except (NotFound, EngineError):
         return None
-    image, found, wanted = None, facts.platform, _short(plan.platform)
+    image, found, wanted = None, facts.platform, without_variant(plan.platform)
     if found in (None, wanted):
         image = _taken(reference, facts.id, blobs, engine, reporter)
-        found = _platform(image)
+        found = platform_of(image.config)
     if found in ("", wanted):
         return image
     reporter.step(f"the engine has {reference} for {found}: asking its registry for {wanted}")
@@ -133,10 +122,11 @@ def _compressed(part: Part, blobs: Blobs) -> Part:
     if part.descriptor.media_type != LAYER:
         return part
     key = hashlib.sha256(f"{GZIP.compressor} {part.layer.diff_id}".encode()).hexdigest()
-    layer = blobs.layer(key)
-    if layer is None:
-        layer = Layer(Descriptor(GZIP.media_type, *blobs.add(GZIP.compress(part.stream()))), part.layer.diff_id)
-        blobs.note_layer(key, layer)
+
+    def compressed() -> Layer:
+        return Layer(Descriptor(GZIP.media_type, *blobs.add(GZIP.compress(part.stream()))), part.layer.diff_id)
+
+    layer = blobs.once(key, compressed)
     return Part(layer, partial(blobs.stream, layer.descriptor.digest))
 
 

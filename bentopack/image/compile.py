@@ -121,12 +121,7 @@ class Compiler:
 
     def _once(self, recipe: Sequence[str], entries: Iterable[Entry]) -> Packed:
         """Pack entries, or take what the same recipe gave before."""
-        key = self._packed_key(*recipe)
-        found = self.blobs.layer(key)
-        if found is None:
-            found = self._packed(entries)
-            self.blobs.note_layer(key, found)
-        return found
+        return self.blobs.once(self._packed_key(*recipe), lambda: self._packed(entries))
 
     def _made(self, layer: Layer, entries: Share, shares: Sequence[Share] | None) -> list[tuple[Part, str]]:
         """What is copied as it is; in several layers where it is split."""
@@ -148,15 +143,15 @@ class Compiler:
         def stream() -> Iterator[bytes | memoryview]:
             return tar_stream(entries, time=self.time)
 
-        packed = self.blobs.layer(key)
-        if packed is None:
+        def measured() -> Packed:
             self.reporter.step(f"hashing {holds}")
             named = self.ahead(tar_size(entries), stream) if self.ahead else None
             packed = measure(entries, time=self.time)
             if named:
                 named(packed.descriptor.digest)
-            self.blobs.note_layer(key, packed)
-        return Part(packed, stream)
+            return packed
+
+        return Part(self.blobs.once(key, measured), stream)
 
     def _runtime(self, plan: ImagePlan, bento: Path, layer: Layer) -> Packed:
         """bentopack's own wheel: pure Python, so that its files are all there is to install."""

@@ -13,9 +13,9 @@ from bentopack.image.provenance import PREDICATE, STATEMENT
 from bentopack.oci.blobs import Blobs
 from bentopack.oci.content import INDEXES, ContentError, Descriptor, digest_of
 from bentopack.oci.image import read_config, settings_of
-from bentopack.oci.manifests import listed
+from bentopack.oci.manifests import layers_of, listed, parsed
 from bentopack.oci.reference import Reference
-from bentopack.oci.referrers import at_digest, read_attachment, referrers
+from bentopack.oci.referrers import read_attachment, referrers
 from bentopack.oci.registry import Registries
 
 _OCI, _OURS = "org.opencontainers.image", "io.bentopack"
@@ -87,20 +87,20 @@ def inspect_image(registries: Registries, reference: Reference, blobs: Blobs) ->
     reports = []
     for each in listed(content, reference):
         if _ATTESTS not in each.annotations:
-            exact = at_digest(reference, each.digest)
-            reports.append(_of_one(registries, reference, each.digest, registries.manifest(exact)[0], blobs))
+            manifest = registries.manifest(reference.at(each.digest))[0]
+            reports.append(_of_one(registries, reference, each.digest, manifest, blobs))
     if not reports:
         raise ContentError(f"{reference} lists no image")
     return reports
 
 
 def _of_one(registries: Registries, reference: Reference, digest: str, manifest: bytes, blobs: Blobs) -> ImageReport:
-    told = json.loads(manifest)
+    told = parsed(manifest, reference)
     if artifact := told.get("artifactType"):
         raise NotFound(f"{reference} is {TOLD.get(artifact, artifact)}, and no image")
     if "config" not in told:
         raise ContentError(f"{reference} is no image")
-    layers = [Descriptor.from_json(each) for each in told.get("layers", ())]
+    layers = layers_of(manifest, reference)
     described = Descriptor.from_json(told["config"])
     if not blobs.has(described):
         blobs.fetch(described, registries.pieces(reference, described))

@@ -28,7 +28,15 @@ from bentopack.models.store import StoredModel, files_of, model_store, put_model
 from bentopack.models.store import digest_of as digest_of_model
 from bentopack.oci.archive import Pieces
 from bentopack.oci.bounded import BoundedTar
-from bentopack.oci.content import EMPTY, MANIFEST, ContentError, Descriptor, artifact_manifest, describe, digest_of
+from bentopack.oci.content import (
+    EMPTY,
+    MANIFEST,
+    NOTHING,
+    ContentError,
+    Descriptor,
+    artifact_manifest,
+    digest_of,
+)
 from bentopack.oci.image import Part
 from bentopack.oci.manifests import artifact_of
 from bentopack.oci.parallel import at_once
@@ -43,7 +51,6 @@ _TAG, _DIGEST, _SIZE = (f"io.bentopack.{name}" for name in ("tag", "digest", "si
 _OCI = "org.opencontainers.image"
 _AT = f"{BENTO.strip('/')}/"
 _AT_ONCE = 4
-_NOTHING = b"{}"
 
 
 def push_bento(
@@ -211,7 +218,7 @@ def _push(
     layers = [replace(part.descriptor, annotations={f"{_OCI}.title": told}) for part, told in parts]
     manifest = artifact_manifest(artifact_type, layers, annotations)
     contents = [Content(part.descriptor, part.stream, part.origin) for part, _ in parts]
-    contents.append(Content(describe(EMPTY, _NOTHING), lambda: iter([_NOTHING])))
+    contents.append(Content.of(EMPTY, NOTHING))
     sent = registries.send(contents, reference, told=reporter.output)
     registries.put_manifest(reference, manifest, MANIFEST)
     return digest_of(manifest), sent

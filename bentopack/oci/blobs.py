@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,6 +131,13 @@ class Blobs:
             return None
         # A plain one is written nowhere.
         return layer if layer.descriptor.media_type == LAYER or self.has(layer.descriptor) else None
+
+    def once(self, key: str, make: Callable[[], Layer]) -> Layer:
+        """The layer that a key stands for, made where it was not before."""
+        if (found := self.layer(key)) is None:
+            found = make()
+            self.note_layer(key, found)
+        return found
 
     def note_layer(self, key: str, layer: Layer) -> None:
         """Remember what a key came to."""

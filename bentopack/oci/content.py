@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,8 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 EMPTY = "application/vnd.oci.empty.v1+json"
-"""What stands where a configuration would, of content that is no image: ``{}``."""
+"""What stands where a configuration would, of content that is no image: ``NOTHING``."""
+NOTHING = b"{}"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 LAYER_GZIP = f"{LAYER}+gzip"
 LAYER_ZSTD = f"{LAYER}+zstd"
@@ -102,6 +103,20 @@ def digest_of(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
+def checked(pieces: Iterable[bytes], digest: str, wrong: str) -> Iterator[bytes]:
+    """Yield a stream; whoever takes it to its end knows that it is of a digest.
+
+    Raises:
+        ContentError: it is not, in the words of ``wrong``.
+    """
+    found = hashlib.sha256()
+    for piece in pieces:
+        found.update(piece)
+        yield piece
+    if f"sha256:{found.hexdigest()}" != digest:
+        raise ContentError(wrong)
+
+
 def describe(media_type: str, content: bytes) -> Descriptor:
     """The descriptor of some bytes."""
     return Descriptor(media_type, digest_of(content), len(content))
@@ -135,7 +150,7 @@ def artifact_manifest(
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "artifactType": artifact_type,
-        "config": describe(EMPTY, b"{}").to_json(),
+        "config": describe(EMPTY, NOTHING).to_json(),
         "layers": [layer.to_json() for layer in layers],
         "annotations": dict(annotations),
     }

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 
-from bentopack.oci.content import ContentError, Descriptor
+from bentopack.oci.content import ContentError, Descriptor, checked
 from bentopack.oci.parallel import pause, require_wanted
 from bentopack.oci.wire import Answer, Broken, Wire, backoff, reason_of, unreachable
 
@@ -19,12 +18,8 @@ def proved(wire: Wire, repository: str, descriptor: Descriptor) -> Iterator[byte
     Raises:
         RegistryError, ContentError: it breaks off, or is another one.
     """
-    found = hashlib.sha256()
-    for piece in pieces(wire, repository, descriptor):
-        found.update(piece)
-        yield piece
-    if f"sha256:{found.hexdigest()}" != descriptor.digest:
-        raise ContentError(f"{wire.registry} sends other bytes than those of {descriptor.digest}")
+    wrong = f"{wire.registry} sends other bytes than those of {descriptor.digest}"
+    return checked(pieces(wire, repository, descriptor), descriptor.digest, wrong)
 
 
 def pieces(wire: Wire, repository: str, descriptor: Descriptor) -> Iterator[bytes]:

@@ -57,11 +57,6 @@ class Image:
         """What names the image in a registry."""
         return describe(MANIFEST, self.manifest)
 
-    @property
-    def size(self) -> int:
-        """All that a registry has to hold for it, in bytes."""
-        return sum(part.descriptor.size for part in self.parts) + len(self.config)
-
 
 @dataclass(frozen=True)
 class Index:
@@ -168,6 +163,28 @@ def _in_oci_terms(part: Part) -> Part:
     descriptor = part.descriptor
     media_type = DOCKER_LAYERS.get(descriptor.media_type, descriptor.media_type)
     return replace(part, layer=replace(part.layer, descriptor=replace(descriptor, media_type=media_type)))
+
+
+def platform_of(config: bytes) -> str:
+    """What an image is for, such as ``linux/amd64``, without a variant; nothing where it does not say so.
+
+    Of variants, the newer run what is for older ones.
+
+    Raises:
+        ContentError: it is no configuration.
+    """
+    told = read_config(config)
+    return platform_name(told.get("os"), told.get("architecture"))
+
+
+def platform_name(system: object, architecture: object) -> str:
+    """A platform of its parts; nothing where one is missing."""
+    return f"{system}/{architecture}" if system and architecture else ""
+
+
+def without_variant(platform: str) -> str:
+    """Leave the variant out of such as ``linux/arm64/v8``."""
+    return "/".join(platform.split("/")[:2])
 
 
 def read_config(content: bytes) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tarfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -18,9 +17,10 @@ from bentopack.oci.content import (
     ContentError,
     Descriptor,
     canonical,
+    checked,
     image_index,
 )
-from bentopack.oci.image import Image, Index, Part, pair_layers, read_config
+from bentopack.oci.image import Image, Index, Part, pair_layers, platform_name, platform_of, without_variant
 from bentopack.oci.reference import parse_reference
 
 _LAYOUT = canonical({"imageLayoutVersion": "1.0.0"})
@@ -117,9 +117,7 @@ def read_layout(folder: Path, platform: str) -> Image:
     try:
         for descriptor in _manifests(folder, _read_index(folder / "index.json"), platform):
             image = _image(folder, _read(folder, descriptor))
-            config = read_config(image.config)
-            told = (config.get("os"), config.get("architecture"))
-            if not all(told) or told == _parts(platform):
+            if platform_of(image.config) in ("", without_variant(platform)):
                 return image
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ContentError(f"{folder} is no OCI layout: {error}") from None
@@ -131,17 +129,13 @@ def _manifests(folder: Path, index: dict[str, Any], platform: str) -> Iterator[D
     found = [Descriptor.from_json(each) for each in index["manifests"]]
     for certain in (True, False):
         for each in found:
-            said = each.platform and (each.platform.get("os"), each.platform.get("architecture"))
-            if said == _parts(platform) if certain else not said:
+            told = each.platform or {}
+            said = platform_name(told.get("os"), told.get("architecture"))
+            if said == (without_variant(platform) if certain else ""):
                 if each.media_type in INDEXES:
                     yield from _manifests(folder, json.loads(_read(folder, each)), platform)
                 else:
                     yield each
-
-
-def _parts(platform: str) -> tuple[str, str]:
-    system, _, architecture = platform.partition("/")
-    return system, architecture.partition("/")[0]
 
 
 def _image(folder: Path, manifest: bytes) -> Image:
@@ -159,13 +153,8 @@ def _read(folder: Path, descriptor: Descriptor) -> bytes:
 
 
 def _checked(folder: Path, descriptor: Descriptor) -> Iterator[bytes]:
-    """Yield a blob of a layout; who takes it to its end knows that it is the one."""
-    found = hashlib.sha256()
-    for piece in pieces_of(folder / _blob(descriptor)):
-        found.update(piece)
-        yield piece
-    if f"sha256:{found.hexdigest()}" != descriptor.digest:
-        raise ContentError(f"{folder / _blob(descriptor)} holds other bytes than those of its name")
+    path = folder / _blob(descriptor)
+    return checked(pieces_of(path), descriptor.digest, f"{path} holds other bytes than those of its name")
 
 
 def _contents(image: Image) -> Iterator[tuple[Descriptor, Iterable[bytes | memoryview]]]:

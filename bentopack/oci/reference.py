@@ -33,6 +33,14 @@ class Reference:
         """What a registry is asked for: the digest where there is one, since a tag may move."""
         return self.digest or self.tag or "latest"
 
+    def at(self, digest: str) -> Reference:
+        """Something in the same repository, by its digest."""
+        return Reference(self.registry, self.repository, None, digest)
+
+    def under(self, tag: str) -> Reference:
+        """Something in the same repository, by its tag."""
+        return Reference(self.registry, self.repository, tag, None)
+
     def __str__(self) -> str:
         name = f"{self.registry}/{self.repository}"
         name += f":{self.tag}" if self.tag else ""
@@ -76,7 +84,7 @@ def in_repository(text: str, tag: str) -> Reference:
     _require("tag", IMAGE_TAG, tag, tag)
     if found.digest or ":" in text.rpartition("/")[2]:
         raise UsageError(f"{text!r}: give the repository alone; its tag there is the version, or that of --tag")
-    return Reference(found.registry, found.repository, tag, None)
+    return found.under(tag)
 
 
 def _require(part: str, pattern: str, value: str, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -10,6 +10,7 @@ from bentopack.oci.content import (
     EMPTY,
     INDEX,
     MANIFEST,
+    NOTHING,
     ContentError,
     Descriptor,
     artifact_manifest,
@@ -21,7 +22,6 @@ from bentopack.oci.manifests import layers_of, listed, media_type_of, parsed
 from bentopack.oci.reference import Reference
 from bentopack.oci.registry import Content, Registries
 
-_NOTHING = b"{}"
 _LARGEST = 64 << 20  # bytes
 
 
@@ -57,12 +57,9 @@ def attach(
     there = {each.digest for each in known}
     new = [each for each in made if each.descriptor.digest not in there]
     if new:
-        contents = [Content(each.layer, partial(_whole, each.content)) for each in new]
-        registries.send([*contents, Content(describe(EMPTY, _NOTHING), partial(_whole, _NOTHING))], reference)
-        kept = [
-            registries.put_manifest(at_digest(reference, each.descriptor.digest), each.manifest, MANIFEST)
-            for each in new
-        ]
+        contents = [Content.of(each.layer.media_type, each.content) for each in new]
+        registries.send([*contents, Content.of(EMPTY, NOTHING)], reference)
+        kept = [registries.put_manifest(reference.at(each.descriptor.digest), each.manifest, MANIFEST) for each in new]
         if not all(kept):
             place = _list_of(reference, subject.digest)
             registries.edit_manifest(place, partial(_with, place, [each.descriptor for each in new]))
@@ -102,20 +99,11 @@ def read_attachment(registries: Registries, reference: Reference, found: Descrip
     Raises:
         RegistryError, ContentError: it cannot be had, is another one, or is too large for a document.
     """
-    exact = at_digest(reference, found.digest)
+    exact = reference.at(found.digest)
     layers = layers_of(registries.manifest(exact)[0], exact)
     if len(layers) != 1 or layers[0].size > _LARGEST:
         raise ContentError(f"{reference}: what is attached as {found.artifact_type} is no document")
     return b"".join(registries.pieces(reference, layers[0]))
-
-
-def at_digest(reference: Reference, digest: str) -> Reference:
-    """Something else in the same repository, by its digest."""
-    return Reference(reference.registry, reference.repository, None, digest)
-
-
-def _whole(content: bytes) -> Iterator[bytes]:
-    return iter([content])
 
 
 def _with(place: Reference, new: Sequence[Descriptor], before: bytes | None) -> tuple[bytes, str] | None:
@@ -136,4 +124,4 @@ def _listed(registries: Registries, reference: Reference, digest: str) -> list[D
 
 
 def _list_of(reference: Reference, digest: str) -> Reference:
-    return Reference(reference.registry, reference.repository, digest.replace(":", "-"), None)
+    return reference.under(digest.replace(":", "-"))

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from bentopack.errors import RegistryError
 from bentopack.oci import download
 from bentopack.oci.blobs import Blobs
-from bentopack.oci.content import INDEX, INDEXES, MANIFESTS, ContentError, Descriptor, digest_of
+from bentopack.oci.content import CONFIG, INDEX, INDEXES, MANIFESTS, ContentError, Descriptor, describe, digest_of
 from bentopack.oci.image import Image, Index, Part, Stream, pair_layers
 from bentopack.oci.manifests import LIMIT, layers_of, listed, manifest_in, media_type_of, next_page, of_platform, parsed
 from bentopack.oci.parallel import at_once
@@ -52,6 +52,11 @@ class Content:
     descriptor: Descriptor
     stream: Stream
     origin: str | None = None
+
+    @classmethod
+    def of(cls, media_type: str, content: bytes) -> Content:
+        """A small one, which is held."""
+        return cls(describe(media_type, content), lambda: iter([content]))
 
 
 @dataclass
@@ -152,8 +157,7 @@ class Registries:
         content, media_type = self._manifest_once(reference, blobs)
         while media_type in INDEXES:
             chosen = of_platform(content, platform, reference)
-            exact = Reference(reference.registry, reference.repository, None, chosen.digest)
-            content, media_type = self._manifest_once(exact, blobs)
+            content, media_type = self._manifest_once(reference.at(chosen.digest), blobs)
         config, layers = Descriptor.from_json(parsed(content, reference).get("config")), layers_of(content, reference)
         if not blobs.has(config):
             blobs.fetch(config, self._pieces(reference, config))
@@ -170,9 +174,8 @@ class Registries:
         Raises:
             RegistryError: the registry refuses, or cannot be reached.
         """
-        config = image.config_descriptor
         contents = [Content(part.descriptor, part.stream, part.origin) for part in image.parts]
-        contents.append(Content(config, lambda: iter([image.config])))
+        contents.append(Content.of(CONFIG, image.config))
         sent = self.send(contents, reference, told=told)
         self.put_manifest(reference, image.manifest, image.descriptor.media_type)
         return sent
@@ -185,8 +188,7 @@ class Registries:
         """
         total = Sent()
         for image in index.images:
-            exact = Reference(reference.registry, reference.repository, None, image.descriptor.digest)
-            total += self.push(image, exact, told=told)
+            total += self.push(image, reference.at(image.descriptor.digest), told=told)
         self.put_manifest(reference, index.content, INDEX)
         return total
 

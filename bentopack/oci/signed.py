@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 from bentopack.oci.content import CONFIG, MANIFEST, Descriptor, canonical, describe, image_manifest
 from bentopack.oci.manifests import layers_of, media_type_of, parsed
@@ -39,21 +38,22 @@ def push_signature(registries: Registries, reference: Reference, digest: str, ke
     layer = replace(describe(SIMPLE_SIGNING, signed.payload), annotations=told)
     if layer in _layers(registries, reference, digest):
         return
-    payload = Content(layer, partial(_whole, signed.payload))
+    payload = Content(layer, lambda: iter([signed.payload]))
 
     def added(before: bytes | None) -> tuple[bytes, str] | None:
         """Another's signature may come at the same time: both stay, and all that their manifest says."""
         found = layers_of(before, place) if before else []
         if layer in found:
             return None
-        config = _config([*found, layer])
-        described = describe(CONFIG, config)
-        registries.send([payload, Content(described, partial(_whole, config))], reference)
+        config = Content.of(CONFIG, _config([*found, layer]))
+        registries.send([payload, config], reference)
         if before is None:
-            return image_manifest(described, [layer], {}), MANIFEST
+            return image_manifest(config.descriptor, [layer], {}), MANIFEST
         told = parsed(before, place)
         layers = [*(told.get("layers") or ()), layer.to_json()]
-        return canonical({**told, "config": described.to_json(), "layers": layers}), media_type_of(before, place)
+        return canonical({**told, "config": config.descriptor.to_json(), "layers": layers}), media_type_of(
+            before, place
+        )
 
     place = _place(reference, digest)
     registries.edit_manifest(place, added)
@@ -95,8 +95,4 @@ def _layers(registries: Registries, reference: Reference, digest: str) -> list[D
 
 
 def _place(reference: Reference, digest: str) -> Reference:
-    return Reference(reference.registry, reference.repository, signature_tag(digest), None)
-
-
-def _whole(content: bytes) -> Iterator[bytes]:
-    return iter([content])
+    return reference.under(signature_tag(digest))
