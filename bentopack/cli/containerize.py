@@ -42,7 +42,9 @@ BackendOption = Annotated[
 ArchiveOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="oci: write one archive, for docker load and podman load.")
 ]
-LayoutOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="oci: write an OCI layout there.")]
+LayoutOption = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", file_okay=False, help="oci: write an OCI layout there.")
+]
 CompressionOption = Annotated[
     CompressionName | None,
     typer.Option(metavar="gzip|zstd", help="oci: compress layers with it; zstd needs bentopack[zstd]. Default: gzip."),

@@ -13,6 +13,7 @@ from tests.command import bentopack, done, fails
     ("arguments", "code", "said"),
     [
         (["--metadata-file", "."], 2, "--metadata-file: . is a folder"),
+        (["--layout", "service.py"], 2, "'service.py' is a file"),
         (["--metadata-file", "nowhere/facts.json"], 2, "lies in a folder that does not exist"),
         (["--platform", "windows/amd64"], 2, "--platform: expected one such as linux/arm64"),
         (["-t", f"x@sha256:{'0' * 64}"], 2, "--tag: the name of an image such as iris:1.0"),
